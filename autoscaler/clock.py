@@ -1,0 +1,93 @@
+"""The one place that reads a clock.
+
+Time in this project is a float: seconds since the epoch, UTC. It is read once per cycle and passed down.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import UTC, datetime
+
+
+class SystemClock:
+    """Wall time anchored to the monotonic clock, so that a step of the wall clock never makes time run backwards.
+
+    The anchor follows the wall clock again only when it moves ahead; a step back is slept off: `now()` goes on
+    from where it was.
+    """
+
+    def __init__(self) -> None:
+        self._wall = time.time()
+        self._anchor = time.monotonic()
+
+    def now(self) -> float:
+        """Seconds since the epoch, UTC; never less than what it said before."""
+        steady = self._wall + (time.monotonic() - self._anchor)
+        wall = time.time()
+        if wall > steady + 1.0:
+            self._wall, self._anchor = wall, time.monotonic()
+            return wall
+        return steady
+
+    def monotonic(self) -> float:
+        """Seconds on a clock that nobody sets; only differences mean something."""
+        return time.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        """Come back after `seconds` (at once for 0 or less)."""
+        await asyncio.sleep(max(0.0, seconds))
+
+
+class ManualClock:
+    """A clock that moves only when told; for replay, policy tests and the simulated world.
+
+    >>> clock = ManualClock(1000.0)
+    >>> clock.advance(15)
+    >>> clock.now()
+    1015.0
+    """
+
+    def __init__(self, start: float = 0.0) -> None:
+        self._now = start
+        self._moved = asyncio.Condition()
+
+    def now(self) -> float:
+        """Seconds since the epoch, UTC, as last set."""
+        return self._now
+
+    def monotonic(self) -> float:
+        """The same seconds: this clock has no wall beside it."""
+        return self._now
+
+    def advance(self, seconds: float) -> None:
+        """Move on without waking sleepers (synchronous callers have none)."""
+        self._now += seconds
+
+    async def pass_time(self, seconds: float) -> None:
+        """Move on and wake every sleeper whose time has come."""
+        async with self._moved:
+            self._now += seconds
+            self._moved.notify_all()
+        await asyncio.sleep(0)
+
+    async def sleep(self, seconds: float) -> None:
+        """Come back once the clock was moved by `seconds`."""
+        until = self._now + seconds
+        async with self._moved:
+            await self._moved.wait_for(lambda: self._now >= until)
+
+
+def text(at: float) -> str:
+    """A time for people: ISO 8601 in UTC, whole seconds.
+
+    >>> text(0.0)
+    '1970-01-01T00:00:00Z'
+    """
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def parse(written: str) -> float:
+    """Seconds since the epoch for an ISO 8601 time; without an offset it is UTC. Raises ValueError."""
+    when = datetime.fromisoformat(written)
+    return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()

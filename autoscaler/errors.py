@@ -1,0 +1,90 @@
+"""Every exception of ours, as one tree; each speaks to the reader.
+
+AutoscalerError
+├── PolicyError        a policy set does not load; carries every problem with its place
+├── SettingsError      the daemon's own settings are wrong
+├── UsageError         a command was asked for something it cannot do
+├── SourceError        a source of readings did not answer usably (ends as a Missing)
+├── TargetError        a platform did not answer usably
+│   ├── Unreachable    nobody answered: socket away, connection refused, time out
+│   ├── Refused        the platform understood and said no; asking again does not help
+│   ├── Conflict       somebody else was faster; the next cycle decides afresh
+│   └── Gone           the thing is not there (any more)
+├── StoreError         the daemon's memory cannot be read or written
+└── LeaseError         another daemon holds the lease, or it cannot be told
+
+Expected absence is a value (`Missing`, `Outcome`), not an exception. A library's own exceptions end in
+`clients/`, where secrets are redacted too.
+"""
+
+from __future__ import annotations
+
+
+class AutoscalerError(Exception):
+    """A sentence for the reader, a hint what to do next and the exit code a command ends with."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}\n  hint: {self.hint}" if self.hint else self.message
+
+
+class PolicyError(AutoscalerError):
+    """A set of policies does not load. `problems` are sentences that start with file:line:column."""
+
+    exit_code = 2
+
+    def __init__(self, problems: tuple[str, ...]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class SettingsError(AutoscalerError):
+    """The daemon's own settings are wrong."""
+
+    exit_code = 2
+
+
+class UsageError(AutoscalerError):
+    """A command was asked for something it cannot do."""
+
+    exit_code = 2
+
+
+class SourceError(AutoscalerError):
+    """A source of readings did not answer usably."""
+
+
+class TargetError(AutoscalerError):
+    """A platform did not answer usably."""
+
+
+class Unreachable(TargetError):
+    """Nobody answered: socket away, connection refused, timed out."""
+
+
+class Refused(TargetError):
+    """The platform understood and said no; asking again does not help."""
+
+
+class Conflict(TargetError):
+    """Somebody else was faster; the next cycle decides afresh."""
+
+
+class Gone(TargetError):
+    """The thing is not there, or not there any more."""
+
+
+class StoreError(AutoscalerError):
+    """The daemon's memory cannot be read or written."""
+
+
+class LeaseError(AutoscalerError):
+    """Another daemon holds the lease, or it cannot be told who does."""
+
+    exit_code = 3

@@ -1,0 +1,107 @@
+"""What follows: steps with reasons, and the decision they add up to."""
+
+from __future__ import annotations
+
+import enum
+
+import msgspec
+
+from autoscaler.model.signal import Reading
+from autoscaler.model.target import WorkloadRef
+
+
+class Stage(enum.Enum):
+    """The stages of one decision, in the order they are taken."""
+
+    CONTROL = "control"
+    STATE = "state"
+    SIGNAL = "signal"
+    COMBINE = "combine"
+    BEHAVIOR = "behavior"
+    GUARD = "guard"
+    BOUND = "bound"
+    RECYCLE = "recycle"
+
+
+class Reason(enum.Enum):
+    """Why a count changed or did not. Stable words: the same in logs, metrics, API, explain and pull requests."""
+
+    ABOVE_TARGET = "above_target"
+    BELOW_TARGET = "below_target"
+    WITHIN_TOLERANCE = "within_tolerance"
+    ON_TARGET = "on_target"
+    SIGNAL_MISSING = "signal_missing"
+    LARGEST_WISH = "largest_wish"
+    NO_OPINION = "no_opinion"
+    NO_SIGNALS = "no_signals"
+    STABILIZED_UP = "stabilized_up"
+    STABILIZED_DOWN = "stabilized_down"
+    RATE_LIMITED_UP = "rate_limited_up"
+    RATE_LIMITED_DOWN = "rate_limited_down"
+    CAPPED_AT_MAXIMUM = "capped_at_maximum"
+    RAISED_TO_MINIMUM = "raised_to_minimum"
+    ABOVE_MAXIMUM = "above_maximum"
+    BELOW_MINIMUM = "below_minimum"
+    DOUBT = "doubt"
+    RESEEDED = "reseeded"
+    SETTLING = "settling"
+    ROLLOUT = "rollout"
+    NONE_READY = "none_ready"
+    STATE_MISSING = "state_missing"
+    STALE_STATE = "stale_state"
+    FOREIGN_COUNT = "foreign_count"
+    HELD_ZERO_BY_OWNER = "held_zero_by_owner"
+    PAUSED = "paused"
+    OVERRIDE = "override"
+    OBSERVED = "observed"
+    BUSY = "busy"
+    UNHEALTHY = "unhealthy"
+    RECYCLE_BUDGET = "recycle_budget"
+    RECYCLE_WAITS = "recycle_waits"
+    RECYCLE_BACKOFF = "recycle_backoff"
+
+
+Fact = str | int | float | bool | None
+
+
+class Step(msgspec.Struct, frozen=True):
+    """One stage's before, after and reason; `facts` are the numbers the sentence is made of."""
+
+    stage: Stage
+    before: int
+    after: int
+    reason: Reason
+    facts: dict[str, Fact] = {}
+
+
+class Replacement(msgspec.Struct, frozen=True):
+    """One instance to put a new one in place of, and why."""
+
+    instance: str
+    name: str
+    reason: Reason
+    for_s: float = 0.0
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True):
+    """All steps of one workload in one cycle, the count they lead to, and the instances to replace.
+
+    `current` is the count decided from, `desired` the count to have; `act` is False where the policy only observes
+    or a control holds everything. `reason` is the code of the step that settled it.
+    """
+
+    ref: WorkloadRef
+    policy: str
+    at: float
+    current: int
+    desired: int
+    reason: Reason
+    steps: tuple[Step, ...]
+    act: bool = True
+    replace: tuple[Replacement, ...] = ()
+    readings: tuple[tuple[str, Reading], ...] = ()
+
+    @property
+    def changes(self) -> bool:
+        """True when the count should change."""
+        return self.desired != self.current

@@ -1,0 +1,60 @@
+"""One look: what a cycle decides from."""
+
+from __future__ import annotations
+
+import msgspec
+
+from autoscaler.model.policy import Policy, Signal
+from autoscaler.model.signal import Missing, Reading
+from autoscaler.model.target import Instance, TargetState, WorkloadRef
+
+
+class Override(msgspec.Struct, frozen=True):
+    """A count set by a person until a time."""
+
+    count: int
+    until: float
+    by: str = ""
+    why: str = ""
+
+
+class Pause(msgspec.Struct, frozen=True):
+    """Hands off until a time (None: until resumed)."""
+
+    since: float
+    until: float | None = None
+    by: str = ""
+    why: str = ""
+
+
+class Workload(msgspec.Struct, frozen=True):
+    """One scaled thing and the policy that applies to it, with what people said about it."""
+
+    ref: WorkloadRef
+    policy: Policy
+    pause: Pause | None = None
+    override: Override | None = None
+
+
+class Ask(msgspec.Struct, frozen=True):
+    """One question to a source: a signal of a workload, with the instances that should be in the answer.
+
+    `query` is the signal's query with its placeholders filled in.
+    """
+
+    ref: WorkloadRef
+    signal: Signal
+    query: str = ""
+    instances: tuple[Instance, ...] = ()
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """What one cycle saw of one workload: readings in the order of the policy's signals.
+
+    `busy` says that an operation of ours on it is still open.
+    """
+
+    state: TargetState | Missing
+    readings: tuple[Reading, ...] = ()
+    busy: bool = False
+    replacing: tuple[str, ...] = ()

@@ -1,0 +1,74 @@
+"""What is being done: operations with stages, and what became of them."""
+
+from __future__ import annotations
+
+import enum
+
+import msgspec
+
+from autoscaler.model.target import WorkloadRef
+
+
+class OperationKind(enum.Enum):
+    """SCALE sets a count; the others carry one instance each and may last minutes."""
+
+    SCALE = "scale"
+    CREATE = "create"
+    REMOVE = "remove"
+    REPLACE = "replace"
+
+
+BEGIN = "begin"
+
+
+class Operation(msgspec.Struct, frozen=True, kw_only=True):
+    """A small state machine whose stages are plain data.
+
+    `stage` is what the next `advance` will do (an adapter's own word; every operation starts at `begin`); doing it
+    twice does no harm. `wait_until` says not to advance before (0: at once), `deadline` when it is given up.
+    `before` and `count` are the counts of a SCALE; `instance` the one acted on by REMOVE and REPLACE. `facts` hold
+    what later stages need (ids, names), as text, so that another process can go on from here.
+    """
+
+    id: str
+    kind: OperationKind
+    ref: WorkloadRef
+    started: float
+    deadline: float
+    stage: str = BEGIN
+    wait_until: float = 0.0
+    before: int = 0
+    count: int = 0
+    instance: str = ""
+    reason: str = ""
+    version: str = ""
+    facts: dict[str, str] = {}
+
+
+class Split(msgspec.Struct, frozen=True):
+    """An operation that goes on as these; together they do what it asked for (compose: one per container)."""
+
+    parts: tuple[Operation, ...]
+
+
+class OutcomeKind(enum.Enum):
+    """How an operation ended."""
+
+    APPLIED = "applied"
+    CONFLICT = "conflict"
+    REFUSED = "refused"
+    FAILED = "failed"
+    GONE = "gone"
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What became of an operation: the count reached by a SCALE, and a sentence for people."""
+
+    operation: Operation
+    kind: OutcomeKind
+    at: float
+    detail: str = ""
+    count: int | None = None
+
+
+Advanced = Operation | Split | Outcome

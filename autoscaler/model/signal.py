@@ -1,0 +1,47 @@
+"""What was read: samples, or the reason why there are none. Missing is never zero."""
+
+from __future__ import annotations
+
+import enum
+
+import msgspec
+
+
+class MissingWhy(enum.Enum):
+    """Why a reading (or a state) is not there; the same words in logs, metrics and explain."""
+
+    EMPTY = "empty"  # the source answered, with no series
+    NAN = "nan"  # the source answered, with a value that is not a number or infinite
+    STALE = "stale"  # the newest sample is older than the signal allows
+    FAILED = "failed"  # the source did not answer, or answered with an error
+    SEVERAL = "several"  # more than one series where one was promised
+    PARTIAL = "partial"  # the source says itself that part of the data is not there
+
+
+class Missing(msgspec.Struct, frozen=True):
+    """No data, with the reason and a sentence for people."""
+
+    why: MissingWhy
+    detail: str = ""
+
+
+class Point(msgspec.Struct, frozen=True):
+    """One series' value; `instance` is set where the source knows whose it is (direct scrape)."""
+
+    value: float
+    labels: tuple[tuple[str, str], ...] = ()
+    instance: str = ""
+
+
+class Series(msgspec.Struct, frozen=True):
+    """Samples of one signal: `age_s` is the age of the newest (None: cannot be told).
+
+    `unread` names instances that are ready and should be in the data but could not be read.
+    """
+
+    points: tuple[Point, ...]
+    age_s: float | None = None
+    unread: tuple[str, ...] = ()
+
+
+Reading = Series | Missing

@@ -1,0 +1,67 @@
+"""What is scaled and how it stands: workloads, their instances and counts."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class WorkloadRef(msgspec.Struct, frozen=True, order=True):
+    """The identity of a workload, whatever the policy that steers it is called.
+
+    `instance` is the engine or cluster; `namespace` the compose project or Kubernetes namespace.
+    """
+
+    platform: str
+    namespace: str
+    kind: str
+    name: str
+    instance: str = "default"
+
+    @property
+    def key(self) -> str:
+        """`platform/instance/namespace/kind/name`: the word for this workload everywhere.
+
+        >>> WorkloadRef("compose", "shop", "service", "web").key
+        'compose/default/shop/service/web'
+        """
+        return f"{self.platform}/{self.instance}/{self.namespace}/{self.kind}/{self.name}"
+
+
+class Instance(msgspec.Struct, frozen=True, kw_only=True):
+    """One pod or container as last seen."""
+
+    id: str
+    name: str
+    created: float
+    ready: bool
+    since: float  # ready since, or unready since
+    was_ready: bool = False  # it has been ready at least once
+    draining: bool = False  # on its way out by our own hand: not capacity
+    running: bool = True
+    restarts: int = 0
+    exit_code: int | None = None
+    oom_kills: int = 0
+    image: str = ""
+    config_hash: str = ""
+    node: str = ""
+    address: str = ""  # where it can be reached directly, host without port; with port for process workers
+
+
+class TargetState(msgspec.Struct, frozen=True, kw_only=True):
+    """How a workload stands.
+
+    `desired` is the count asked for last where the platform keeps one (None: compose and process keep none, the loop
+    fills in its committed intent). `existing` are instances in any state but draining, finished or stopped by a
+    person; `ready` are those that serve. `at` is when this was true.
+    """
+
+    ref: WorkloadRef
+    desired: int | None
+    existing: int
+    ready: int
+    at: float
+    instances: tuple[Instance, ...] = ()
+    rollout: bool = False
+    version: str = ""
+    writer: str = ""  # who wrote the count last, where the platform tells
+    off_by_owner: bool = False  # stopped by a person, all of it

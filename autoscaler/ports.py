@@ -1,0 +1,169 @@
+"""The promises between the rooms. Adapters keep them; `tests/contracts` proves it for each."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import AsyncIterator, Sequence
+from typing import Protocol
+
+import msgspec
+
+from autoscaler.model.decision import Decision
+from autoscaler.model.observation import Ask
+from autoscaler.model.operation import Advanced, Operation, Outcome
+from autoscaler.model.policy import Policy
+from autoscaler.model.signal import Missing, Reading
+from autoscaler.model.target import TargetState, WorkloadRef
+
+
+class Clock(Protocol):
+    """Time as an argument."""
+
+    def now(self) -> float: ...
+
+    def monotonic(self) -> float: ...
+
+    async def sleep(self, seconds: float) -> None: ...
+
+
+class Source(Protocol):
+    """Where readings come from."""
+
+    async def read(self, asks: Sequence[Ask], now: float) -> Sequence[Reading]:
+        """One reading per ask, in the same order. Never raises: a bad answer is a Missing for the asks it concerns."""
+        ...
+
+
+class Target(Protocol):
+    """The platform side of workloads: state in, operations out.
+
+    Counts are never guessed: what cannot be told is a Missing. Every stage of an operation may be done twice without
+    harm, because a daemon may die right after it. Adapters raise nothing of a library's.
+    """
+
+    def discover(self, policies: Sequence[Policy]) -> Sequence[tuple[WorkloadRef, Policy]]:
+        """The workloads these policies steer on this platform; explicit ones even if absent. Others' are left out."""
+        ...
+
+    async def states(self, refs: Sequence[WorkloadRef]) -> Sequence[TargetState | Missing]:
+        """One state per ref, in the same order. Never raises for one that is absent or unreadable."""
+        ...
+
+    async def advance(self, operation: Operation) -> Advanced:
+        """Make ONE platform call and say what comes next: the operation at its next stage, its parts, or its outcome.
+
+        Never raises: a conflict, a refusal and a dead platform are outcomes (or the same stage again, later).
+        """
+        ...
+
+    def wakes(self) -> AsyncIterator[WorkloadRef]:
+        """Workloads about which something just happened, for as long as the daemon lives (reconnects by itself)."""
+        ...
+
+
+class Revision(msgspec.Struct, frozen=True):
+    """One whole state of a policy source: texts with their names."""
+
+    id: str
+    texts: tuple[tuple[str, str], ...]
+
+
+class PolicySource(Protocol):
+    """Where policies come from: a folder, a ConfigMap, a git ref."""
+
+    def revisions(self) -> AsyncIterator[Revision]:
+        """The revision that is there now, then every later one."""
+        ...
+
+
+class RecordKind(enum.Enum):
+    """What a line of history is about."""
+
+    DECISION = "decision"
+    OUTCOME = "outcome"
+    CONTROL = "control"
+    POLICIES = "policies"
+    FAULT = "fault"
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of history: a decision whose count or reason changed, an outcome, or a person's word."""
+
+    at: float
+    kind: RecordKind
+    workload: str = ""  # the workload's key; empty for the daemon's own
+    policy: str = ""
+    revision: str = ""
+    before: int | None = None
+    after: int | None = None
+    reason: str = ""
+    text: str = ""  # one sentence for people
+    by: str = ""  # who said so, for a person's word
+    decision: Decision | None = None  # all steps and readings, for explain
+    outcome: Outcome | None = None
+
+
+class FactKind(enum.Enum):
+    """The durable facts a daemon starts again from."""
+
+    MEMORY = "memory"
+    OPERATION = "operation"
+    INTENT = "intent"
+    PAUSE = "pause"
+    OVERRIDE = "override"
+
+
+class Fact(msgspec.Struct, frozen=True):
+    """One durable fact, as encoded by its owner; `value` None takes it away."""
+
+    kind: FactKind
+    key: str
+    value: bytes | None
+
+
+class Store(Protocol):
+    """What outlives the process. Raises StoreError when it cannot be read or written."""
+
+    async def append(self, records: Sequence[Record]) -> None:
+        """Add lines of history."""
+        ...
+
+    async def history(self, workload: str | None, *, until: float, limit: int) -> Sequence[Record]:
+        """The newest `limit` lines not after `until`, newest first; of all workloads for None."""
+        ...
+
+    async def put(self, facts: Sequence[Fact]) -> None:
+        """Keep these facts; durable and as a whole when it returns."""
+        ...
+
+    async def facts(self) -> Sequence[Fact]:
+        """Everything kept."""
+        ...
+
+
+class Lease(Protocol):
+    """Who may act. Only the holder calls a platform's writing side."""
+
+    async def hold(self) -> bool:
+        """Take or renew it; False where somebody else has it."""
+        ...
+
+    def holder(self) -> str | None:
+        """Who has it, as far as known."""
+        ...
+
+    def remaining(self) -> float:
+        """Seconds for which it is surely ours still (infinite where the kernel keeps it); 0 where it is not."""
+        ...
+
+    async def release(self) -> None:
+        """Give it up at once."""
+        ...
+
+
+class Sink(Protocol):
+    """Where records go besides the store: log, metrics, events."""
+
+    def accept(self, records: Sequence[Record]) -> None:
+        """Take them. Never raises, never blocks; drops with a counter."""
+        ...
