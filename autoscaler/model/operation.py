@@ -26,7 +26,8 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
 
     `stage` is what the next `advance` will do (an adapter's own word; every operation starts at `begin`); doing it
     twice does no harm. `wait_until` says not to advance before (0: at once), `deadline` when it is given up.
-    `before` and `count` are the counts of a SCALE; `instance` the one acted on by REMOVE and REPLACE. `facts` hold
+    `before` and `count` are the counts of a SCALE; `instance` the one acted on by REMOVE and REPLACE (on a SCALE: `sick` names those that go first). The spans come from the
+    policy's lifecycle. `facts` hold
     what later stages need (ids, names), as text, so that another process can go on from here.
     """
 
@@ -40,8 +41,12 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     before: int = 0
     count: int = 0
     instance: str = ""
+    sick: tuple[str, ...] = ()
     reason: str = ""
     version: str = ""
+    ready_within_s: float = 120.0
+    drain_s: float = 0.0
+    stop_within_s: float | None = None
     facts: dict[str, str] = {}
 
 
