@@ -51,10 +51,12 @@ class Ask(msgspec.Struct, frozen=True):
 class Seen(msgspec.Struct, frozen=True):
     """What one cycle saw of one workload: readings in the order of the policy's signals.
 
-    `busy` says that an operation of ours on it is still open.
+    `state.desired` is never None here. `busy` says that a count of ours is not carried out yet, `removing` that
+    instances of ours are on their way out, `replacing` which instances are being replaced.
     """
 
     state: TargetState | Missing
     readings: tuple[Reading, ...] = ()
     busy: bool = False
+    removing: bool = False
     replacing: tuple[str, ...] = ()

@@ -26,9 +26,9 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
 
     `stage` is what the next `advance` will do (an adapter's own word; every operation starts at `begin`); doing it
     twice does no harm. `wait_until` says not to advance before (0: at once), `deadline` when it is given up.
-    `before` and `count` are the counts of a SCALE; `instance` the one acted on by REMOVE and REPLACE (on a SCALE: `sick` names those that go first). The spans come from the
-    policy's lifecycle. `facts` hold
-    what later stages need (ids, names), as text, so that another process can go on from here.
+    `before` and `count` are the counts of a SCALE, `sick` the instances that go first when it shrinks; `instance` is
+    the one acted on by REMOVE and REPLACE. The spans come from the policy's lifecycle. `facts` hold what later stages
+    need (ids, names), as text, so that another process can go on from here.
     """
 
     id: str
