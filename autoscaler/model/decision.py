@@ -32,6 +32,8 @@ class Reason(enum.Enum):
     ON_TARGET = "on_target"
     SIGNAL_MISSING = "signal_missing"
     LARGEST_WISH = "largest_wish"
+    LAST_WISH = "last_wish"
+    AWAITING_CYCLE = "awaiting_cycle"
     NO_OPINION = "no_opinion"
     NO_SIGNALS = "no_signals"
     STABILIZED_UP = "stabilized_up"

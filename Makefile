@@ -1,0 +1,47 @@
+# Everything runs in a virtual environment of the checkout's own (.venv, or .venv-demo for the demo).
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: help demo test setup parts check unit real bench clean
+
+help: ## what there is
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+demo: .venv-demo/.done ## the main job on this machine, nothing but Python needed; ends within two minutes
+	.venv-demo/bin/python -m autoscaler.demo
+
+test: setup parts check unit real ## everything: checks, unit tests, and the suites on real parts
+
+setup: $(VENV)/.done
+
+$(VENV)/.done: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[dev]'
+	touch $@
+
+.venv-demo/.done: pyproject.toml
+	$(PYTHON) -m venv .venv-demo
+	.venv-demo/bin/pip install --quiet --disable-pip-version-check -e .
+	touch $@
+
+parts: setup ## install the real parts the tests need (Debian, root); what is there is left alone
+	$(BIN)/python -m tests.parts install
+
+check: setup ## lint, types and arrows
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+unit: setup ## the fast tests, no real parts
+	$(BIN)/pytest -m "not (docker or kubernetes or prometheus or e2e)"
+
+real: setup ## the suites on a real Docker engine, Prometheus and Kubernetes API, side by side
+	$(BIN)/python -m tests.suites
+
+bench: setup ## timings and ratios
+	$(BIN)/python -m benchmarks
+
+clean: ## what the checkout made
+	rm -rf .venv .venv-demo build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,138 @@
+"""Steps and decisions in words. One sentence per reason code; every face (CLI, API, log, demo) uses these."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from autoscaler.model.decision import Decision, Fact, Reason, Step
+
+
+def number(value: Fact) -> str:
+    """A number as people write it: at most four significant places, no exponent for everyday sizes.
+
+    >>> [number(v) for v in (550, 0.65, 12.3456, 1234567.0, None)]
+    ['550', '0.65', '12.35', '1234567', 'unknown']
+    """
+    if value is None:
+        return "unknown"
+    if isinstance(value, float):
+        if value == int(value) and abs(value) < 1e15:
+            return str(int(value))
+        return f"{value:.2f}".rstrip("0").rstrip(".") if abs(value) >= 1 else f"{value:.4g}"
+    return str(value)
+
+
+def span(seconds: Fact) -> str:
+    """A span as policies write it.
+
+    >>> [span(s) for s in (0.25, 15, 300, 5400, 90)]
+    ['250ms', '15s', '5m', '1h30m', '1m30s']
+    """
+    if not isinstance(seconds, int | float):
+        return number(seconds)
+    if 0 < seconds < 1:
+        return f"{seconds * 1000:.0f}ms"
+    whole = round(seconds)
+    parts = [(whole // 86400, "d"), (whole // 3600 % 24, "h"), (whole // 60 % 60, "m"), (whole % 60, "s")]
+    return "".join(f"{n}{unit}" for n, unit in parts if n)[:8] or "0s"
+
+
+_SENTENCES: Mapping[Reason, str] = {
+    Reason.ABOVE_TARGET: "{signal}: {measured}, so it asks for {after}",
+    Reason.BELOW_TARGET: "{signal}: {measured}, so {after} are enough",
+    Reason.WITHIN_TOLERANCE: "{signal}: {measured}, within tolerance of the target, {after} stay",
+    Reason.ON_TARGET: "{signal}: {measured}, exactly what {after} carry",
+    Reason.SIGNAL_MISSING: "{signal}: no data ({why}: {detail})",
+    Reason.LARGEST_WISH: "of {votes} signals {winner} asks for the most: {after}",
+    Reason.LAST_WISH: "fewer run than the last cycle asked for: back to {after} at once",
+    Reason.AWAITING_CYCLE: "woken between two cycles: nothing grows until the signals are read again",
+    Reason.NO_OPINION: "no signal has an opinion, so {after} stay",
+    Reason.NO_SIGNALS: "no signals: the count is left alone",
+    Reason.STABILIZED_DOWN: "{before} would be enough now, but within the last {window} {after} were asked for",
+    Reason.STABILIZED_UP: "{before} are asked for now, but within the last {window} {after} were enough",
+    Reason.RATE_LIMITED_UP: "growing to {before} at once is faster than behavior.up allows, {after} for now",
+    Reason.RATE_LIMITED_DOWN: "shrinking to {before} at once is faster than behavior.down allows, {after} for now",
+    Reason.CAPPED_AT_MAXIMUM: "{before} are asked for, replicas.max allows {after}",
+    Reason.RAISED_TO_MINIMUM: "{before} would be enough, replicas.min asks for {after}",
+    Reason.ABOVE_MAXIMUM: "{before} run, replicas.max allows {limit}: {after} now",
+    Reason.BELOW_MINIMUM: "{before} run, replicas.min asks for {after}",
+    Reason.DOUBT: "data is missing for {missing}, so nothing shrinks on doubt: {after} instead of {before}",
+    Reason.RESEEDED: "the past is not known well enough ({because}): not below {after} for another {rest}",
+    Reason.SETTLING: "the last raise is still settling ({rest} to go): {after} stay",
+    Reason.ROLLOUT: "a rollout is in progress: not below {after}",
+    Reason.NONE_READY: "no instance is ready, which says nothing about demand: not below {after}",
+    Reason.STATE_MISSING: "the state of the workload is not known ({why}: {detail}): nothing is done",
+    Reason.STALE_STATE: "the state of the workload is too old ({age}): nothing is done",
+    Reason.FOREIGN_COUNT: "somebody else{writer} changed the count from {before} to {after}",
+    Reason.HELD_ZERO_BY_OWNER: "switched off by its owner: it stays at 0 until the count rises or `resume`",
+    Reason.PAUSED: "paused{by}{until}: nothing is done",
+    Reason.OVERRIDE: "set to {after}{by} until {until}",
+    Reason.OBSERVED: "mode is observe: {after} would be set, nothing is changed",
+    Reason.BUSY: "an earlier change to {after} is still being carried out",
+    Reason.UNHEALTHY: "{instance} has been unhealthy for {for}: a new one takes its place",
+    Reason.RECYCLE_BUDGET: "{instance} has been unhealthy for {for}, but another replacement is still under way",
+    Reason.RECYCLE_WAITS: "{instance} has been unhealthy for {for}, but replacing waits for {on}",
+    Reason.RECYCLE_BACKOFF: (
+        "{instance} has been unhealthy for {for}; {failures} replacements in a row never became ready, next in {rest}"
+    ),
+}
+
+
+def _measured(facts: Mapping[str, Fact]) -> str:
+    goal = facts.get("goal")
+    load, target = number(facts.get("load")), number(facts.get("target"))
+    if goal == "per_replica":
+        return f"load {load}, {target} per replica"
+    if goal == "utilization":
+        return f"utilization {load} % of {target} % on {number(facts.get('ready'))} ready"
+    return f"value {load}, target {target} on {number(facts.get('ready'))} ready"
+
+
+def sentence(step: Step) -> str:
+    """One step in words, with its numbers.
+
+    >>> from autoscaler.model.decision import Stage
+    >>> sentence(Step(Stage.BOUND, 6, 5, Reason.CAPPED_AT_MAXIMUM))
+    '6 are asked for, replicas.max allows 5'
+    """
+    words: dict[str, str] = {"before": str(step.before), "after": str(step.after)}
+    for key, value in step.facts.items():
+        words[key.removesuffix("_s")] = span(value) if key.endswith("_s") else number(value)
+    words["measured"] = _measured(step.facts)
+    words["by"] = f" by {words['by']}" if words.get("by") else ""
+    words["writer"] = f" ({words['writer']})" if words.get("writer") else ""
+    if step.reason is Reason.PAUSED:
+        words["until"] = f" until {words['until']}" if words.get("until") else " until resumed"
+    text = _SENTENCES[step.reason].format_map(_Forgiving(words))
+    unread = step.facts.get("unread")
+    return f"{text} ({unread} instances could not be read: counted as loaded to the target)" if unread else text
+
+
+class _Forgiving(dict[str, str]):
+    """A word that a step does not carry reads as unknown: an explanation never fails."""
+
+    def __missing__(self, key: str) -> str:
+        return "unknown"
+
+
+def headline(decision: Decision) -> str:
+    """The decision in one line: `2 -> 6  above_target`, and whether it is carried out."""
+    arrow = f"{decision.current} -> {decision.desired}" if decision.changes else f"{decision.current} stays"
+    return f"{arrow}  {decision.reason.value}" + ("" if decision.act or not decision.changes else "  (not acted on)")
+
+
+def why(decision: Decision) -> str:
+    """The sentence of the step that settled the decision."""
+    for step in reversed(decision.steps):
+        if step.reason is decision.reason:
+            return sentence(step)
+    return headline(decision)
+
+
+def explain(decision: Decision) -> list[str]:
+    """The whole chain in words, one line per step, the headline first."""
+    lines = [headline(decision)]
+    for step in decision.steps:
+        move = f"{step.before} -> {step.after}" if step.before != step.after else f"{step.after}"
+        lines.append(f"  {step.stage.value:<9} {move:<10} {step.reason.value:<18} {sentence(step)}")
+    return lines

@@ -1,0 +1,186 @@
+"""ACT: operations, advanced step by step, each persisted before its next call, until they have an outcome."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+
+import msgspec
+
+from autoscaler.loop.keeper import Keeper
+from autoscaler.loop.registry import Targets
+from autoscaler.model.operation import BEGIN, Operation, OperationKind, Outcome, OutcomeKind, Split
+from autoscaler.ports import Clock, Fact, FactKind, Lease
+
+IN_FLIGHT = 20  # calls to one platform at the same time
+CALL_S = 5.0  # what a call may last: less than this left of the lease, and it is not begun
+FENCE_NAP_S = 1.0
+
+_encode = msgspec.json.Encoder().encode
+_decode_operation = msgspec.json.Decoder(Operation).decode
+
+
+class Underway:
+    """The open operations and the counts they are to reach."""
+
+    def __init__(self) -> None:
+        self.open: dict[str, Operation] = {}
+        self.intents: dict[str, int] = {}
+
+    def of(self, key: str) -> list[Operation]:
+        """The open operations of one workload."""
+        return [each for each in self.open.values() if each.ref.key == key]
+
+    def busy(self, key: str) -> bool:
+        """True while an order is not yet seen on the platform: a new count now would be reckoned from a wrong one."""
+        return any(
+            each.kind is OperationKind.SCALE
+            or (each.stage == BEGIN and each.kind in (OperationKind.CREATE, OperationKind.REMOVE))
+            for each in self.of(key)
+        )
+
+    def removing(self, key: str) -> bool:
+        """True while instances are on their way out."""
+        return any(
+            each.kind is OperationKind.REMOVE or (each.kind is OperationKind.SCALE and each.count < each.before)
+            for each in self.of(key)
+        )
+
+    def replacing(self, key: str) -> tuple[str, ...]:
+        """The instances being replaced."""
+        return tuple(each.instance for each in self.of(key) if each.kind is OperationKind.REPLACE)
+
+    def intent(self, key: str) -> int | None:
+        """The count ordered last, while instances for it are still being created or taken away; else None."""
+        counted = (OperationKind.SCALE, OperationKind.CREATE, OperationKind.REMOVE)
+        return self.intents.get(key) if any(each.kind in counted for each in self.of(key)) else None
+
+
+class Actor:
+    """Carries out operations side by side. Only the lease holder's calls leave the house.
+
+    `ended` is told each outcome, of parts too; `accepted` when a SCALE was taken on by the platform.
+    """
+
+    def __init__(self, targets: Targets, store: Keeper, lease: Lease, clock: Clock) -> None:
+        self.underway = Underway()
+        self.ended: Callable[[Outcome], None] = lambda outcome: None
+        self.accepted: Callable[[Operation, int], None] = lambda operation, count: None
+        self._targets = targets
+        self._store = store
+        self._lease = lease
+        self._clock = clock
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._gates: dict[str, asyncio.Semaphore] = {}
+
+    async def begin(self, operations: Sequence[Operation]) -> None:
+        """Start these, the most urgent first; returns once they and their counts are on record."""
+        for each in operations:
+            if each.kind is OperationKind.SCALE:
+                self.underway.intents[each.ref.key] = each.count
+        await self._store.put(
+            [
+                Fact(FactKind.INTENT, each.ref.key, str(each.count).encode())
+                for each in operations
+                if each.kind is OperationKind.SCALE
+            ]
+            + _facts(each for each in operations if each.kind is not OperationKind.SCALE)
+        )
+        self._drive(operations)
+
+    def resume(self, facts: Sequence[Fact]) -> None:
+        """Go on with what a former process left: `facts` of any kind, as the store keeps them."""
+        for fact in facts:
+            if fact.kind is FactKind.INTENT and fact.value is not None:
+                self.underway.intents[fact.key] = int(fact.value)
+        self._drive(
+            [_decode_operation(f.value) for f in facts if f.kind is FactKind.OPERATION and f.value is not None]
+        )
+
+    async def take_over(self, operations: Sequence[Operation]) -> None:
+        """Go on with operations found on a platform that no store tells of; known ones are left alone."""
+        known = {each.instance for each in self.underway.open.values()} | {
+            name for each in self.underway.open.values() for name in each.facts.values()
+        }
+        fresh = [each for each in operations if each.instance not in known and each.id not in self.underway.open]
+        await self._store.put(_facts(fresh))
+        self._drive(fresh)
+
+    async def close(self) -> None:
+        """Stop driving. What is open stays on record and is resumed by the next process."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _drive(self, operations: Iterable[Operation]) -> None:
+        for each in operations:
+            self.underway.open[each.id] = each
+            task = asyncio.create_task(self._carry_out(each), name=f"operation {each.kind.value} {each.ref.key}")
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _carry_out(self, operation: Operation) -> None:
+        while True:
+            await self._clock.sleep(operation.wait_until - self._clock.now())
+            while self._lease.remaining() < CALL_S:
+                await self._clock.sleep(FENCE_NAP_S)
+            target = self._targets.get(operation.ref.platform)
+            if target is None:
+                fault = self._targets.faults[operation.ref.platform]
+                return await self._end(Outcome(operation, OutcomeKind.FAILED, self._clock.now(), fault))
+            gate = self._gates.setdefault(operation.ref.platform, asyncio.Semaphore(IN_FLIGHT))
+            async with gate:
+                after = await target.advance(operation)
+            if isinstance(after, Outcome):
+                return await self._end(after)
+            if isinstance(after, Split):
+                return await self._split(operation, after)
+            if after.stage != operation.stage or after.facts != operation.facts:
+                if after.kind is not OperationKind.SCALE:
+                    await self._store.put(_facts([after]))
+            self.underway.open[operation.id] = operation = after
+
+    async def _split(self, operation: Operation, split: Split) -> None:
+        await self._store.put(_facts(split.parts))
+        self.underway.open.pop(operation.id, None)
+        self._drive(split.parts)
+        self.accepted(operation, operation.count)
+
+    async def _end(self, outcome: Outcome) -> None:
+        operation = outcome.operation
+        self.underway.open.pop(operation.id, None)
+        done = outcome.kind is OutcomeKind.APPLIED
+        key = operation.ref.key
+        changed: list[Fact] = []
+        if operation.kind is OperationKind.CREATE and not done and key in self.underway.intents:
+            self.underway.intents[key] -= 1
+            changed.append(Fact(FactKind.INTENT, key, str(self.underway.intents[key]).encode()))
+        if operation.kind is not OperationKind.SCALE:
+            changed.append(Fact(FactKind.OPERATION, operation.id, None))
+        if changed:
+            await self._store.put(changed)
+        if operation.kind is OperationKind.SCALE and done:
+            self.accepted(operation, operation.count if outcome.count is None else outcome.count)
+        self.ended(outcome)
+
+
+def _facts(operations: Iterable[Operation]) -> list[Fact]:
+    return [Fact(FactKind.OPERATION, each.id, _encode(each)) for each in operations]
+
+
+def urgency(operation: Operation) -> tuple[int, float]:
+    """The order of one cycle's actions: raise by largest relative deficit, then recycle, then shrink.
+
+    >>> from autoscaler.model.target import WorkloadRef
+    >>> ref = WorkloadRef("simulated", "n", "k", "w")
+    >>> def scale(a, b): return Operation(
+    ...     id="x", kind=OperationKind.SCALE, ref=ref, started=0, deadline=0, before=a, count=b)
+    >>> urgency(scale(1, 4)) < urgency(scale(10, 12)) < urgency(scale(4, 1))
+    True
+    """
+    if operation.kind is OperationKind.REPLACE:
+        return (1, 0.0)
+    if operation.count > operation.before:
+        return (0, -operation.count / max(operation.before, 0.5))
+    return (2, 0.0)
+

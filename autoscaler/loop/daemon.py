@@ -1,0 +1,250 @@
+"""The daemon: one long-running loop around the cycle, from start to SIGTERM."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Any
+
+import msgspec
+
+from autoscaler.decide.plan import Plan, prepare
+from autoscaler.errors import AutoscalerError, LeaseError, PolicyError
+from autoscaler.loop.act import Actor
+from autoscaler.loop.board import Board
+from autoscaler.loop.cadence import Cadence
+from autoscaler.loop.cycle import Cycle
+from autoscaler.loop.keeper import Keeper
+from autoscaler.loop.registry import Targets
+from autoscaler.model.observation import Override, Pause
+from autoscaler.model.operation import Operation
+from autoscaler.model.policy import PolicySet
+from autoscaler.ports import Clock, Fact, FactKind, Lease, PolicySource, Record, RecordKind, Revision
+
+SNAPSHOT_S = 60.0
+LEASE_S = 2.0
+FLEET = "fleet"  # the key of a pause of everything
+CLEAN = "@clean"  # the fact that the last stop was a clean one
+
+_pause = msgspec.json.Decoder(Pause).decode
+_override = msgspec.json.Decoder(Override).decode
+
+Load = Callable[[Sequence[tuple[str, str]], str], PolicySet]
+
+
+class Parts(msgspec.Struct, frozen=True):
+    """What a daemon is made of; built by `app.py`."""
+
+    targets: Targets
+    cycle: Cycle
+    actor: Actor
+    keeper: Keeper
+    lease: Lease
+    policies: PolicySource
+    board: Board
+    clock: Clock
+    load: Load
+
+
+class Daemon:
+    """Turns the wheel until told to stop; what fails is reported and tried again, never fatal."""
+
+    def __init__(self, parts: Parts, cycle_s: float) -> None:
+        self._parts = parts
+        self._cadence = Cadence(parts.clock, cycle_s)
+        self._stop = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._watched: set[str] = set()
+        self._pauses: dict[str, Pause] = {}
+        self._overrides: dict[str, Override] = {}
+        self._snapshot_at = parts.clock.monotonic()
+        self._loaded = asyncio.Event()
+        parts.keeper.fault = self._fault
+
+    def stop(self) -> None:
+        """Ask for a clean stop; `run` comes back when it is done."""
+        self._stop.set()
+
+    def hurry(self) -> None:
+        """Make the next cycle start now."""
+        self._cadence.hurry()
+
+    async def run(self) -> None:
+        """Take the lease, restore, turn until stopped, and put everything down again."""
+        parts = self._parts
+        if not await parts.lease.hold():
+            raise LeaseError(
+                f"another autoscaler holds the lease: {parts.lease.holder() or 'unknown'}",
+                hint="stop it first, or give this one a data folder of its own",
+            )
+        await self._restore()
+        self._spawn("policies", self._follow_policies)
+        self._spawn("lease", self._keep_lease)
+        try:
+            await self._turn()
+        finally:
+            for task in self._tasks:
+                task.cancel()
+            ends = await asyncio.gather(*self._tasks, return_exceptions=True)
+            await parts.actor.close()
+            await parts.cycle.flush()
+            await parts.keeper.put([*parts.cycle.snapshot(), Fact(FactKind.MEMORY, CLEAN, b"1")])
+            await parts.lease.release()
+        defect = next((end for end in ends if isinstance(end, Exception)), None)
+        if defect is not None:
+            raise defect
+
+    def control(self, pauses: dict[str, Pause], overrides: dict[str, Override]) -> None:
+        """What people said, as of now; decided by from the next cycle on, which starts at once."""
+        self._pauses, self._overrides = pauses, overrides
+        self.hurry()
+
+    # one turn
+
+    async def _turn(self) -> None:
+        stopped = asyncio.create_task(self._stop.wait())
+        self._tasks.append(stopped)  # type: ignore[arg-type]
+        waiting = asyncio.create_task(self._loaded.wait())
+        await asyncio.wait({stopped, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+        while not self._stop.is_set():
+            due = asyncio.create_task(self._cadence.next())
+            await asyncio.wait({stopped, due}, return_when=asyncio.FIRST_COMPLETED)
+            if not due.done():
+                due.cancel()
+                await asyncio.gather(due, return_exceptions=True)
+                return
+            await self._cycle(due.result())
+
+    async def _cycle(self, woken: set[str] | None) -> None:
+        parts, clock = self._parts, self._parts.clock
+        if parts.lease.remaining() <= 0:
+            return
+        began, late = clock.monotonic(), max(0.0, self._cadence.lateness_s + self._cadence.every_s)
+        if woken is None:
+            self._apply_controls()
+        try:
+            await parts.cycle.run(woken, cycle_s=self._cadence.every_s, wake=woken is not None)
+        except AutoscalerError as error:
+            self._fault(str(error))
+        await parts.cycle.flush()
+        if woken is None:
+            parts.board.turned(clock.now(), duration_s=clock.monotonic() - began, lateness_s=late)
+            self._watch()
+        if clock.monotonic() - self._snapshot_at >= SNAPSHOT_S:
+            self._snapshot_at = clock.monotonic()
+            await parts.keeper.put(parts.cycle.snapshot())
+
+    def _apply_controls(self) -> None:
+        plans = self._parts.cycle.plans
+        for key, plan in plans.items():
+            plans[key] = plan.controlled(self._pauses.get(FLEET) or self._pauses.get(key), self._overrides.get(key))
+
+    # starting again
+
+    async def _restore(self) -> None:
+        parts = self._parts
+        facts = await parts.keeper.store.facts()
+        clean = any(each.kind is FactKind.MEMORY and each.key == CLEAN for each in facts)
+        await parts.keeper.put([Fact(FactKind.MEMORY, CLEAN, None)])
+        parts.cycle.restore([each for each in facts if each.key != CLEAN], clean=clean)
+        for fact in facts:
+            if fact.value is not None and fact.kind is FactKind.PAUSE:
+                self._pauses[fact.key] = _pause(fact.value)
+            elif fact.value is not None and fact.kind is FactKind.OVERRIDE:
+                self._overrides[fact.key] = _override(fact.value)
+        self._left = facts
+
+    async def _resume_operations(self) -> None:
+        """Once the platforms know their workloads: go on with stored operations, and with traces no store tells of."""
+        facts, self._left = self._left, []
+        self._parts.actor.resume(facts)
+        refs = [plan.ref for plan in self._parts.cycle.plans.values()]
+        for name, target in self._parts.targets.made().items():
+            find: Callable[..., Awaitable[Sequence[Operation]]] | None = getattr(target, "leftovers", None)
+            mine = [ref for ref in refs if ref.platform == name]
+            if find is not None and mine:
+                try:
+                    await self._parts.actor.take_over(await find(mine))
+                except AutoscalerError as error:
+                    self._fault(str(error))
+
+    # policies
+
+    async def _follow_policies(self) -> None:
+        async for revision in self._parts.policies.revisions():
+            await self._activate(revision)
+
+    async def _activate(self, revision: Revision) -> None:
+        """Switch to a revision as a whole, or keep the last good one and say why."""
+        parts, now = self._parts, self._parts.clock.now()
+        try:
+            loaded = parts.load(revision.texts, revision.id)
+        except PolicyError as error:
+            parts.board.rejected(revision.id, error.problems)
+            text = f"policies rejected, the last good ones stay: {error.problems[0]}"
+            await parts.keeper.record(
+                [Record(at=now, kind=RecordKind.POLICIES, revision=revision.id, reason="rejected", text=text)]
+            )
+            return
+        plans = self._plans(loaded)
+        gone = set(parts.cycle.plans) - set(plans)
+        parts.cycle.plans = plans
+        self._apply_controls()
+        parts.board.activated(loaded, [plan.workload for plan in plans.values()])
+        text = f"{len(loaded.placed)} policies for {len(plans)} workloads"
+        await parts.keeper.put(parts.cycle.forget(gone))
+        await parts.keeper.record(
+            [Record(at=now, kind=RecordKind.POLICIES, revision=loaded.revision, reason="activated", text=text)]
+        )
+        self._watch()
+        if not self._loaded.is_set():
+            await self._resume_operations()
+            self._loaded.set()
+        self.hurry()
+
+    def _plans(self, loaded: PolicySet) -> dict[str, Plan]:
+        return {ref.key: prepare(ref, policy) for ref, policy in self._parts.targets.discover(loaded.policies)}
+
+    # beside the beat
+
+    def _watch(self) -> None:
+        """Listen to every platform in use."""
+        for name, target in self._parts.targets.made().items():
+            if name not in self._watched:
+                self._watched.add(name)
+
+                async def listen(target: Any = target) -> None:
+                    async for ref in target.wakes():
+                        self._cadence.wake(ref.key)
+
+                self._spawn(f"wakes of {name}", listen)
+
+    async def _keep_lease(self) -> None:
+        while True:
+            await self._parts.clock.sleep(LEASE_S)
+            if not await self._parts.lease.hold():
+                self._fault(f"the lease was lost to {self._parts.lease.holder() or 'another'}; nothing is done until then")
+
+    def _spawn(self, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        async def run() -> None:
+            while True:
+                try:
+                    await work()
+                    return
+                except AutoscalerError as error:
+                    self._fault(f"{name}: {error}")
+                    await self._parts.clock.sleep(self._cadence.every_s)
+
+        task = asyncio.create_task(run(), name=name)
+        task.add_done_callback(self._died)
+        self._tasks.append(task)
+
+    def _died(self, task: asyncio.Task[None]) -> None:
+        """A defect in a helper task ends the daemon loudly: a watcher that is silently dead would be worse."""
+        if not task.cancelled() and task.exception() is not None:
+            self._stop.set()
+
+    def _fault(self, sentence: str) -> None:
+        now = self._parts.clock.now()
+        self._parts.board.fault(now, sentence)

@@ -1,0 +1,96 @@
+"""OBSERVE: states first, they tell which instances to read; then every signal, one batch per source."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from autoscaler.decide.plan import Plan
+from autoscaler.loop.act import Underway
+from autoscaler.loop.registry import Targets
+from autoscaler.model.observation import Ask, Seen
+from autoscaler.model.signal import Missing, MissingWhy, Reading
+from autoscaler.model.target import TargetState
+from autoscaler.policy.placeholders import fill
+from autoscaler.ports import Source
+
+
+class Observer:
+    """Looks at workloads through the targets and the sources; keeps the last readings for wakes."""
+
+    def __init__(self, targets: Targets, sources: Mapping[str, Source]) -> None:
+        self._targets = targets
+        self._sources = sources
+        self._last: dict[str, tuple[Reading, ...]] = {}
+
+    async def look(self, plans: Sequence[Plan], underway: Underway, now: float, *, wake: bool) -> list[Seen]:
+        """What there is to see of each plan's workload, in the same order; a wake looks at states only."""
+        states = await self._states(plans, underway)
+        if wake:
+            readings = [self._last.get(plan.ref.key, ()) for plan in plans]
+        else:
+            readings = await self._readings(plans, states, now)
+            self._last.update({plan.ref.key: read for plan, read in zip(plans, readings, strict=True)})
+        return [
+            Seen(
+                state=state,
+                readings=read,
+                busy=underway.busy(plan.ref.key),
+                removing=underway.removing(plan.ref.key),
+                replacing=underway.replacing(plan.ref.key),
+            )
+            for plan, state, read in zip(plans, states, readings, strict=True)
+        ]
+
+    def forget(self, keys: set[str]) -> None:
+        """Drop what is kept of workloads that are not steered any more."""
+        for key in keys:
+            self._last.pop(key, None)
+
+    async def _states(self, plans: Sequence[Plan], underway: Underway) -> list[TargetState | Missing]:
+        places: dict[str, list[int]] = {}
+        for index, plan in enumerate(plans):
+            places.setdefault(plan.ref.platform, []).append(index)
+        found: list[TargetState | Missing] = [Missing(MissingWhy.FAILED, "not asked")] * len(plans)
+
+        async def ask(platform: str, indices: list[int]) -> None:
+            answers = await self._targets.states(platform, [plans[i].ref for i in indices])
+            for index, answer in zip(indices, answers, strict=True):
+                found[index] = _with_desired(answer, underway)
+
+        await asyncio.gather(*(ask(platform, indices) for platform, indices in places.items()))
+        return found
+
+    async def _readings(
+        self, plans: Sequence[Plan], states: Sequence[TargetState | Missing], now: float
+    ) -> list[tuple[Reading, ...]]:
+        asks: dict[str, list[Ask]] = {}
+        places: dict[str, list[tuple[int, int]]] = {}
+        found: list[list[Reading]] = []
+        for index, (plan, state) in enumerate(zip(plans, states, strict=True)):
+            instances = state.instances if isinstance(state, TargetState) else ()
+            found.append([Missing(MissingWhy.FAILED, "no such source")] * len(plan.workload.policy.signals))
+            for place, signal in enumerate(plan.workload.policy.signals):
+                query = fill(signal.prometheus, plan.ref) if signal.prometheus is not None else ""
+                asks.setdefault(signal.source, []).append(Ask(plan.ref, signal, query, instances))
+                places.setdefault(signal.source, []).append((index, place))
+
+        async def read(name: str) -> None:
+            source = self._sources.get(name)
+            if source is None:
+                return
+            for (index, place), reading in zip(places[name], await source.read(asks[name], now), strict=True):
+                found[index][place] = reading
+
+        await asyncio.gather(*map(read, asks))
+        return [tuple(each) for each in found]
+
+
+def _with_desired(state: TargetState | Missing, underway: Underway) -> TargetState | Missing:
+    """Where the platform keeps no desired count: what we ordered while it is being carried out, else what exists."""
+    if isinstance(state, Missing) or state.desired is not None:
+        return state
+    intent = underway.intent(state.ref.key)
+    return msgspec.structs.replace(state, desired=state.existing if intent is None else intent)

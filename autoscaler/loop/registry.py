@@ -1,0 +1,59 @@
+"""The platforms by name, each built when a policy first needs it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from autoscaler.errors import AutoscalerError
+from autoscaler.model.policy import Policy
+from autoscaler.model.signal import Missing, MissingWhy
+from autoscaler.model.target import TargetState, WorkloadRef
+from autoscaler.ports import Target
+
+PLATFORMS = ("compose", "kubernetes", "process")
+
+
+def platform(policy: Policy) -> str:
+    """The name of the platform a policy's target is on."""
+    target = policy.target
+    return next(name for name in PLATFORMS if getattr(target, name) is not None)
+
+
+class Targets:
+    """Targets by platform. One that cannot be built (a missing extra, a wrong setting) makes its states Missing."""
+
+    def __init__(self, makers: Mapping[str, Callable[[], Target]]) -> None:
+        self._makers = makers
+        self._made: dict[str, Target] = {}
+        self.faults: dict[str, str] = {}
+
+    def get(self, name: str) -> Target | None:
+        """The platform's target; None where it cannot be had, with the sentence in `faults`."""
+        if name not in self._made:
+            try:
+                self._made[name] = self._makers[name]()
+            except AutoscalerError as error:
+                self.faults[name] = str(error)
+                return None
+            self.faults.pop(name, None)
+        return self._made[name]
+
+    def made(self) -> Mapping[str, Target]:
+        """The targets in use."""
+        return self._made
+
+    def discover(self, policies: Sequence[Policy]) -> list[tuple[WorkloadRef, Policy]]:
+        """The workloads of all policies; those of a platform that cannot be had are left out."""
+        found: list[tuple[WorkloadRef, Policy]] = []
+        for name in dict.fromkeys(platform(policy) for policy in policies):
+            target = self.get(name)
+            if target is not None:
+                found.extend(target.discover([policy for policy in policies if platform(policy) == name]))
+        return found
+
+    async def states(self, name: str, refs: Sequence[WorkloadRef]) -> Sequence[TargetState | Missing]:
+        """One state per ref, in the same order."""
+        target = self.get(name)
+        if target is None:
+            return [Missing(MissingWhy.FAILED, self.faults[name])] * len(refs)
+        return await target.states(refs)
