@@ -1,0 +1,155 @@
+"""The board: what the daemon knows right now. The loop writes it, people and metrics read it.
+
+One mutable object on the loop's own thread; nothing on it outlives the process.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Sequence
+
+import msgspec
+
+from autoscaler.model.decision import Decision, Reason
+from autoscaler.model.observation import Workload
+from autoscaler.model.operation import Operation, Outcome
+from autoscaler.model.policy import PolicySet
+from autoscaler.model.signal import Missing
+from autoscaler.model.target import TargetState
+
+FAULTS_KEPT = 50
+SPANS_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)  # bounds of what one cycle may take
+
+# Decisions of a wake repeat the readings of the cycle before: they are not counted as read twice.
+_OF_WAKES = (Reason.AWAITING_CYCLE, Reason.LAST_WISH)
+
+
+class Entry(msgspec.Struct):
+    """One workload as the last cycle left it.
+
+    `since` is when the count or reason shown now came up; `change` the last decision that changed the count, and
+    `lead_s` how long a raise took to become ready, once measured.
+    """
+
+    workload: Workload
+    file: str = ""
+    line: int = 0
+    decision: Decision | None = None
+    state: TargetState | Missing | None = None
+    operations: tuple[Operation, ...] = ()
+    since: float = 0.0
+    change: Decision | None = None
+    lead_s: float | None = None
+
+
+class Fault(msgspec.Struct, frozen=True):
+    """Something that went wrong and was survived."""
+
+    at: float
+    sentence: str
+
+
+class Spread:
+    """How spans in seconds are spread: `counts` per bound of SPANS_S and one for what is above the last."""
+
+    def __init__(self) -> None:
+        self.counts = [0] * (len(SPANS_S) + 1)
+        self.sum = 0.0
+        self.last = 0.0
+
+    def add(self, seconds: float) -> None:
+        """Count one span."""
+        self.last = seconds
+        self.sum += seconds
+        self.counts[sum(bound < seconds for bound in SPANS_S)] += 1
+
+
+class Board:
+    """Plain fields by workload key, and counters since the start."""
+
+    def __init__(self, *, started: float = 0.0, cycle_s: float = 15.0) -> None:
+        self.started = started
+        self.cycle_s = cycle_s
+        self.entries: dict[str, Entry] = {}
+        self.revision = ""
+        self.rejected_revision = ""  # a newer policy set that did not load; empty when the newest is the one in force
+        self.problems: tuple[str, ...] = ()
+        self.faults: deque[Fault] = deque(maxlen=FAULTS_KEPT)
+        self.cycles = 0
+        self.cycle_at: float | None = None
+        self.durations = Spread()
+        self.latenesses = Spread()
+        self.decisions: Counter[str] = Counter()  # by reason
+        self.changes: Counter[str] = Counter()  # by direction: up, down
+        self.outcomes: Counter[tuple[str, str]] = Counter()  # by kind of operation and how it ended
+        self.missing: Counter[tuple[str, str]] = Counter()  # by source and why
+        self.fault_count = 0
+
+    # what the loop writes
+
+    def activated(self, loaded: PolicySet, workloads: Sequence[Workload]) -> None:
+        """A policy set is in force for these workloads; what is known of those that stay is kept."""
+        places = {each.policy.name: (each.file, each.line) for each in loaded.placed}
+        entries: dict[str, Entry] = {}
+        for workload in workloads:
+            entry = self.entries.get(workload.ref.key) or Entry(workload)
+            entry.workload = workload
+            entry.file, entry.line = places.get(workload.policy.name, ("", 0))
+            entries[workload.ref.key] = entry
+        self.entries = entries
+        self.revision, self.rejected_revision, self.problems = loaded.revision, "", ()
+
+    def rejected(self, revision: str, problems: tuple[str, ...]) -> None:
+        """A newer policy set did not load; the last good one stays in force."""
+        self.rejected_revision, self.problems = revision, problems
+
+    def show(self, decision: Decision, state: TargetState | Missing, operations: Sequence[Operation]) -> bool:
+        """Put up one decision; True when its count or reason is not what was shown before.
+
+        A wake that only waits for the next cycle says nothing new: it leaves the decision before it in place.
+        """
+        entry = self.entries.get(decision.ref.key)
+        if entry is None:
+            return True
+        self._count(entry, decision)
+        entry.state, entry.operations = state, tuple(operations)
+        before = entry.decision
+        if before is not None and decision.reason is Reason.AWAITING_CYCLE and not decision.replace:
+            return False
+        entry.decision = decision
+        if decision.changes and decision.act:
+            entry.change = decision
+        if before is not None and _shown(before) == _shown(decision):
+            return False
+        entry.since = decision.at
+        return True
+
+    def turned(self, at: float, *, duration_s: float, lateness_s: float) -> None:
+        """One cycle over all workloads has ended."""
+        self.cycles += 1
+        self.cycle_at = at
+        self.durations.add(duration_s)
+        self.latenesses.add(lateness_s)
+
+    def count_outcome(self, outcome: Outcome) -> None:
+        """An operation has ended."""
+        self.outcomes[outcome.operation.kind.value, outcome.kind.value] += 1
+
+    def fault(self, at: float, sentence: str) -> None:
+        """Something went wrong and was survived; the newest are kept."""
+        self.fault_count += 1
+        self.faults.append(Fault(at, sentence))
+
+    def _count(self, entry: Entry, decision: Decision) -> None:
+        self.decisions[decision.reason.value] += 1
+        if decision.changes and decision.act:
+            self.changes["up" if decision.desired > decision.current else "down"] += 1
+        if decision.reason not in _OF_WAKES:
+            sources = {signal.name: signal.source for signal in entry.workload.policy.signals}
+            for name, reading in decision.readings:
+                if isinstance(reading, Missing):
+                    self.missing[sources.get(name, "unknown"), reading.why.value] += 1
+
+
+def _shown(decision: Decision) -> tuple[object, ...]:
+    return decision.desired, decision.reason, decision.act, decision.replace != ()
