@@ -1,0 +1,162 @@
+"""What the desk answers: the documented, versioned shapes behind `status`, `explain`, `history` and the controls.
+
+The API sends them as JSON, the commands read them back. Times are seconds since the epoch, UTC; spans end in `_s`.
+`version` rises when a field changes its meaning or goes away; new fields may appear at any time.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from autoscaler.model.decision import Decision
+from autoscaler.model.observation import Override, Pause
+from autoscaler.model.target import Instance
+
+VERSION = 1
+
+
+class Doing(msgspec.Struct, frozen=True, kw_only=True):
+    """An operation under way: what, at which stage, since when, and the instance or count it is about."""
+
+    id: str
+    kind: str
+    stage: str
+    started: float
+    deadline: float
+    count: int | None = None
+    instance: str = ""
+
+
+class WorkloadStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """One workload in one line.
+
+    `current` is the count it was decided from, `desired` the count to have, `existing` and `ready` what was seen (None:
+    not known). `since` is when `reason` and count came up, `changed` when the count was changed last since the start.
+    `missing` names the signals without data, `trouble` says why the state is not known.
+    """
+
+    key: str
+    policy: str
+    file: str
+    line: int
+    mode: str
+    min: int | None = None
+    max: int | None = None
+    at: float | None = None
+    current: int | None = None
+    desired: int | None = None
+    existing: int | None = None
+    ready: int | None = None
+    reason: str = ""
+    because: str = ""
+    since: float | None = None
+    changed: float | None = None
+    missing: tuple[str, ...] = ()
+    trouble: str = ""
+    lead_s: float | None = None
+    pause: Pause | None = None
+    override: Override | None = None
+    doing: tuple[Doing, ...] = ()
+
+
+class WorkloadDetail(msgspec.Struct, frozen=True, kw_only=True):
+    """One workload with its instances and the chain of steps in words."""
+
+    workload: WorkloadStatus
+    instances: tuple[Instance, ...] = ()
+    lines: tuple[str, ...] = ()
+    version: int = VERSION
+
+
+class CycleStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """How the loop turns: cycles over all workloads since the start, and the last one."""
+
+    every_s: float
+    count: int
+    at: float | None = None
+    duration_s: float = 0.0
+    lateness_s: float = 0.0
+
+
+class PolicyStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """The policy set in force, and the problems of a newer one that was rejected."""
+
+    revision: str
+    rejected: str = ""
+    problems: tuple[str, ...] = ()
+
+
+class FaultLine(msgspec.Struct, frozen=True):
+    """Something that went wrong and was survived."""
+
+    at: float
+    sentence: str
+
+
+class Status(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything at a glance; workloads in the order of their keys."""
+
+    at: float
+    started: float
+    build: str
+    cycle: CycleStatus
+    policies: PolicyStatus
+    workloads: tuple[WorkloadStatus, ...] = ()
+    pause: Pause | None = None
+    faults: tuple[FaultLine, ...] = ()
+    store: str = ""  # why the store fails; empty while it works
+    version: int = VERSION
+
+
+class Explanation(msgspec.Struct, frozen=True, kw_only=True):
+    """How a count came about: `lines` in words, `decision` with every number.
+
+    `decided` is when the decision was made. One that was read from history held from then until the next change of
+    count or reason, which is what is kept: `since_change` is True for it.
+    """
+
+    key: str
+    decided: float
+    lines: tuple[str, ...]
+    decision: Decision
+    since_change: bool = False
+    version: int = VERSION
+
+
+class Line(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of history."""
+
+    at: float
+    kind: str
+    workload: str = ""
+    policy: str = ""
+    revision: str = ""
+    before: int | None = None
+    after: int | None = None
+    reason: str = ""
+    text: str = ""
+    by: str = ""
+
+
+class History(msgspec.Struct, frozen=True, kw_only=True):
+    """Lines of history, newest first."""
+
+    lines: tuple[Line, ...]
+    version: int = VERSION
+
+
+class Done(msgspec.Struct, frozen=True, kw_only=True):
+    """A person's word is on record and in force: `text` says what holds now."""
+
+    workload: str
+    text: str
+    pause: Pause | None = None
+    override: Override | None = None
+    version: int = VERSION
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """What went wrong, and what to do about it."""
+
+    error: str
+    hint: str = ""
