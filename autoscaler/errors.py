@@ -65,7 +65,14 @@ class TargetError(AutoscalerError):
 
 
 class Unreachable(TargetError):
-    """Nobody answered: socket away, connection refused, timed out."""
+    """Nobody answered, or too busy to: socket away, connection refused, timed out, told to come back later.
+
+    `retry_after_s` is when to ask again, where the platform said so.
+    """
+
+    def __init__(self, message: str, *, hint: str = "", retry_after_s: float | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after_s = retry_after_s
 
 
 class Refused(TargetError):

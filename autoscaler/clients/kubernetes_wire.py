@@ -1,0 +1,275 @@
+"""The parts of Kubernetes objects that we read, as they come over the wire. Everything else is skipped unparsed."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Generic, TypeVar
+
+import msgspec
+
+R = TypeVar("R")
+
+
+class Wire(msgspec.Struct, frozen=True, kw_only=True, rename="camel", gc=False):
+    """A JSON object of the API; what is absent has its default."""
+
+
+class Resource(msgspec.Struct, frozen=True):
+    """Where objects of one kind live: `apps/v1` (`v1` for the core group) and the plural."""
+
+    group_version: str
+    plural: str
+
+    @property
+    def group(self) -> str:
+        """The API group as RBAC rules name it; empty for the core group.
+
+        >>> Resource("apps/v1", "deployments").group, Resource("v1", "pods").group
+        ('apps', '')
+        """
+        return self.group_version.rpartition("/")[0]
+
+    def path(self, namespace: str, name: str = "", subresource: str = "") -> str:
+        """The path of a namespace's objects, of one of them, or of its subresource.
+
+        >>> Resource("apps/v1", "deployments").path("shop", "web", "scale")
+        '/apis/apps/v1/namespaces/shop/deployments/web/scale'
+        """
+        root = "apis" if "/" in self.group_version else "api"
+        parts = (root, self.group_version, "namespaces", namespace, self.plural, name, subresource)
+        return "/" + "/".join(part for part in parts if part)
+
+
+class OwnerReference(Wire, frozen=True, gc=False):
+    """Who an object belongs to; at most one of them is its controller."""
+
+    uid: str
+    name: str = ""
+    kind: str = ""
+    controller: bool = False
+
+
+class OwnedSpec(Wire, frozen=True, gc=False):
+    """`f:spec` of a managed-fields entry: does it own the count?"""
+
+    replicas: dict[str, str] | None = msgspec.field(name="f:replicas", default=None)
+
+
+class OwnedFields(Wire, frozen=True, gc=False):
+    """`fieldsV1` of a managed-fields entry."""
+
+    spec: OwnedSpec | None = msgspec.field(name="f:spec", default=None)
+
+
+class ManagedFields(Wire, frozen=True, gc=False):
+    """Who wrote which fields. Writes through /scale have no time."""
+
+    manager: str = ""
+    operation: str = ""
+    time: datetime | None = None
+    subresource: str = ""
+    fields_v1: OwnedFields | None = msgspec.field(name="fieldsV1", default=None)
+
+
+class Meta(Wire, frozen=True, gc=False):
+    """What every object has."""
+
+    name: str = ""
+    uid: str = ""
+    resource_version: str = ""
+    generation: int = 0
+    creation_timestamp: datetime | None = None
+    deletion_timestamp: datetime | None = None
+    owner_references: tuple[OwnerReference, ...] = ()
+
+    @property
+    def controller(self) -> OwnerReference | None:
+        """The one owner that steers this object."""
+        return next((owner for owner in self.owner_references if owner.controller), None)
+
+
+class WrittenMeta(Meta, frozen=True, gc=False):
+    """Metadata with who wrote what."""
+
+    managed_fields: tuple[ManagedFields, ...] = ()
+
+
+class HashLabels(Wire, frozen=True, gc=False):
+    """The labels that tell which template a pod was made from."""
+
+    pod_template_hash: str = msgspec.field(name="pod-template-hash", default="")
+    controller_revision_hash: str = msgspec.field(name="controller-revision-hash", default="")
+
+
+class PodMeta(Meta, frozen=True, gc=False):
+    """A pod's metadata."""
+
+    labels: HashLabels = HashLabels()
+
+
+class Partial(Wire, frozen=True, gc=False):
+    """An object of any kind, metadata only."""
+
+    metadata: Meta
+
+
+class WorkloadSpec(Wire, frozen=True, gc=False):
+    """What a workload's owner asked for; `replicas` is absent where none was set."""
+
+    replicas: int | None = None
+    paused: bool = False
+
+
+class WorkloadStatus(Wire, frozen=True, gc=False):
+    """What the workload's controller reports; a count that is absent is 0."""
+
+    observed_generation: int = 0
+    replicas: int = 0
+    updated_replicas: int = 0
+    ready_replicas: int = 0
+
+
+class Workload(Wire, frozen=True, gc=False):
+    """A Deployment, and what comes after it."""
+
+    metadata: WrittenMeta
+    spec: WorkloadSpec = WorkloadSpec()
+    status: WorkloadStatus = WorkloadStatus()
+
+
+class Terminated(Wire, frozen=True, gc=False):
+    """How a container ended."""
+
+    exit_code: int = 0
+    reason: str = ""
+    finished_at: datetime | None = None
+
+
+class ContainerState(Wire, frozen=True, gc=False):
+    """A container's state; only its end is read."""
+
+    terminated: Terminated | None = None
+
+
+class ContainerStatus(Wire, frozen=True, gc=False):
+    """One container of a pod as its node reports it."""
+
+    ready: bool = False
+    restart_count: int = 0
+    state: ContainerState = ContainerState()
+    last_state: ContainerState = ContainerState()
+
+
+class Condition(Wire, frozen=True, gc=False):
+    """One of a pod's conditions; `status` is True, False or Unknown."""
+
+    type: str = ""
+    status: str = ""
+    last_transition_time: datetime | None = None
+
+
+class PodStatus(Wire, frozen=True, gc=False):
+    """What a pod's node reports."""
+
+    phase: str = ""
+    pod_ip: str = msgspec.field(name="podIP", default="")
+    start_time: datetime | None = None
+    conditions: tuple[Condition, ...] = ()
+    container_statuses: tuple[ContainerStatus, ...] = ()
+
+
+class Container(Wire, frozen=True, gc=False):
+    """A container as asked for."""
+
+    image: str = ""
+
+
+class PodSpec(Wire, frozen=True, gc=False):
+    """What a pod is made of and where it runs."""
+
+    node_name: str = ""
+    containers: tuple[Container, ...] | None = None
+
+
+class Pod(Wire, frozen=True, gc=False):
+    """A pod."""
+
+    metadata: PodMeta
+    spec: PodSpec = PodSpec()
+    status: PodStatus = PodStatus()
+
+
+class ScaleSpec(Wire, frozen=True, gc=False):
+    """The count of a /scale; absent means 0."""
+
+    replicas: int = 0
+
+
+class Scale(Wire, frozen=True, gc=False):
+    """The scale subresource."""
+
+    metadata: Meta
+    spec: ScaleSpec = ScaleSpec()
+
+
+class Cause(Wire, frozen=True, gc=False):
+    """One reason within a refusal."""
+
+    reason: str = ""
+    message: str = ""
+    field: str = ""
+
+
+class Details(Wire, frozen=True, gc=False):
+    """More about a refusal."""
+
+    causes: tuple[Cause, ...] = ()
+    retry_after_seconds: float | None = None
+
+
+class Status(Wire, frozen=True, gc=False):
+    """The API's answer where something did not work."""
+
+    message: str = ""
+    reason: str = ""
+    code: int = 0
+    details: Details = Details()
+
+
+class ListMeta(Wire, frozen=True, gc=False):
+    """Where a list stands, and the token of its next page."""
+
+    resource_version: str = ""
+    next_page: str = msgspec.field(name="continue", default="")
+
+
+class Page(Wire, Generic[R], frozen=True, gc=False):
+    """One page of a list."""
+
+    metadata: ListMeta
+    items: tuple[R, ...] = ()
+
+
+class Event(Wire, frozen=True, gc=False):
+    """One line of a watch, its object not parsed yet."""
+
+    type: str
+    object: msgspec.Raw
+
+
+class Marked(Wire, frozen=True, gc=False):
+    """The metadata of a bookmark."""
+
+    resource_version: str = ""
+    annotations: dict[str, str] = {}
+
+
+class Bookmark(Wire, frozen=True, gc=False):
+    """How far a watch has come without an event; `initial` ends the list that opened it."""
+
+    metadata: Marked
+
+    @property
+    def initial(self) -> bool:
+        """True for the bookmark after the last object of a streamed list."""
+        return self.metadata.annotations.get("k8s.io/initial-events-end") == "true"

@@ -1,0 +1,115 @@
+"""Kubernetes records → instances and states. Pure: what it says depends on nothing but the records and `now`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from autoscaler.clients.kubernetes_wire import Pod, Terminated, Workload
+from autoscaler.model.target import Instance, TargetState, WorkloadRef
+
+OURS = "autoscaler"  # our field manager
+FIRST_REPORT_S = 5.0  # a node reports "not ready" of a new pod within this after the pod's start
+FINISHED = ("Succeeded", "Failed")
+
+
+def instance(pod: Pod, *, seen_ready: bool, now: float) -> Instance | None:
+    """A pod as an instance; None for one that has finished and will not run again.
+
+    A pod has been ready once where we saw it so, or where its node turned it "not ready" well after its start: a new
+    pod is reported "not ready" at its start, so a later turn must have been one from ready.
+    """
+    status = pod.status
+    if status.phase in FINISHED:
+        return None
+    created = _seconds(pod.metadata.creation_timestamp, now)
+    condition = next((each for each in status.conditions if each.type == "Ready"), None)
+    ready = condition is not None and condition.status == "True"
+    since = _seconds(condition.last_transition_time, created) if condition is not None else created
+    started = _seconds(status.start_time, since)
+    ended = _last_end(pod)
+    labels = pod.metadata.labels
+    return Instance(
+        id=pod.metadata.uid,
+        name=pod.metadata.name,
+        created=created,
+        ready=ready,
+        since=min(since, now),  # a node's clock may be ahead of ours
+        was_ready=ready or seen_ready or since > started + FIRST_REPORT_S,
+        draining=pod.metadata.deletion_timestamp is not None,
+        running=status.phase == "Running",
+        restarts=sum(each.restart_count for each in status.container_statuses),
+        exit_code=ended.exit_code if ended is not None else None,
+        oom_kills=_oom_kills(pod),
+        image=pod.spec.containers[0].image if pod.spec.containers else "",
+        config_hash=labels.pod_template_hash or labels.controller_revision_hash,
+        node=pod.spec.node_name,
+        address=status.pod_ip,
+    )
+
+
+def state(
+    ref: WorkloadRef, workload: Workload, instances: Iterable[Instance], *, zero_is_ours: bool, at: float
+) -> TargetState:
+    """How a workload stood at `at`.
+
+    `zero_is_ours` says that a count of 0 was ordered by us: the API does not record who wrote a zero through /scale.
+    """
+    spec, status = workload.spec, workload.status
+    return TargetState(
+        ref=ref,
+        desired=spec.replicas,
+        existing=status.replicas,
+        ready=status.ready_replicas,
+        at=at,
+        instances=tuple(sorted(instances, key=lambda each: (each.created, each.name))),
+        rollout=rolling_out(workload),
+        version=workload.metadata.resource_version,
+        writer=writer(workload),
+        off_by_owner=spec.replicas == 0 and not zero_is_ours,
+    )
+
+
+def rolling_out(workload: Workload) -> bool:
+    """True while pods of an older template exist, or the controller has not seen the latest wish.
+
+    Pods that are merely missing (quota, no room) are no rollout: that would forbid shrinking for as long as they are.
+    """
+    spec, status = workload.spec, workload.status
+    if spec.paused:
+        return status.replicas > (spec.replicas or 0)  # nothing moves on, but surplus of a half-done one may stand
+    return status.observed_generation < workload.metadata.generation or status.updated_replicas < status.replicas
+
+
+def writer(workload: Workload) -> str:
+    """Who else wrote the count last; empty where it was us, or where nobody is on record (a zero through /scale)."""
+    owners = [
+        each
+        for each in workload.metadata.managed_fields
+        if each.fields_v1 is not None and each.fields_v1.spec is not None and each.fields_v1.spec.replicas is not None
+    ]
+    if any(each.manager == OURS and each.operation == "Update" for each in owners):
+        return ""  # an update that changes the count takes it away from all others; who owns it beside us only agrees
+    owners.sort(key=lambda each: _seconds(each.time, 0.0))
+    return owners[-1].manager if owners else ""
+
+
+def _last_end(pod: Pod) -> Terminated | None:
+    ends = list(_ends(pod))
+    return max(ends, key=lambda each: _seconds(each.finished_at, 0.0)) if ends else None
+
+
+def _oom_kills(pod: Pod) -> int:
+    # The API keeps the last two ends of each container: this is "at least".
+    return sum(each.reason == "OOMKilled" for each in _ends(pod))
+
+
+def _ends(pod: Pod) -> Iterable[Terminated]:
+    for each in pod.status.container_statuses:
+        for kept in (each.state.terminated, each.last_state.terminated):
+            if kept is not None:
+                yield kept
+
+
+def _seconds(when: datetime | None, otherwise: float) -> float:
+    return when.timestamp() if when is not None else otherwise
