@@ -18,7 +18,7 @@ class MissingWhy(enum.Enum):
     PARTIAL = "partial"  # the source says itself that part of the data is not there
 
 
-class Missing(msgspec.Struct, frozen=True):
+class Missing(msgspec.Struct, frozen=True, tag="missing"):
     """No data, with the reason and a sentence for people."""
 
     why: MissingWhy
@@ -33,7 +33,7 @@ class Point(msgspec.Struct, frozen=True):
     instance: str = ""
 
 
-class Series(msgspec.Struct, frozen=True):
+class Series(msgspec.Struct, frozen=True, tag="series"):
     """Samples of one signal: `age_s` is the age of the newest (None: cannot be told).
 
     `unread` names instances that are ready and should be in the data but could not be read.
