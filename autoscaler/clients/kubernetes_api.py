@@ -198,7 +198,7 @@ class KubernetesApi:
         await self._open()
         kind, content = body
         headers = {"Accept": accept, "User-Agent": MANAGER, "Content-Type": kind or JSON}
-        await self._api.update_params_for_auth(headers, [], ["BearerToken"])
+        await self._api.update_params_for_auth(headers, [], ["BearerToken"], path, method, None)
         url = self._api.configuration.host + path + ("?" + urlencode(query) if query else "")
         sent = await self._api.rest_client.request(method, url, headers=headers, body=content, _request_timeout=timeout)
         answer: aiohttp.ClientResponse = sent.response

@@ -84,6 +84,7 @@ class Reflector(Generic[R]):
         """Begin; needs a running loop. A second start does nothing."""
         if self._task is None:
             self._task = asyncio.create_task(self._run(), name=f"watch {self._listing.resource.plural}")
+            self._task.add_done_callback(self._ended)
 
     def age_s(self) -> float | None:
         """Seconds since the server last said where it stands; None before everything was listed once."""
@@ -98,6 +99,12 @@ class Reflector(Generic[R]):
         if self._task is not None:
             self._task.cancel()
         return self._task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        # Only a defect of ours gets here: it must be seen where the cache goes stale, not vanish with the task.
+        if not task.cancelled() and task.exception() is not None:
+            self.fault = f"the watch has died of {task.exception()!r}"
+            self._tried.set()
 
     async def _run(self) -> None:
         failures = 0

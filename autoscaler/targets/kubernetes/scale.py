@@ -9,7 +9,7 @@ from autoscaler.clients.kubernetes_wire import Scale, Workload
 from autoscaler.errors import Conflict, Gone, TargetError, Unreachable
 from autoscaler.model.operation import BEGIN, Advanced, Operation, Outcome, OutcomeKind
 from autoscaler.targets.kubernetes.kinds import KINDS
-from autoscaler.targets.kubernetes.state import writer
+from autoscaler.targets.kubernetes.state import OURS, owner
 
 LOOK = "look"
 PAUSE_S = 1.0
@@ -49,7 +49,8 @@ async def look(api: KubernetesApi, operation: Operation, now: float) -> Advanced
     if count == operation.before and operation.before == 0:
         # The version moves with every change of status: the count is still the one we decided from.
         return msgspec.structs.replace(operation, stage=BEGIN, version=found.metadata.resource_version)
-    by = writer(found) or "somebody"
+    name = owner(found) or "somebody"
+    by = "another autoscaler" if name == OURS else name
     detail = f"{by} set {count} while {operation.before} → {operation.count} was on its way; nothing changed"
     return Outcome(operation, OutcomeKind.CONFLICT, now, detail)
 

@@ -83,13 +83,19 @@ def rolling_out(workload: Workload) -> bool:
 
 def writer(workload: Workload) -> str:
     """Who else wrote the count last; empty where it was us, or where nobody is on record (a zero through /scale)."""
+    name = owner(workload)
+    return "" if name == OURS else name
+
+
+def owner(workload: Workload) -> str:
+    """The field manager that wrote the count last, which may be us; empty where none is on record."""
     owners = [
         each
         for each in workload.metadata.managed_fields
         if each.fields_v1 is not None and each.fields_v1.spec is not None and each.fields_v1.spec.replicas is not None
     ]
     if any(each.manager == OURS and each.operation == "Update" for each in owners):
-        return ""  # an update that changes the count takes it away from all others; who owns it beside us only agrees
+        return OURS  # an update that changes the count takes it away from all others; who owns it beside us only agrees
     owners.sort(key=lambda each: _seconds(each.time, 0.0))
     return owners[-1].manager if owners else ""
 

@@ -1,0 +1,152 @@
+"""Records → instances and states: pure functions over what an API server writes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from autoscaler.clients.kubernetes_wire import Pod, Workload
+from autoscaler.model.target import Instance, TargetState, WorkloadRef
+from autoscaler.targets.kubernetes.state import instance, owner, rolling_out, state, writer
+from tests.unit.targets.kubernetes.records import CREATED, deployment, pod, stamp, written
+
+REF = WorkloadRef("kubernetes", "shop", "Deployment", "web")
+NOW = CREATED + 1000
+
+
+def seen(record: dict[str, Any], *, seen_ready: bool = False, now: float = NOW) -> Instance | None:
+    return instance(msgspec.convert(record, Pod), seen_ready=seen_ready, now=now)
+
+
+def workload(**fields: Any) -> Workload:
+    return msgspec.convert(deployment(**fields), Workload)
+
+
+def state_of(record: Workload, *, zero_is_ours: bool = False) -> TargetState:
+    return state(REF, record, [], zero_is_ours=zero_is_ours, at=NOW)
+
+
+def test_a_ready_pod_tells_since_when_where_and_from_what() -> None:
+    assert seen(pod("web-a")) == Instance(
+        id="uid-web-a",
+        name="web-a",
+        created=CREATED,
+        ready=True,
+        since=CREATED + 3,
+        was_ready=True,
+        image="shop/web:1",
+        config_hash="abc",
+        node="n1",
+        address="10.0.0.9",
+    )
+
+
+def test_a_pod_unready_since_its_start_was_never_ready() -> None:
+    found = seen(pod("web-a", ready=False, turned=CREATED + 1))
+    assert found is not None
+    assert (found.ready, found.was_ready, found.since) == (False, False, CREATED + 1)
+
+
+def test_a_pod_that_turned_unready_long_after_its_start_was_ready_once() -> None:
+    """A daemon that starts when the pod is sick already must see that it is not just slow to start."""
+    found = seen(pod("web-a", ready=False, turned=CREATED + 300))
+    assert found is not None
+    assert (found.ready, found.was_ready, found.since) == (False, True, CREATED + 300)
+
+
+def test_a_pod_seen_ready_before_keeps_that_even_where_its_turn_came_soon() -> None:
+    found = seen(pod("web-a", ready=False, turned=CREATED + 2), seen_ready=True)
+    assert found is not None
+    assert found.was_ready
+
+
+def test_a_pod_that_waited_long_for_a_node_was_not_ready_in_that_time() -> None:
+    late = pod("web-a", ready=False, turned=CREATED + 301, startTime=stamp(CREATED + 300))
+    found = seen(late)
+    assert found is not None
+    assert not found.was_ready
+
+
+def test_a_pod_no_node_has_reported_on_is_unready_since_its_creation() -> None:
+    found = seen(pod("web-a", ready=None, startTime=None, phase="Pending"))
+    assert found is not None
+    assert (found.ready, found.was_ready, found.since, found.running) == (False, False, CREATED, False)
+
+
+@pytest.mark.parametrize("phase", ["Succeeded", "Failed"])
+def test_a_finished_pod_is_no_instance(phase: str) -> None:
+    assert seen(pod("web-a", phase=phase)) is None
+
+
+def test_a_terminating_pod_is_draining() -> None:
+    record = pod("web-a")
+    record["metadata"]["deletionTimestamp"] = stamp(NOW)
+    found = seen(record)
+    assert found is not None
+    assert found.draining
+
+
+def test_a_clock_ahead_on_the_node_never_makes_an_age_negative() -> None:
+    found = seen(pod("web-a", turned=NOW + 50))
+    assert found is not None
+    assert found.since == NOW
+
+
+def test_restarts_and_the_last_end_come_from_all_containers() -> None:
+    def ended(code: int, reason: str, at: float) -> dict[str, Any]:
+        return {"terminated": {"exitCode": code, "reason": reason, "finishedAt": stamp(at)}}
+
+    statuses = [
+        {"ready": True, "restartCount": 2, "lastState": ended(137, "OOMKilled", CREATED + 50)},
+        {"ready": False, "restartCount": 3, "state": ended(1, "Error", CREATED + 90)},
+    ]
+    found = seen(pod("web-a", containerStatuses=statuses))
+    assert found is not None
+    assert (found.restarts, found.exit_code, found.oom_kills) == (5, 1, 1)
+
+
+def test_counts_come_from_spec_and_status_and_what_is_absent_is_none_or_zero() -> None:
+    found = state_of(workload(desired=5, replicas=4, updatedReplicas=4, readyReplicas=3))
+    assert (found.desired, found.existing, found.ready, found.rollout) == (5, 4, 3, False)
+    bare = msgspec.convert({"metadata": {"name": "web", "uid": "u"}}, Workload)
+    found = state_of(bare)
+    assert (found.desired, found.existing, found.ready, found.off_by_owner) == (None, 0, 0, False)
+
+
+def test_pods_of_an_older_template_are_a_rollout_and_so_is_a_wish_not_yet_seen() -> None:
+    assert rolling_out(workload(desired=4, replicas=5, updatedReplicas=2))
+    assert rolling_out(workload(desired=4, observedGeneration=0))
+    assert not rolling_out(workload(desired=4))
+
+
+def test_pods_that_are_merely_missing_are_no_rollout() -> None:
+    """Asked for 8, stuck at 5 (quota): were that a rollout, it could never shrink out of it."""
+    assert not rolling_out(workload(desired=8, replicas=5, updatedReplicas=5, readyReplicas=5))
+
+
+def test_a_paused_deployment_rolls_out_only_while_surplus_pods_stand() -> None:
+    def paused(**fields: Any) -> Workload:
+        record = deployment(**fields)
+        record["spec"]["paused"] = True
+        return msgspec.convert(record, Workload)
+
+    assert not rolling_out(paused(desired=4, updatedReplicas=0))
+    assert rolling_out(paused(desired=4, replicas=5, updatedReplicas=1))
+
+
+def test_the_writer_is_who_owns_the_count_and_never_us() -> None:
+    assert writer(workload(managed=[written("kubectl", at=5.0)])) == "kubectl"
+    assert writer(workload(managed=[written("argocd-controller", at=5.0), written("autoscaler")])) == ""
+    assert owner(workload(managed=[written("autoscaler")])) == "autoscaler"
+    assert writer(workload(managed=[{"manager": "controller-manager", "fieldsV1": {"f:status": {}}}])) == ""
+    flux = [written("helm", at=5.0, operation="Apply"), written("flux", at=9.0, operation="Apply")]
+    assert writer(workload(managed=flux)) == "flux"
+
+
+def test_a_zero_not_ours_is_the_owners() -> None:
+    zero = workload(desired=0)
+    assert state_of(zero).off_by_owner
+    assert not state_of(zero, zero_is_ours=True).off_by_owner
+    assert not state_of(workload(desired=1)).off_by_owner
