@@ -1,1 +1,1 @@
-"""The real parts tests run on: installed once by `python -m tests.parts install`, started by fixtures, stopped by id."""
+"""The real parts tests run on: installed by `python -m tests.parts install`, started by fixtures, stopped by id."""

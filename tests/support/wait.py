@@ -41,7 +41,7 @@ async def auntil(
                 async with asyncio.timeout(max(0.01, watch.left())):
                     value = await value
             if value:
-                return cast(T, value)
+                return cast("T", value)
             watch.saw(value)
         except Exception as error:
             watch.saw(error)

@@ -1,0 +1,119 @@
+"""What parts there are, whether each is here, and how it gets here."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.parts import debian
+from tests.parts.cache import cache_root, cached, locked
+
+KUBERNETES = "v1.37.2"
+NEWER_DEBIAN = "trixie"  # bookworm has compose v1 only; trixie's v2 is one static program and runs here
+GO_SOURCE = Path(__file__).parent / "controlplane"
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part: what it is for, where its program is once installed, and how to install it."""
+
+    name: str
+    about: str
+    programs: Callable[[], Sequence[Path]]
+    install: Callable[[], None]
+
+    def here(self) -> bool:
+        """Whether all of the part's programs are on this machine."""
+        return all(os.access(program, os.X_OK) for program in self.programs())
+
+
+def program(name: str) -> Path:
+    """Where a program is, or would be; root's folders are searched although a user's PATH may lack them."""
+    path = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
+    return Path(shutil.which(name, path=path) or f"/usr/bin/{name}")
+
+
+def compose_v2() -> Path:
+    """The compose v2 program, unpacked beside the machine's own compose."""
+    return cached("compose-v2", NEWER_DEBIAN) / "usr/libexec/docker/cli-plugins/docker-compose"
+
+
+def control_plane() -> Path:
+    """The program that is etcd, apiserver, controller-manager, scheduler or kubelet by its first argument."""
+    source = hashlib.sha256(b"".join(file.read_bytes() for file in sorted(GO_SOURCE.iterdir()) if file.is_file()))
+    return cached("kubernetes", f"{KUBERNETES.lstrip('v')}-{source.hexdigest()[:8]}") / "controlplane"
+
+
+def _apt_part(name: str, about: str, packages: Sequence[str], programs: Sequence[str]) -> Part:
+    return Part(name, about, lambda: [program(name) for name in programs], lambda: debian.install(packages))
+
+
+def _install_compose_v2() -> None:
+    _whole(compose_v2().parents[4], lambda folder: debian.unpack("docker-compose", NEWER_DEBIAN, folder))
+
+
+def _install_control_plane() -> None:
+    """Build from the Go module proxy: some six minutes and a few GB of Go's own cache when cold, seconds when warm."""
+    if not program("go").exists():
+        raise debian.NotThisMachine("building Kubernetes needs Go 1.26 or newer")
+    flags = ["-s", "-w"]
+    major, minor, _ = KUBERNETES.lstrip("v").split(".")
+    # Unstamped, the version reads v0.0.0 and clients that compare it go wrong.
+    stamps = {"gitVersion": KUBERNETES, "gitMajor": major, "gitMinor": minor, "gitTreeState": "clean"}
+    stamps["gitCommit"] = "0000000"
+    for package in ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version"):
+        flags += [word for name, value in stamps.items() for word in ("-X", f"{package}.{name}={value}")]
+
+    def build(folder: Path) -> None:
+        command = ["go", "build", "-trimpath", f"-ldflags={' '.join(flags)}", "-o", str(folder / "controlplane"), "."]
+        subprocess.run(command, cwd=GO_SOURCE, env={**os.environ, "CGO_ENABLED": "0"}, check=True)
+
+    _whole(control_plane().parent, build)
+
+
+def _whole(folder: Path, make: Callable[[Path], None]) -> None:
+    """Make a folder's contents aside and move them into place in one step, so a killed install leaves no half."""
+    with tempfile.TemporaryDirectory(dir=cache_root(), prefix="making-") as aside:
+        made = Path(aside, "part")
+        made.mkdir()
+        make(made)
+        shutil.rmtree(folder, ignore_errors=True)
+        made.rename(folder)
+
+
+DOCKER_PACKAGES = ["docker.io", "iptables", "python3"]
+DOCKER_PROGRAMS = ["dockerd", "containerd", "runc", "iptables", "docker", "python3"]
+
+PARTS = {
+    part.name: part
+    for part in (
+        _apt_part("docker", "Docker engine and its command", DOCKER_PACKAGES, DOCKER_PROGRAMS),
+        _apt_part("compose-v1", "docker-compose 1.29", ["docker-compose"], ["docker-compose"]),
+        Part("compose-v2", f"docker compose of Debian {NEWER_DEBIAN}", lambda: [compose_v2()], _install_compose_v2),
+        _apt_part("prometheus", "Prometheus and promtool", ["prometheus"], ["prometheus", "promtool"]),
+        _apt_part("haproxy", "load balancer of the stack", ["haproxy"], ["haproxy"]),
+        _apt_part("wrk", "load generator", ["wrk"], ["wrk"]),
+        _apt_part("busybox", "shell and wget inside images", ["busybox-static"], ["busybox"]),
+        _apt_part("iproute2", "network tools", ["iproute2"], ["ip"]),
+        Part("kubernetes", f"control plane {KUBERNETES}", lambda: [control_plane()], _install_control_plane),
+    )
+}
+
+
+def install(part: Part) -> bool:
+    """Install a part unless it is here; True if there was something to do. Raises InstallError."""
+    if part.here():
+        return False
+    with locked("install"):
+        if part.here():  # another process was quicker
+            return False
+        part.install()
+    if not part.here():
+        raise debian.InstallError(f"{part.name} is still missing: {', '.join(map(str, part.programs()))}")
+    return True
