@@ -59,13 +59,15 @@ class Underway:
 class Actor:
     """Carries out operations side by side. Only the lease holder's calls leave the house.
 
-    `ended` is told each outcome, of parts too; `accepted` when a SCALE was taken on by the platform.
+    `ended` is told each outcome, of parts too; `accepted` when a SCALE was taken on by the platform; `before_call`
+    each operation whose next call is about to leave (the fault point of tests that kill the daemon there).
     """
 
     def __init__(self, targets: Targets, store: Keeper, lease: Lease, clock: Clock) -> None:
         self.underway = Underway()
         self.ended: Callable[[Outcome], None] = lambda outcome: None
         self.accepted: Callable[[Operation, int], None] = lambda operation, count: None
+        self.before_call: Callable[[Operation], None] = lambda operation: None
         self._targets = targets
         self._store = store
         self._lease = lease
@@ -130,6 +132,7 @@ class Actor:
                 return await self._end(Outcome(operation, OutcomeKind.FAILED, self._clock.now(), fault))
             gate = self._gates.setdefault(operation.ref.platform, asyncio.Semaphore(IN_FLIGHT))
             async with gate:
+                self.before_call(operation)
                 after = await target.advance(operation)
             if isinstance(after, Outcome):
                 return await self._end(after)

@@ -149,6 +149,8 @@ class Cycle:
         for decision, look in zip(decisions, seen, strict=True):
             key = decision.ref.key
             changed = self._board.show(decision, look.state, self._actor.underway.of(key))
+            if key in self._board.entries:
+                self._board.entries[key].lead_s = self.memories[key].lead_s
             if changed or decision.changes or decision.replace:
                 records.append(
                     Record(

@@ -14,6 +14,7 @@ from autoscaler.loop.act import Actor
 from autoscaler.loop.board import Board
 from autoscaler.loop.cadence import Cadence
 from autoscaler.loop.cycle import Cycle
+from autoscaler.loop.desk import FLEET
 from autoscaler.loop.keeper import Keeper
 from autoscaler.loop.registry import Targets
 from autoscaler.model.observation import Override, Pause
@@ -23,7 +24,6 @@ from autoscaler.ports import Clock, Fact, FactKind, Lease, PolicySource, Record,
 
 SNAPSHOT_S = 60.0
 LEASE_S = 2.0
-FLEET = "fleet"  # the key of a pause of everything
 CLEAN = "@clean"  # the fact that the last stop was a clean one
 
 _pause = msgspec.json.Decoder(Pause).decode

@@ -60,7 +60,7 @@ def test_never_above_the_maximum_nor_below_the_minimum() -> None:
     assert max(int(e.split("x")[0]) for e in story.run("9000x10").split()) == 4
     assert story.reason() == "capped_at_maximum"
     story.run("0x60")
-    assert (story.last.desired, story.reason()) == (2, "within_tolerance")
+    assert (story.last.desired, story.reason()) == (2, "raised_to_minimum")
 
 
 def test_rates_limit_both_directions() -> None:
