@@ -138,9 +138,9 @@ class Actor:
                 return await self._end(after)
             if isinstance(after, Split):
                 return await self._split(operation, after)
-            if after.stage != operation.stage or after.facts != operation.facts:
-                if after.kind is not OperationKind.SCALE:
-                    await self._store.put(_facts([after]))
+            moved = after.stage != operation.stage or after.facts != operation.facts
+            if moved and after.kind is not OperationKind.SCALE:
+                await self._store.put(_facts([after]))
             self.underway.open[operation.id] = operation = after
 
     async def _split(self, operation: Operation, split: Split) -> None:

@@ -37,7 +37,7 @@ class Cadence:
         return self._clock.monotonic() - (self._start + self._beats * self.every_s)
 
     async def next(self) -> set[str] | None:
-        """Wait for what comes first: None for a beat, else the keys that woke it. Beats that were missed are skipped."""
+        """Wait for what comes first: None for a beat, else the keys that woke it. Missed beats are skipped."""
         while True:
             late = self.lateness_s
             if late >= 0:

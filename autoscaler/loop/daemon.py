@@ -224,7 +224,8 @@ class Daemon:
         while True:
             await self._parts.clock.sleep(LEASE_S)
             if not await self._parts.lease.hold():
-                self._fault(f"the lease was lost to {self._parts.lease.holder() or 'another'}; nothing is done until then")
+                holder = self._parts.lease.holder() or "another daemon"
+                self._fault(f"the lease was lost to {holder}: nothing is done until it is ours again")
 
     def _spawn(self, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         async def run() -> None:

@@ -11,6 +11,7 @@ from tests.parts.compose import Compose, Project, Stack, fresh_name
 from tests.parts.engine import Engine, open_engine
 from tests.parts.images import LabImages
 from tests.parts.images import lab_images as import_images
+from tests.parts.prometheus import PrometheusMaker
 from tests.parts.require import require
 
 
@@ -102,3 +103,12 @@ def compose_stack(compose: Compose, lab_images: LabImages, tmp_path: Path) -> It
     maker = ComposeStack(compose, lab_images, tmp_path)
     yield maker
     maker.down()
+
+
+@pytest.fixture
+def prometheus_server(tmp_path: Path) -> Iterator[PrometheusMaker]:
+    """A maker of Prometheus servers, with scrape targets, a configuration or recorded samples."""
+    require("prometheus")
+    maker = PrometheusMaker(tmp_path)
+    yield maker
+    maker.stop()
