@@ -65,8 +65,8 @@ _SENTENCES: Mapping[Reason, str] = {
     Reason.STALE_STATE: "the state of the workload is too old ({age}): nothing is done",
     Reason.FOREIGN_COUNT: "somebody else{writer} changed the count from {before} to {after}",
     Reason.HELD_ZERO_BY_OWNER: "switched off by its owner: it stays at 0 until the count rises or `resume`",
-    Reason.PAUSED: "paused{by}{until}: nothing is done",
-    Reason.OVERRIDE: "set to {after}{by} until {until}",
+    Reason.PAUSED: "paused{by} {for_how_long}: nothing is done",
+    Reason.OVERRIDE: "set to {after}{by} for another {rest}",
     Reason.OBSERVED: "mode is observe: {after} would be set, nothing is changed",
     Reason.BUSY: "an earlier change to {after} is still being carried out",
     Reason.UNHEALTHY: "{instance} has been unhealthy for {for}: a new one takes its place",
@@ -101,8 +101,7 @@ def sentence(step: Step) -> str:
     words["measured"] = _measured(step.facts)
     words["by"] = f" by {words['by']}" if words.get("by") else ""
     words["writer"] = f" ({words['writer']})" if words.get("writer") else ""
-    if step.reason is Reason.PAUSED:
-        words["until"] = f" until {words['until']}" if words.get("until") else " until resumed"
+    words["for_how_long"] = "until resumed" if step.facts.get("rest_s") is None else f"for another {words['rest']}"
     text = _SENTENCES[step.reason].format_map(_Forgiving(words))
     unread = step.facts.get("unread")
     return f"{text} ({unread} instances could not be read: counted as loaded to the target)" if unread else text

@@ -33,9 +33,9 @@ class Seed(msgspec.Struct, frozen=True):
 class Memory(msgspec.Struct, frozen=True, kw_only=True):
     """One workload's memory.
 
-    `wish` is the last one taken into the history, inside the bounds, and `accepted` when; `known` the count at the end of the last cycle;
-    `applied` our last accepted order and `raised` the last that grew; `lead_s` how long
-    such a raise took to become ready; `fingerprint` names the signals the history was made from.
+    `wish` is the last one taken into the history, inside the bounds, and `accepted` when; `known` the count at the end
+    of the last cycle; `applied` our last accepted order and `raised` the last that grew; `lead_s` how long such a
+    raise took to become ready; `fingerprint` names the signals the history was made from.
     """
 
     first_seen: float

@@ -18,7 +18,7 @@ DEFAULT_DOWN = (Rate(percent=100, period_s=15.0),)
 
 
 class Goal(msgspec.Struct, frozen=True):
-    """What a signal aims at: `kind` is the policy's key; `milli` the target in thousandths (percent for utilization)."""
+    """What a signal aims at: `kind` is the policy's key; `milli` the target in thousandths (utilization: percent)."""
 
     signal: str
     kind: str

@@ -107,11 +107,13 @@ class _Deciding:
     def _controlled(self) -> bool:
         pause, override = self.plan.workload.pause, self.plan.workload.override
         if pause is not None and (pause.until is None or self.now < pause.until):
-            self._hold(Reason.PAUSED, Stage.CONTROL, by=pause.by, until_s=pause.until and pause.until - self.now)
+            rest = None if pause.until is None else pause.until - self.now
+            self._hold(Reason.PAUSED, Stage.CONTROL, by=pause.by, rest_s=rest)
             self.memory = msgspec.structs.replace(self.memory, paused=True)
             return True
         if override is not None and self.now < override.until:
-            self._move(override.count, Reason.OVERRIDE, Stage.CONTROL, by=override.by, until_s=override.until - self.now)
+            left = override.until - self.now
+            self._move(override.count, Reason.OVERRIDE, Stage.CONTROL, by=override.by, rest_s=left)
             self.memory = msgspec.structs.replace(self.memory, paused=True)
             return True
         return False
