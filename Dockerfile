@@ -1,0 +1,18 @@
+# The daemon as an image. BASE is any Debian with python3, python3-venv and ca-certificates.
+ARG BASE=python:3.11-slim-bookworm
+
+FROM ${BASE} AS build
+WORKDIR /src
+COPY pyproject.toml README.md LICENSE ./
+COPY autoscaler ./autoscaler
+RUN python3 -m venv /opt/autoscaler \
+ && /opt/autoscaler/bin/pip install --no-cache-dir --disable-pip-version-check '.[all]' \
+ && /opt/autoscaler/bin/pip uninstall -y --quiet pip setuptools \
+ && python3 -m compileall -q --invalidation-mode unchecked-hash /opt/autoscaler
+
+FROM ${BASE}
+COPY --from=build /opt/autoscaler /opt/autoscaler
+ENV PATH=/opt/autoscaler/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+USER 65532:65532
+ENTRYPOINT ["autoscaler"]
+CMD ["run"]
