@@ -11,11 +11,6 @@ from autoscaler.model import policy as asked
 from autoscaler.model.observation import Override, Pause, Workload
 from autoscaler.model.target import WorkloadRef
 
-TOLERANCE = 0.1
-DOWN_STABILIZATION_S = 300.0
-DEFAULT_UP = (Rate(replicas=4, period_s=15.0), Rate(percent=100, period_s=15.0))
-DEFAULT_DOWN = (Rate(percent=100, period_s=15.0),)
-
 
 class Goal(msgspec.Struct, frozen=True):
     """What a signal aims at: `kind` is the policy's key; `milli` the target in thousandths (utilization: percent)."""
@@ -56,13 +51,14 @@ def _goal(signal: asked.Signal) -> Goal:
     return Goal(signal.name, "utilization", float(percent), max(1, percent))
 
 
-def _rules(given: asked.Direction, *, stabilization_s: float, rates: tuple[Rate, ...]) -> Rules:
-    if given.rates is not None:
-        rates = tuple(Rate(replicas=r.replicas, percent=r.percent, period_s=r.per) for r in given.rates)
+def _rules(given: asked.Direction, default: asked.Direction) -> Rules:
+    stabilization = default.stabilization if given.stabilization is None else given.stabilization
+    tolerance = default.tolerance if given.tolerance is None else given.tolerance
+    rates = default.rates if given.rates is None else given.rates
     return Rules(
-        stabilization_s=stabilization_s if given.stabilization is None else given.stabilization,
-        tolerance=TOLERANCE if given.tolerance is None else given.tolerance,
-        rates=rates,
+        stabilization_s=stabilization or 0.0,
+        tolerance=tolerance or 0.0,
+        rates=tuple(Rate(replicas=r.replicas, percent=r.percent, period_s=r.per) for r in rates or ()),
         select=Select(given.select.value),
     )
 
@@ -70,7 +66,6 @@ def _rules(given: asked.Direction, *, stabilization_s: float, rates: tuple[Rate,
 def prepare(ref: WorkloadRef, policy: asked.Policy) -> Plan:
     """The plan of one workload under one policy, with the HPA's defaults where the policy is silent."""
     behavior = Behavior(
-        up=_rules(policy.behavior.up, stabilization_s=0.0, rates=DEFAULT_UP),
-        down=_rules(policy.behavior.down, stabilization_s=DOWN_STABILIZATION_S, rates=DEFAULT_DOWN),
+        up=_rules(policy.behavior.up, asked.HPA_BEHAVIOR.up), down=_rules(policy.behavior.down, asked.HPA_BEHAVIOR.down)
     )
     return Plan(Workload(ref, policy), tuple(map(_goal, policy.signals)), behavior, fingerprint(policy))

@@ -14,6 +14,7 @@ from msgspec import Meta
 
 DURATION = {"unit": "duration"}  # text: 250ms 15s 5m 2h 1d; held as seconds
 PERCENT = {"unit": "percent"}  # text: 70%; held as a fraction
+NUMBER = {"unit": "number"}  # a plain number, or a duration: 300ms; held as seconds
 
 Name = Annotated[str, Meta(min_length=1, max_length=253)]
 Seconds = Annotated[float, Meta(ge=0, extra=DURATION)]
@@ -72,9 +73,9 @@ class ProcessTarget(Node, frozen=True, kw_only=True):
 class TargetSpec(Node, frozen=True, kw_only=True):
     """What is scaled: exactly one of these."""
 
-    compose: Annotated[ComposeTarget | None, Meta(description="a compose service")] = None
-    kubernetes: Annotated[KubernetesTarget | None, Meta(description="a Kubernetes workload")] = None
-    process: Annotated[ProcessTarget | None, Meta(description="worker processes")] = None
+    compose: Annotated[ComposeTarget, Meta(description="a compose service")] | None = None
+    kubernetes: Annotated[KubernetesTarget, Meta(description="a Kubernetes workload")] | None = None
+    process: Annotated[ProcessTarget, Meta(description="worker processes")] | None = None
 
 
 class Replicas(Node, frozen=True, kw_only=True):
@@ -96,9 +97,10 @@ class Scrape(Node, frozen=True, kw_only=True):
 
     metric: Annotated[Name, Meta(description="the metric's name; series of one instance are added up")]
     mode: Annotated[ScrapeMode, Meta(description="rate for a counter, gauge for a value")] = msgspec.field(name="as")
-    port: Annotated[
-        int | None, Meta(ge=1, le=65535, description="the instance's port; a process worker's own by default")
-    ] = None
+    port: (
+        Annotated[int, Meta(ge=1, le=65535, description="the instance's port; a process worker's own by default")]
+        | None
+    ) = None
     path: Annotated[str, Meta(description="where the metrics are", pattern="^/")] = "/metrics"
     match: Annotated[dict[str, str], Meta(description="only series with these labels")] = {}
 
@@ -107,18 +109,26 @@ class Signal(Node, frozen=True, kw_only=True):
     """A named measurement with exactly one source and one goal."""
 
     name: Annotated[Name, Meta(description="the signal's name, unique in the policy")]
-    prometheus: Annotated[str | None, Meta(min_length=1, description="a PromQL query that gives one series")] = None
-    scrape: Annotated[Scrape | None, Meta(description="a metric read from every instance directly")] = None
-    per_replica: Annotated[
-        float | None, Meta(gt=0, description="load that one replica should carry: replicas = load ÷ this")
-    ] = None
-    value: Annotated[
-        float | None, Meta(gt=0, description="target of the value: replicas = ready replicas × value ÷ this")
-    ] = None
-    utilization: Annotated[
-        float | None,
-        Meta(gt=0, description="target of a reading that is itself a fraction of one replica's limit", extra=PERCENT),
-    ] = None
+    prometheus: Annotated[str, Meta(min_length=1, description="a PromQL query that gives one series")] | None = None
+    scrape: Annotated[Scrape, Meta(description="a metric read from every instance directly")] | None = None
+    per_replica: (
+        Annotated[float, Meta(gt=0, description="load that one replica should carry: replicas = load ÷ this")] | None
+    ) = None
+    value: (
+        Annotated[
+            float, Meta(gt=0, description="target of the value: replicas = ready replicas × value ÷ this", extra=NUMBER)
+        ]
+        | None
+    ) = None
+    utilization: (
+        Annotated[
+            float,
+            Meta(
+                gt=0, description="target of a reading that is itself a fraction of one replica's limit", extra=PERCENT
+            ),
+        ]
+        | None
+    ) = None
     max_age: Annotated[float, Meta(gt=0, description="samples older than this are missing", extra=DURATION)] = 120.0
 
     @property
@@ -131,20 +141,21 @@ class Rate(Node, frozen=True, kw_only=True):
     """At most this much change in any period: `replicas` or `percent`, exactly one."""
 
     per: Annotated[float, Meta(ge=1, le=1800, description="the period", extra=DURATION)]
-    replicas: Annotated[int | None, Meta(ge=1, description="so many replicas")] = None
-    percent: Annotated[int | None, Meta(ge=1, description="so many percent of the count at the period's start")] = None
+    replicas: Annotated[int, Meta(ge=1, description="so many replicas")] | None = None
+    percent: Annotated[int, Meta(ge=1, description="so many percent of the count at the period's start")] | None = None
 
 
 class Direction(Node, frozen=True, kw_only=True):
     """How fast one direction may go. What is not written has the HPA's default."""
 
-    stabilization: Annotated[
-        float | None, Meta(ge=0, le=3600, description="how far back a gentler wish still counts", extra=DURATION)
-    ] = None
-    tolerance: Annotated[
-        float | None, Meta(ge=0, description="deviation from the target that is left alone", extra=PERCENT)
-    ] = None
-    rates: Annotated[tuple[Rate, ...] | None, Meta(min_length=1, description="limits of speed")] = None
+    stabilization: (
+        Annotated[float, Meta(ge=0, le=3600, description="how far back a gentler wish still counts", extra=DURATION)]
+        | None
+    ) = None
+    tolerance: (
+        Annotated[float, Meta(ge=0, description="deviation from the target that is left alone", extra=PERCENT)] | None
+    ) = None
+    rates: Annotated[tuple[Rate, ...], Meta(min_length=1, description="limits of speed")] | None = None
     select: Annotated[Select, Meta(description="which of several rates counts")] = Select.MAX
 
 
@@ -153,6 +164,12 @@ class Behavior(Node, frozen=True, kw_only=True):
 
     up: Annotated[Direction, Meta(description="growing")] = Direction()
     down: Annotated[Direction, Meta(description="shrinking")] = Direction()
+
+
+HPA_BEHAVIOR = Behavior(
+    up=Direction(stabilization=0.0, tolerance=0.1, rates=(Rate(replicas=4, per=15.0), Rate(percent=100, per=15.0))),
+    down=Direction(stabilization=300.0, tolerance=0.1, rates=(Rate(percent=100, per=15.0),)),
+)  # the defaults of autoscaling/v2
 
 
 class Lifecycle(Node, frozen=True, kw_only=True):
@@ -164,17 +181,21 @@ class Lifecycle(Node, frozen=True, kw_only=True):
     drain: Annotated[
         float, Meta(ge=0, le=3600, description="time between leaving the count and being stopped", extra=DURATION)
     ] = 0.0
-    stop_within: Annotated[
-        float | None, Meta(gt=0, le=3600, description="grace to stop; the container's own by default", extra=DURATION)
-    ] = None
+    stop_within: (
+        Annotated[
+            float, Meta(gt=0, le=3600, description="grace to stop; the container's own by default", extra=DURATION)
+        ]
+        | None
+    ) = None
 
 
 class When(Node, frozen=True, kw_only=True):
     """What makes an instance due for replacement: any of these."""
 
-    unhealthy_for: Annotated[
-        float | None, Meta(gt=0, description="it was ready once and has not been for this long", extra=DURATION)
-    ] = None
+    unhealthy_for: (
+        Annotated[float, Meta(gt=0, description="it was ready once and has not been for this long", extra=DURATION)]
+        | None
+    ) = None
 
 
 class Recycle(Node, frozen=True, kw_only=True):
@@ -188,7 +209,7 @@ class Policy(Node, frozen=True, kw_only=True):
 
     name: Annotated[Name, Meta(description="the policy's name, unique in the set")]
     target: Annotated[TargetSpec, Meta(description="what is scaled")]
-    replicas: Annotated[Replicas | None, Meta(description="the bounds; optional for a policy that only recycles")] = (
+    replicas: Annotated[Replicas, Meta(description="the bounds; optional for a policy that only recycles")] | None = (
         None
     )
     signals: Annotated[tuple[Signal, ...], Meta(description="what the count follows")] = ()
@@ -196,7 +217,7 @@ class Policy(Node, frozen=True, kw_only=True):
     labels: Annotated[dict[str, str], Meta(description="for people and filters")] = {}
     behavior: Annotated[Behavior, Meta(description="speed and smoothing")] = Behavior()
     lifecycle: Annotated[Lifecycle, Meta(description="how an instance comes and goes")] = Lifecycle()
-    recycle: Annotated[Recycle | None, Meta(description="replacement of sick instances")] = None
+    recycle: Annotated[Recycle, Meta(description="replacement of sick instances")] | None = None
     version: Annotated[int, Meta(ge=1, le=1, description="the language's version")] = 1
 
 
