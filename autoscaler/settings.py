@@ -1,0 +1,185 @@
+"""The daemon's own settings: a YAML file, and environment variables over it. Never policy.
+
+Every key may come from the environment: `prometheus.url` is AUTOSCALER_PROMETHEUS_URL. Lists are separated by the
+path separator there.
+"""
+
+from __future__ import annotations
+
+import enum
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta, inspect
+
+from autoscaler.errors import SettingsError
+from autoscaler.model.policy import DURATION, Node
+from autoscaler.policy import nodes
+from autoscaler.policy.convert import Converter
+
+ENVIRONMENT = "AUTOSCALER_"
+PLACES = ("autoscaler.yaml", "/etc/autoscaler/autoscaler.yaml")
+OFF = "off"
+
+_ADDRESS = re.compile(r"(?P<host>\[[0-9a-fA-F:]+\]|[^:\[\]]*):(?P<port>[0-9]{1,5})")
+
+
+class LogForm(enum.Enum):
+    """How log lines look."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+class PrometheusSettings(Node, frozen=True, kw_only=True):
+    """Where queries are asked."""
+
+    url: Annotated[
+        str, Meta(pattern="^https?://", description="the server's base URL; a user and password may stand in it")
+    ] = "http://127.0.0.1:9090"
+
+
+class DockerSettings(Node, frozen=True, kw_only=True):
+    """Which Docker engine compose services run on."""
+
+    host: (
+        Annotated[str, Meta(min_length=1, description="its socket; DOCKER_HOST or the usual socket by default")] | None
+    ) = None
+
+
+class KubernetesSettings(Node, frozen=True, kw_only=True):
+    """Which cluster; in a pod the cluster it runs in, elsewhere the current context of the usual kubeconfig."""
+
+    kubeconfig: Annotated[str, Meta(min_length=1, description="the kubeconfig file")] | None = None
+    context: Annotated[str, Meta(min_length=1, description="the context in it")] | None = None
+
+
+class Settings(Node, frozen=True, kw_only=True):
+    """Everything the daemon and the commands are told outside of policies."""
+
+    policies: Annotated[tuple[str, ...], Meta(min_length=1, description="files and folders with policies")] = (
+        "policies",
+    )
+    prometheus: Annotated[PrometheusSettings, Meta(description="where queries are asked")] = PrometheusSettings()
+    docker: Annotated[DockerSettings, Meta(description="which Docker engine")] = DockerSettings()
+    kubernetes: Annotated[KubernetesSettings, Meta(description="which cluster")] = KubernetesSettings()
+    cycle: Annotated[float, Meta(ge=0.1, le=3600, description="time between two decisions", extra=DURATION)] = 15.0
+    data: Annotated[str, Meta(min_length=1, description="folder for memory, lease and socket")] = ""
+    socket: Annotated[str, Meta(min_length=1, description="the API's unix socket; in the data folder by default")] = ""
+    listen: Annotated[str, Meta(description="host:port of /metrics, /healthz and /readyz, or off")] = "127.0.0.1:8730"
+    log: Annotated[LogForm, Meta(description="text or json lines")] = LogForm.TEXT
+
+    @property
+    def data_folder(self) -> Path:
+        """The folder for what outlives the process."""
+        return Path(self.data).expanduser() if self.data else _usual_data()
+
+    @property
+    def socket_path(self) -> Path:
+        """The API's unix socket."""
+        return Path(self.socket).expanduser() if self.socket else self.data_folder / "autoscaler.sock"
+
+    @property
+    def address(self) -> tuple[str, int] | None:
+        """Host and port to listen on; None for `off`."""
+        if self.listen == OFF:
+            return None
+        found = _ADDRESS.fullmatch(self.listen)
+        assert found is not None  # checked when it was read
+        return found["host"].strip("[]") or "0.0.0.0", int(found["port"])
+
+
+def load(file: Path | None, environment: Mapping[str, str]) -> Settings:
+    """The settings from this file (or the usual places) and the environment. Raises SettingsError with all problems."""
+    problems: list[nodes.Problem] = []
+    file = file or _found(environment)
+    written = _read(file, problems) if file is not None else None
+    node = _with_environment(written, environment, inspect.type_info(Settings))
+    if problems:
+        raise SettingsError("\n".join(map(str, problems)))
+    if node is None:
+        return Settings()
+    name = str(file) if file is not None else "environment"
+    made = Converter(name, problems).struct(node, Settings)
+    if made is not None:
+        problems.extend(_faults(name, made))
+    if problems or made is None:
+        raise SettingsError("\n".join(str(each) for each in sorted(set(problems))))
+    return _near(made, file)
+
+
+def _found(environment: Mapping[str, str]) -> Path | None:
+    told = environment.get(f"{ENVIRONMENT}CONFIG")
+    if told:
+        return Path(told)
+    return next((Path(place) for place in PLACES if Path(place).is_file()), None)
+
+
+def _read(file: Path, problems: list[nodes.Problem]) -> nodes.Node | None:
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise SettingsError(f"{file}: cannot be read: {error.strerror}", hint="see --config") from None
+    except UnicodeDecodeError:
+        raise SettingsError(f"{file}: this is not UTF-8 text") from None
+    found = nodes.documents(str(file), text, problems)
+    if len(found) > 1:
+        problems.append(nodes.Problem(str(file), found[1].line, 1, "expected one document, got several"))
+    return found[0] if found else None
+
+
+def _with_environment(
+    node: nodes.Node | None, environment: Mapping[str, str], kind: Any, above: str = ""
+) -> nodes.Node | None:
+    """The node with what the environment says put over it. Its values stand in line 0, which is named so."""
+    value = dict(node.value) if node is not None and isinstance(node.value, dict) else {}
+    if node is not None and not isinstance(node.value, dict):
+        return node
+    changed = False
+    for field in kind.fields:
+        name = f"{above}{field.name.upper()}"
+        inner = field.type.type if isinstance(field.type, inspect.Metadata) else field.type
+        if isinstance(inner, inspect.StructType):
+            below = _with_environment(value.get(field.name), environment, inner, f"{name}_")
+            if below is not value.get(field.name) and below is not None:
+                value[field.name], changed = below, True
+        elif (told := environment.get(ENVIRONMENT + name)) is not None:
+            value[field.name], changed = _told(told, inner), True
+    if not changed:
+        return node
+    keys = node.keys if node is not None else {}
+    return nodes.Node(node.line if node else 0, node.column if node else 0, value, keys=keys)
+
+
+def _told(text: str, kind: Any) -> nodes.Node:
+    if isinstance(kind, inspect.VarTupleType):
+        return nodes.Node(0, 0, tuple(nodes.Node(0, 0, part, part) for part in text.split(os.pathsep) if part))
+    return nodes.Node(0, 0, nodes.resolve(text), text)
+
+
+def _faults(file: str, settings: Settings) -> list[nodes.Problem]:
+    found = _ADDRESS.fullmatch(settings.listen)
+    if settings.listen != OFF and (found is None or not 0 <= int(found["port"]) < 65536):
+        return [
+            nodes.Problem(file, 1, 1, f"listen: expected host:port or off, got {settings.listen}", "127.0.0.1:8730")
+        ]
+    return []
+
+
+def _near(settings: Settings, file: Path | None) -> Settings:
+    """Relative policy paths of a file mean beside that file."""
+    if file is None:
+        return settings
+    paths = tuple(str(file.parent / path) if not Path(path).is_absolute() else path for path in settings.policies)
+    return msgspec.structs.replace(settings, policies=paths)
+
+
+def _usual_data() -> Path:
+    if os.geteuid() == 0:
+        return Path("/var/lib/autoscaler")
+    state = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
+    return Path(state).expanduser() / "autoscaler"

@@ -1,0 +1,122 @@
+"""The daemon's doors: the API on a unix socket of its owner's, and health and metrics on a TCP port."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+from aiohttp import web
+
+from autoscaler.errors import SettingsError
+from autoscaler.loop.board import Board
+from autoscaler.loop.desk import Desk
+from autoscaler.web import api, metrics
+
+LATE_CYCLES = 5  # a daemon whose last cycle ended this many cycles (and at least a minute) ago hangs
+SHUTDOWN_S = 2.0
+
+
+class Vitals:
+    """What health is told by. `leading` and `store_failing` are asked each time."""
+
+    def __init__(
+        self, board: Board, now: Callable[[], float], *, leading: Callable[[], bool], store_failing: Callable[[], bool]
+    ) -> None:
+        self.board = board
+        self.now = now
+        self.leading = leading
+        self.store_failing = store_failing
+
+    def alive(self) -> str:
+        """Empty while cycles go on; else why not."""
+        last = self.board.cycle_at or self.board.started
+        late = self.now() - last
+        if late > max(LATE_CYCLES * self.board.cycle_s, 60.0):
+            return f"the last cycle ended {late:.0f} s ago"
+        return ""
+
+    def ready(self) -> str:
+        """Empty once policies are in force and a cycle is over; else why not."""
+        if self.board.cycle_at is None:
+            return "the first cycle is not over yet"
+        return self.alive()
+
+
+@contextlib.asynccontextmanager
+async def serve(desk: Desk, vitals: Vitals, path: Path, address: tuple[str, int] | None) -> AsyncIterator[None]:
+    """Keep both doors open. Raises SettingsError when one cannot be opened."""
+    async with contextlib.AsyncExitStack() as stack:
+        private = web.Application(middlewares=[api.problems])
+        private.add_routes([*api.routes(desk), *_routes(vitals)])
+        await stack.enter_async_context(_running(private, _unix(path)))
+        stack.callback(path.unlink, missing_ok=True)
+        if address is not None:
+            public = web.Application()
+            public.add_routes(_routes(vitals))
+            await stack.enter_async_context(_running(public, _tcp(*address)))
+        yield
+
+
+def _routes(vitals: Vitals) -> list[web.RouteDef]:
+    async def metrics_(request: web.Request) -> web.Response:
+        text = metrics.text(vitals.board, leading=vitals.leading(), store_failing=vitals.store_failing())
+        return web.Response(body=text.encode(), headers={"Content-Type": metrics.CONTENT_TYPE})
+
+    async def healthz(request: web.Request) -> web.Response:
+        return _verdict(vitals.alive())
+
+    async def readyz(request: web.Request) -> web.Response:
+        return _verdict(vitals.ready())
+
+    return [web.get("/metrics", metrics_), web.get("/healthz", healthz), web.get("/readyz", readyz)]
+
+
+def _verdict(trouble: str) -> web.Response:
+    return web.Response(status=503 if trouble else 200, text=f"{trouble or 'ok'}\n")
+
+
+@contextlib.asynccontextmanager
+async def _running(application: web.Application, listening: socket.socket) -> AsyncIterator[None]:
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=SHUTDOWN_S)
+    await runner.setup()
+    try:
+        await web.SockSite(runner, listening).start()
+        yield
+    finally:
+        await runner.cleanup()
+
+
+def _unix(path: Path) -> socket.socket:
+    """A listening socket that only its owner may open, from its first moment on."""
+    listening = socket.socket(socket.AF_UNIX)
+    before = os.umask(0o177)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path.unlink(missing_ok=True)  # of a daemon that was killed: the lease says that it is not alive
+        listening.bind(str(path))
+        listening.listen(128)
+    except OSError as error:
+        listening.close()
+        raise SettingsError(
+            f"the socket {path} cannot be opened: {error.strerror or error}", hint="see socket:"
+        ) from None
+    finally:
+        os.umask(before)
+    return listening
+
+
+def _tcp(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind((host, port))
+        listening.listen(128)
+    except OSError as error:
+        listening.close()
+        why = error.strerror or str(error)
+        raise SettingsError(f"{host}:{port} cannot be listened on: {why}", hint="see listen:") from None
+    return listening
