@@ -1,4 +1,7 @@
-"""Nodes → the policy structs, told by the structs themselves: their types, bounds and units. All problems at once."""
+"""Nodes → structs, told by the structs themselves: their types, bounds and units. All problems at once.
+
+Policies are made this way, and the daemon's settings too.
+"""
 
 from __future__ import annotations
 
@@ -78,8 +81,7 @@ class Converter:
                 made[field.name] = value
             elif field.required:
                 whole = False
-                said = f"{key} is missing"
-                self.problem(path, said if path else f"{said} in this policy", f"add {key}: {_example(field.type)}")
+                self.problem(path, f"{key} is missing", f"add {key}: {_example(field.type)}")
         if not whole:
             return WRONG
         struct = kind.cls(**made)

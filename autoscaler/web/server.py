@@ -92,9 +92,10 @@ async def _running(application: web.Application, listening: socket.socket) -> As
 def _unix(path: Path) -> socket.socket:
     """A listening socket that only its owner may open, from its first moment on."""
     listening = socket.socket(socket.AF_UNIX)
+    with contextlib.suppress(OSError):  # the bind below says what is wrong
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     before = os.umask(0o177)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         path.unlink(missing_ok=True)  # of a daemon that was killed: the lease says that it is not alive
         listening.bind(str(path))
         listening.listen(128)

@@ -1,0 +1,38 @@
+"""`autoscaler explain`."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from autoscaler.cli.root import config, output
+from autoscaler.cli.talk import Daemon, print_json, when
+from autoscaler.clock import parse
+from autoscaler.errors import UsageError
+from autoscaler.loop.answers import Explanation
+
+
+@click.command("explain")
+@click.argument("workload")
+@click.option("--at", "at", help="A past time, such as 2026-11-24T14:30:00Z.")
+@output
+@config
+def command(workload: str, at: str | None, form: str, config: Path | None) -> None:
+    """Say how the count of WORKLOAD came about, step by step."""
+    answer = Daemon(config).get(f"/v1/explain/{workload}", Explanation, at=None if at is None else _time(at))
+    if form == "json":
+        print_json(answer)
+        return
+    held = "; it held until the next change of count or reason" if answer.since_change else ""
+    click.echo(f"{answer.key}, decided {when(answer.decided)}{held}")
+    click.echo("\n".join(answer.lines))
+
+
+def _time(text: str) -> float:
+    try:
+        return parse(text)
+    except ValueError:
+        example = datetime(2026, 11, 24, 14, 30, tzinfo=UTC).isoformat()
+        raise UsageError(f"--at: expected a time such as {example}, got {text}") from None

@@ -1,0 +1,27 @@
+"""`autoscaler override`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from autoscaler.cli.root import config, output
+from autoscaler.cli.talk import Daemon, me, print_done, span
+from autoscaler.loop.answers import Done
+
+
+@click.command("override")
+@click.argument("workload")
+@click.argument("count", type=click.IntRange(min=0))
+@click.option("--for", "for_", metavar="DURATION", required=True, help="How long, such as 2h.")
+@click.option("--why", default="", help="Why, for the record.")
+@click.option("--force", is_flag=True, help="Allow more than the policy's max.")
+@output
+@config
+def command(workload: str, count: int, for_: str, why: str, force: bool, form: str, config: Path | None) -> None:
+    """Set the COUNT of WORKLOAD for a while, whatever its signals say."""
+    said = Daemon(config).post(
+        f"/v1/override/{workload}", Done, count=count, for_s=span(for_), force=force, why=why, by=me()
+    )
+    print_done(said, form)

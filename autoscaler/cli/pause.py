@@ -1,0 +1,23 @@
+"""`autoscaler pause`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from autoscaler.cli.root import config, output
+from autoscaler.cli.talk import Daemon, me, print_done, span
+from autoscaler.loop.answers import Done
+
+
+@click.command("pause")
+@click.argument("workload")
+@click.option("--for", "for_", metavar="DURATION", help="How long, such as 2h; until resumed by default.")
+@click.option("--why", default="", help="Why, for the record.")
+@output
+@config
+def command(workload: str, for_: str | None, why: str, form: str, config: Path | None) -> None:
+    """Take the hands off WORKLOAD, or off everything: `fleet`. Nothing is scaled or replaced until then."""
+    for_s = None if for_ is None else span(for_)
+    print_done(Daemon(config).post(f"/v1/pause/{workload}", Done, for_s=for_s, why=why, by=me()), form)

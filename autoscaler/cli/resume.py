@@ -1,0 +1,21 @@
+"""`autoscaler resume`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from autoscaler.cli.root import config, output
+from autoscaler.cli.talk import Daemon, me, print_done
+from autoscaler.loop.answers import Done
+
+
+@click.command("resume")
+@click.argument("workload")
+@click.option("--why", default="", help="Why, for the record.")
+@output
+@config
+def command(workload: str, why: str, form: str, config: Path | None) -> None:
+    """End the pause and the override of WORKLOAD, or the pause of everything: `fleet`."""
+    print_done(Daemon(config).post(f"/v1/resume/{workload}", Done, why=why, by=me()), form)

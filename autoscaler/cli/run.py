@@ -1,0 +1,27 @@
+"""`autoscaler run`."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+
+import click
+
+from autoscaler import log, settings
+from autoscaler.cli.root import config
+
+
+@click.command("run")
+@click.option("--read-only", is_flag=True, help="Decide and explain, but change nothing on any platform.")
+@config
+def command(read_only: bool, config: Path | None) -> None:
+    """Run the daemon until SIGTERM or SIGINT."""
+    from autoscaler.app import run
+
+    chosen = settings.load(config, os.environ)
+    pump = log.configure(chosen.log.value)
+    try:
+        asyncio.run(run(chosen, read_only=read_only))
+    finally:
+        pump.close()

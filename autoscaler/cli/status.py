@@ -1,0 +1,82 @@
+"""`autoscaler status`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from autoscaler.cli.root import config, output
+from autoscaler.cli.table import table
+from autoscaler.cli.talk import Daemon, print_json, when
+from autoscaler.decide.explain import span
+from autoscaler.loop.answers import Status, WorkloadDetail, WorkloadStatus
+
+
+@click.command("status")
+@click.argument("workload", required=False)
+@output
+@config
+def command(workload: str | None, form: str, config: Path | None) -> None:
+    """Show every workload at a glance, or one WORKLOAD with its instances."""
+    daemon = Daemon(config)
+    if workload is not None:
+        detail = daemon.get(f"/v1/workloads/{workload}", WorkloadDetail)
+        print_json(detail) if form == "json" else _detail(detail)
+        return
+    status = daemon.get("/v1/status", Status)
+    print_json(status) if form == "json" else _status(status)
+
+
+def _status(status: Status) -> None:
+    last = status.cycle.at
+    ago = "none yet" if last is None else f"{span(max(0.0, status.at - last))} ago"
+    click.echo(
+        f"{len(status.workloads)} workloads, policies {status.policies.revision or 'not loaded yet'}, "
+        f"cycle every {span(status.cycle.every_s)}, last {ago}"
+    )
+    if status.policies.rejected:
+        click.echo(f"\nThe newer policies {status.policies.rejected} do not load; the ones before stay in force:")
+        for problem in status.policies.problems:
+            click.echo(f"  {problem}")
+    if status.store:
+        click.echo(f"\nThe store fails: {status.store}")
+    if status.pause is not None:
+        click.echo("\nEverything is paused: `autoscaler resume fleet` ends it")
+    rows = [_row(each, status.at) for each in status.workloads]
+    if rows:
+        click.echo("")
+        click.echo(table(("WORKLOAD", "READY", "COUNT", "WANTED", "BOUNDS", "SINCE", "REASON", "BECAUSE"), rows))
+    for fault in status.faults[:5]:
+        click.echo(f"\n{when(fault.at)} fault: {fault.sentence}")
+
+
+def _row(each: WorkloadStatus, now: float) -> tuple[str, ...]:
+    def shown(count: int | None) -> str:
+        return "?" if count is None else str(count)
+
+    notes = [each.because or each.trouble or "waiting for the first cycle"]
+    if each.mode == "observe":
+        notes.insert(0, "[observe]")
+    notes += [f"[{doing.kind} {doing.stage}]" for doing in each.doing[:3]]
+    bounds = "-" if each.min is None else f"{each.min}..{each.max}"
+    since = "-" if each.since is None else span(max(0.0, now - each.since))
+    words = " ".join(notes)
+    return each.key, shown(each.ready), shown(each.existing), shown(each.desired), bounds, since, each.reason, words
+
+
+def _detail(detail: WorkloadDetail) -> None:
+    click.echo("\n".join(detail.lines) or "not decided yet")
+    rows = [
+        (
+            each.name,
+            "draining" if each.draining else "ready" if each.ready else "not ready",
+            when(each.created),
+            str(each.restarts),
+            each.address or "-",
+        )
+        for each in detail.instances
+    ]
+    if rows:
+        click.echo("")
+        click.echo(table(("INSTANCE", "STATE", "CREATED", "RESTARTS", "ADDRESS"), rows))
