@@ -95,9 +95,7 @@ class Actor:
         for fact in facts:
             if fact.kind is FactKind.INTENT and fact.value is not None:
                 self.underway.intents[fact.key] = int(fact.value)
-        self._drive(
-            [_decode_operation(f.value) for f in facts if f.kind is FactKind.OPERATION and f.value is not None]
-        )
+        self._drive([_decode_operation(f.value) for f in facts if f.kind is FactKind.OPERATION and f.value is not None])
 
     async def take_over(self, operations: Sequence[Operation]) -> None:
         """Go on with operations found on a platform that no store tells of; known ones are left alone."""
@@ -186,4 +184,3 @@ def urgency(operation: Operation) -> tuple[int, float]:
     if operation.count > operation.before:
         return (0, -operation.count / max(operation.before, 0.5))
     return (2, 0.0)
-

@@ -69,14 +69,18 @@ class Daemon:
         """Make the next cycle start now."""
         self._cadence.hurry()
 
-    async def run(self) -> None:
-        """Take the lease, restore, turn until stopped, and put everything down again."""
-        parts = self._parts
-        if not await parts.lease.hold():
+    async def begin(self) -> None:
+        """Take the lease. Raises LeaseError when another daemon has it."""
+        lease = self._parts.lease
+        if not await lease.hold():
             raise LeaseError(
-                f"another autoscaler holds the lease: {parts.lease.holder() or 'unknown'}",
+                f"another autoscaler holds the lease: {lease.holder() or 'unknown'}",
                 hint="stop it first, or give this one a data folder of its own",
             )
+
+    async def run(self) -> None:
+        """Restore, turn until stopped, and put everything down again. `begin` comes before."""
+        parts = self._parts
         await self._restore()
         self._spawn("policies", self._follow_policies)
         self._spawn("lease", self._keep_lease)

@@ -29,20 +29,22 @@ def reach_s(plan: Plan, cycle_s: float) -> float:
     return 2 * max(down, up, 60.0) + 4 * cycle_s
 
 
-def rehearse(
-    plan: Plan, state: TargetState, past: Mapping[str, Past], last: tuple[Reading, ...], *, now: float, cycle_s: float
-) -> Decision:
-    """The decision at `now` from `last` readings, after the cycles before it were replayed from `past` (by signal)."""
+def rehearse(plan: Plan, look: Seen, past: Mapping[str, Past], *, now: float, cycle_s: float) -> Decision:
+    """The decision at `now` from this look, after the cycles before it were replayed from `past` (by signal)."""
     memories: dict[str, Memory] = {}
+    state = look.state
+    if isinstance(state, Missing):
+        past = {}
     names = [signal.name for signal in plan.workload.policy.signals]
     beats = max((len(past[name]) for name in names if name in past), default=0)
     start = now - beats * cycle_s
     for beat in range(beats):
         at = start + beat * cycle_s
         readings = tuple(_reading(past.get(name, ()), beat) for name in names)
+        assert isinstance(state, TargetState)
         seen = Seen(state=msgspec.structs.replace(state, at=at), readings=readings)
         _, memories = step([plan], [seen], memories, at, cycle_s=cycle_s)
-    (decision,), _ = step([plan], [Seen(state=state, readings=last)], memories, now, cycle_s=cycle_s)
+    (decision,), _ = step([plan], [look], memories, now, cycle_s=cycle_s)
     return decision
 
 

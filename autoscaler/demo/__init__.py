@@ -1,0 +1,1 @@
+"""The main job on an embedded example, with nothing but Python: `python -m autoscaler.demo`."""

@@ -1,0 +1,17 @@
+"""The identity of the workload a policy names."""
+
+from __future__ import annotations
+
+from autoscaler.model.policy import Policy
+from autoscaler.model.target import WorkloadRef
+
+
+def named(policy: Policy, instance: str = "default") -> WorkloadRef:
+    """The workload of an explicit target; `instance` is the engine or cluster it is on."""
+    target = policy.target
+    if target.compose is not None:
+        return WorkloadRef("compose", target.compose.project, "service", target.compose.service, instance)
+    if target.kubernetes is not None:
+        at = target.kubernetes
+        return WorkloadRef("kubernetes", at.namespace, at.kind, at.name, instance)
+    return WorkloadRef("process", "local", "process", policy.name, instance)
