@@ -33,6 +33,10 @@ class Source(Protocol):
         """One reading per ask, in the same order. Never raises: a bad answer is a Missing for the asks it concerns."""
         ...
 
+    async def close(self) -> None:
+        """Let go of connections."""
+        ...
+
 
 class Target(Protocol):
     """The platform side of workloads: state in, operations out.
@@ -58,6 +62,10 @@ class Target(Protocol):
 
     def wakes(self) -> AsyncIterator[WorkloadRef]:
         """Workloads about which something just happened, for as long as the daemon lives (reconnects by itself)."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections and helpers; what is scaled goes on running."""
         ...
 
 

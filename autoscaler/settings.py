@@ -108,7 +108,7 @@ def load(file: Path | None, environment: Mapping[str, str]) -> Settings:
     if made is not None:
         problems.extend(_faults(name, made))
     if problems or made is None:
-        raise SettingsError("\n".join(str(each) for each in sorted(set(problems))))
+        raise SettingsError("\n".join(_said(each) for each in sorted(set(problems))))
     return _near(made, file)
 
 
@@ -168,6 +168,15 @@ def _faults(file: str, settings: Settings) -> list[nodes.Problem]:
             nodes.Problem(file, 1, 1, f"listen: expected host:port or off, got {settings.listen}", "127.0.0.1:8730")
         ]
     return []
+
+
+def _said(problem: nodes.Problem) -> str:
+    """A problem as it is told; one of the environment (line 0) by the variable's name."""
+    if problem.line:
+        return str(problem)
+    path, _, sentence = problem.sentence.partition(": ")
+    variable = ENVIRONMENT + path.partition("[")[0].upper().replace(".", "_")
+    return f"{variable}: {sentence}" + (f"\n  hint: {problem.hint}" if problem.hint else "")
 
 
 def _near(settings: Settings, file: Path | None) -> Settings:

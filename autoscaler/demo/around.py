@@ -9,6 +9,7 @@ import socket
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
@@ -17,7 +18,8 @@ from autoscaler.errors import Unreachable
 from autoscaler.loop.answers import History, Status, WorkloadDetail
 
 STOP_S = 10.0
-KILL_S = 5.0
+
+T = TypeVar("T")
 
 POLICY = """\
 name: shop
@@ -140,7 +142,7 @@ class Around:
         """What `autoscaler history` tells."""
         return await self._get("/v1/history?limit=500", History)
 
-    async def _get(self, path: str, kind: type[msgspec.Struct]) -> object:
+    async def _get(self, path: str, kind: type[T]) -> T | None:
         try:
             status, body = await asyncio.to_thread(control.ask, self._socket, "GET", path)
         except Unreachable:

@@ -1,0 +1,74 @@
+"""The daemon's settings: file, environment over it, and every problem with its place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from autoscaler.errors import SettingsError
+from autoscaler.settings import LogForm, load
+
+
+def written(folder: Path, text: str) -> Path:
+    file = folder / "autoscaler.yaml"
+    file.write_text(text)
+    return file
+
+
+def test_without_a_file_everything_has_a_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    found = load(None, {})
+    assert found.cycle == 15.0
+    assert found.address == ("127.0.0.1", 8730)
+    assert found.policies == ("policies",)
+
+
+def test_a_file_and_the_environment_over_it(tmp_path: Path) -> None:
+    file = written(tmp_path, "cycle: 5s\nprometheus: {url: 'http://p:9090'}\nlisten: off\nlog: json\n")
+    environment = {
+        "AUTOSCALER_CYCLE": "1s",
+        "AUTOSCALER_DOCKER_HOST": "unix:///run/d.sock",
+        "AUTOSCALER_PORT": "tcp://x",
+    }
+    found = load(file, environment)
+    assert found.cycle == 1.0
+    assert found.prometheus.url == "http://p:9090"
+    assert found.docker.host == "unix:///run/d.sock"
+    assert found.address is None
+    assert found.log is LogForm.JSON
+
+
+def test_policies_of_a_file_stand_beside_it_and_those_of_the_environment_where_they_say(tmp_path: Path) -> None:
+    assert load(written(tmp_path, "policies: [mine]\n"), {}).policies == (str(tmp_path / "mine"),)
+    told = load(None, {"AUTOSCALER_POLICIES": "/a:/b", "AUTOSCALER_CONFIG": str(written(tmp_path, "{}\n"))})
+    assert told.policies == ("/a", "/b")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("cycle: 15\n", "autoscaler.yaml:1:8: cycle: expected a duration such as 30s"),
+        ("cycel: 15s\n", "hint: did you mean cycle?"),
+        ("prometheus: {url: ftp://x}\n", "prometheus.url: expected text like"),
+        ("listen: here\n", "listen: expected host:port or off, got here"),
+        ("listen: 0.0.0.0:99999\n", "listen: expected host:port or off"),
+        ("policies: one.yaml\n", "policies: expected a list, got one.yaml"),
+        ("a: b: c\n", "this is not YAML"),
+        ("---\n{cycle: 1s}\n---\n{cycle: 2s}\n", "expected one document, got several"),
+    ],
+)
+def test_what_is_wrong_is_said_with_its_place(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load(written(tmp_path, text), {})
+    assert said in str(caught.value)
+
+
+def test_a_wrong_variable_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="AUTOSCALER_CYCLE: expected a duration such as 30s, at least 100ms"):
+        load(written(tmp_path, "log: json\n"), {"AUTOSCALER_CYCLE": "fast"})
+
+
+def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="cannot be read: No such file"):
+        load(tmp_path / "nothing.yaml", {})

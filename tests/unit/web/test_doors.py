@@ -1,0 +1,254 @@
+"""The daemon's doors: the API on its unix socket, metrics and health on TCP, and the commands that speak to them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import stat
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+from click.testing import CliRunner, Result
+from prometheus_client.parser import text_string_to_metric_families
+
+from autoscaler.cli.root import root
+from autoscaler.clock import ManualClock
+from autoscaler.errors import AutoscalerError, SettingsError
+from autoscaler.loop.board import Board
+from autoscaler.loop.desk import Desk
+from autoscaler.loop.keeper import Keeper
+from autoscaler.model.decision import Reason
+from autoscaler.model.signal import Missing, MissingWhy, Point, Series
+from autoscaler.store.memory import MemoryStore
+from autoscaler.web.server import Vitals, serve
+from tests.support.nouns import decision, policy_set, record, state, workload
+
+NOW = 2000.0
+
+
+class House:
+    """Board, desk and doors around nothing: what a daemon shows without one."""
+
+    def __init__(self, folder: Path) -> None:
+        self.clock = ManualClock(NOW)
+        self.board = Board(started=NOW - 900, cycle_s=15.0)
+        self.keeper = Keeper(MemoryStore(), [])
+        self.controls: list[tuple[dict[str, object], dict[str, object]]] = []
+        self.desk = Desk(self.board, self.keeper, self.clock, lambda p, o: self.controls.append((dict(p), dict(o))))
+        self.socket = folder / "run" / "autoscaler.sock"
+        self.config = folder / "autoscaler.yaml"
+        self.config.write_text(json.dumps({"socket": str(self.socket)}))
+        self.leading = True
+        self.vitals = Vitals(
+            self.board, self.clock.now, leading=lambda: self.leading, store_failing=lambda: bool(self.keeper.failing)
+        )
+        web = workload()
+        self.board.activated(policy_set(web), [web])
+
+    def decided(self, **fields: object) -> None:
+        made = decision(at=NOW - 5, **fields)  # type: ignore[arg-type]
+        self.board.show(made, state(), ())
+        self.board.turned(NOW - 5, duration_s=0.02, lateness_s=0.001)
+
+    async def cli(self, *words: str) -> Result:
+        """A command, run as a person would; it speaks to the socket from another thread."""
+        return await asyncio.to_thread(CliRunner().invoke, root, [*words, "--config", str(self.config)])
+
+    async def said(self, *words: str) -> str:
+        done = await self.cli(*words)
+        assert done.exit_code == 0, f"{done.output} {done.exception}"
+        return done.output
+
+
+@pytest.fixture
+async def house(tmp_path: Path) -> AsyncIterator[House]:
+    house = House(tmp_path)
+    async with serve(house.desk, house.vitals, house.socket, None):
+        yield house
+
+
+async def test_only_its_owner_may_open_the_socket(house: House) -> None:
+    assert stat.S_IMODE(os.stat(house.socket).st_mode) == 0o600
+
+
+async def test_the_socket_goes_away_with_the_daemon_and_a_stale_one_is_no_obstacle(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    house.socket.parent.mkdir()
+    house.socket.touch()
+    async with serve(house.desk, house.vitals, house.socket, None):
+        assert "web" in await house.said("status")
+    assert not house.socket.exists()
+
+
+async def test_a_socket_that_cannot_be_opened_is_told(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    with pytest.raises(SettingsError, match="cannot be opened"):
+        async with serve(house.desk, house.vitals, tmp_path / ("x" * 200), None):
+            pass
+
+
+async def test_status_before_and_after_the_first_cycle(house: House) -> None:
+    assert "waiting for the first cycle" in await house.said("status")
+    house.decided(current=2, desired=6, reason=Reason.ABOVE_TARGET)
+    text = await house.said("status")
+    for part in ("compose/default/shop/service/web", "above_target", "load 550, 100 per replica", "1..10"):
+        assert part in text
+    answer = json.loads(await house.said("status", "--format", "json"))
+    assert answer["workloads"][0]["desired"] == 6
+    assert answer["version"] == 1
+
+
+async def test_status_of_one_workload_shows_its_instances(house: House) -> None:
+    house.decided()
+    text = await house.said("status", "web")
+    assert "web-1" in text
+    assert "within_tolerance" in text
+
+
+async def test_explain_now_and_of_a_past_cycle(house: House) -> None:
+    house.decided(reason=Reason.BELOW_TARGET)
+    assert "below_target" in await house.said("explain", "web")
+    old = record(1000.0, workload="compose/default/shop/service/web", made=decision(reason=Reason.ABOVE_TARGET))
+    await house.keeper.record([old])
+    text = await house.said("explain", "web", "--at", "1970-01-01T00:20:00Z")
+    assert "above_target" in text
+    assert "until the next change" in text
+
+
+async def test_history_tells_people_s_words(house: House) -> None:
+    await house.said("pause", "web", "--for", "2h", "--why", "release")
+    text = await house.said("history", "web")
+    assert "paused" in text
+    assert "release" in text
+    assert "nothing yet" not in text
+
+
+async def test_pause_override_and_resume_reach_the_loop_and_survive_in_the_store(house: House) -> None:
+    key = "compose/default/shop/service/web"
+    assert "is paused until 1970-01-01T00:43:20Z" in await house.said("pause", "web", "--for", "10m")
+    assert "is set to 4" in await house.said("override", "web", "4", "--for", "1h", "--why", "sale")
+    pauses, overrides = house.controls[-1]
+    assert key in pauses
+    assert key in overrides
+    facts = await house.keeper.store.facts()
+    assert {fact.kind.value for fact in facts} == {"pause", "override"}
+    assert "is resumed" in await house.said("resume", "web")
+    assert house.controls[-1] == ({}, {})
+    assert not await house.keeper.store.facts()
+
+
+@pytest.mark.parametrize(
+    ("words", "said", "hint"),
+    [
+        (("explain", "wbe"), "no workload goes by the name wbe", "did you mean"),
+        (("override", "web", "99", "--for", "1h"), "99 is above replicas.max (10)", "force"),
+        (("override", "web", "3", "--for", "tomorrow"), "expected a duration", ""),
+        (("pause", "web", "--for", "0s"), "a pause must last longer than 0 s", ""),
+        (("explain", "web", "--at", "noon"), "expected a time such as", ""),
+        (("explain", "web"), "has not been decided yet", ""),
+    ],
+)
+async def test_a_wrong_question_gets_a_sentence_and_a_hint(
+    house: House, words: tuple[str, ...], said: str, hint: str
+) -> None:
+    done = await house.cli(*words)
+    assert isinstance(done.exception, AutoscalerError)
+    assert said in str(done.exception)
+    assert hint in str(done.exception)
+    assert done.exception.exit_code != 0
+
+
+async def test_without_a_daemon_the_commands_say_where_they_looked(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    done = await house.cli("status")
+    assert str(house.socket) in str(done.exception)
+    assert "autoscaler run" in str(done.exception)
+
+
+async def test_the_api_refuses_what_it_does_not_know(house: House) -> None:
+    connector = aiohttp.UnixConnector(str(house.socket))
+    async with aiohttp.ClientSession(connector=connector) as session:
+        for method, path, body, status in (
+            ("GET", "/v1/nothing", None, 404),
+            ("GET", "/v1/workloads/nobody", None, 404),
+            ("GET", "/v1/history?limit=many", None, 400),
+            ("GET", "/v1/pause/web", None, 405),
+            ("POST", "/v1/override/web", b'{"count": "many", "for_s": 3}', 400),
+            ("POST", "/v1/pause/web", b'{"fro_s": 3}', 400),
+            ("POST", "/v1/pause/web", b"not json", 400),
+        ):
+            async with session.request(method, f"http://daemon{path}", data=body) as answer:
+                assert (answer.status, path) == (status, path)
+                assert "error" in await answer.json()
+
+
+async def test_metrics_are_what_prometheus_reads(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    seen = Series((Point(550.0),), age_s=3.0)
+    house.decided(current=2, desired=6, reason=Reason.ABOVE_TARGET, readings=(("requests", seen),))
+    house.board.fault(NOW, "x")
+    async with listening(house) as url:
+        samples = await scraped(url)
+    assert samples["autoscaler_workload_desired_replicas"] == 6
+    assert samples["autoscaler_workload_ready_replicas"] == 2
+    assert samples["autoscaler_signal_age_seconds"] == 3
+    assert samples["autoscaler_signal_present"] == 1
+    assert samples["autoscaler_changes_total"] == 1
+    assert samples["autoscaler_faults_total"] == 1
+    assert samples["autoscaler_cycle_duration_seconds_count"] == 1
+    assert samples["autoscaler_leader"] == 1
+
+
+async def test_missing_data_is_counted_by_cause(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    house.decided(reason=Reason.NO_OPINION, readings=(("requests", Missing(MissingWhy.NAN, "NaN")),))
+    async with listening(house) as url:
+        samples = await scraped(url)
+    assert samples["autoscaler_readings_missing_total"] == 1
+    assert samples["autoscaler_signal_present"] == 0
+
+
+async def test_health_is_told_by_the_cycles(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    house.board.started = NOW
+    async with listening(house) as url, aiohttp.ClientSession() as session:
+
+        async def status(path: str) -> int:
+            async with session.get(url + path) as answer:
+                return answer.status
+
+        assert await status("/healthz") == 200
+        assert await status("/readyz") == 503
+        house.decided()
+        assert await status("/readyz") == 200
+        house.clock.advance(200.0)
+        assert await status("/healthz") == 503
+        assert await status("/v1/status") == 404
+
+
+class listening:
+    """The house with its TCP door open on a free port; gives the URL."""
+
+    def __init__(self, house: House) -> None:
+        import socket
+
+        with socket.socket() as asked:
+            asked.bind(("127.0.0.1", 0))
+            self._port = asked.getsockname()[1]
+        self._doors = serve(house.desk, house.vitals, house.socket, ("127.0.0.1", self._port))
+
+    async def __aenter__(self) -> str:
+        await self._doors.__aenter__()
+        return f"http://127.0.0.1:{self._port}"
+
+    async def __aexit__(self, *error: object) -> None:
+        await self._doors.__aexit__(None, None, None)
+
+
+async def scraped(url: str) -> dict[str, float]:
+    async with aiohttp.ClientSession() as session, session.get(f"{url}/metrics") as answer:
+        text = await answer.text()
+    return {sample.name: sample.value for family in text_string_to_metric_families(text) for sample in family.samples}
