@@ -68,7 +68,7 @@ class _Deciding:
         self._learn(state)
         if self._controlled():
             pass
-        elif state.off_by_owner or (self.current == 0 and self.policy.replicas is not None):
+        elif state.off_by_owner:
             self._hold(Reason.HELD_ZERO_BY_OWNER, Stage.STATE)
         elif self.policy.replicas is None:
             self._hold(Reason.NO_SIGNALS, Stage.SIGNAL)

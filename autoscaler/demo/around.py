@@ -33,7 +33,7 @@ signals:
     {source}
     per_replica: 4
 behavior:
-  down: {{stabilization: 6s}}
+  down: {{stabilization: 8s}}
 lifecycle: {{ready_within: 20s, drain: 1s, stop_within: 5s}}
 recycle:
   when: {{unhealthy_for: 2s}}

@@ -19,7 +19,6 @@ class Look(msgspec.Struct, frozen=True):
     at_s: float
     act: str
     users: int
-    in_flight: float | None
     rate: float
     failed: int
     ready: int
@@ -59,7 +58,7 @@ class Screen:
 
     def show(self, look: Look) -> None:
         """Draw this moment."""
-        self._loads.append(look.in_flight or 0.0)
+        self._loads.append(float(look.users))
         self._counts.append(look.existing)
         if self._live:
             self._clear()
@@ -68,9 +67,8 @@ class Screen:
             self._drawn = len(lines)
         elif self._new(look):
             self._last = look
-            load = "?" if look.in_flight is None else f"{look.in_flight:.0f}"
             self._out.write(
-                f"{look.at_s:5.1f}s  {look.act:<18} in flight {load:>3}  served {look.rate:4.0f}/s  "
+                f"{look.at_s:5.1f}s  {look.act:<18} users {look.users:>3}  served {look.rate:4.0f}/s  "
                 f"replicas {look.ready}/{look.existing} -> {look.desired}  {look.reason}\n"
             )
         self._out.flush()
@@ -85,15 +83,13 @@ class Screen:
 
     def _table(self, look: Look) -> list[str]:
         columns = max(40, shutil.get_terminal_size().columns)
-        load = "?" if look.in_flight is None else f"{look.in_flight:.0f}"
         bars = max(10, min(WIDTH, columns - 34))
         rows = [
             "",
             f"  {look.at_s:5.1f} s   \x1b[1m{look.act}\x1b[0m",
-            f"  in flight {load:>4}  {sparkline(list(self._loads)[-bars:])}",
+            f"  users     {look.users:>4}  {sparkline(list(self._loads)[-bars:])}",
             f"  replicas  {look.existing:>4}  {sparkline(list(self._counts)[-bars:], 6.0)}",
-            f"  served {look.rate:5.0f}/s  by {look.ready} ready, wanted {look.desired}; {look.users} users, "
-            f"{look.failed} failed",
+            f"  served {look.rate:5.0f}/s  by {look.ready} ready, wanted {look.desired}; {look.failed} failed",
             f"  why: \x1b[36m{look.reason}\x1b[0m  {look.because}",
             "",
         ]

@@ -16,8 +16,8 @@ from autoscaler.errors import AutoscalerError
 from autoscaler.loop.answers import WorkloadDetail
 
 LOOK_S = 0.25
-FEW, MANY = 2, 18
-PEAK = 4  # replicas that MANY users must bring at least
+FEW, MANY = 2, 20
+PEAK = 5  # replicas that MANY users must bring at least
 CALM_S = 5.0
 STEADY_S = 4.0
 
@@ -145,7 +145,6 @@ class Story:
                 at_s=self._clock.monotonic() - self._began,
                 act=self._act,
                 users=self._load.users,
-                in_flight=float(self._load.users),
                 rate=self._load.rate,
                 failed=self._load.failed,
                 ready=workload.ready or 0,

@@ -64,6 +64,7 @@ class OutcomeKind(enum.Enum):
     REFUSED = "refused"
     FAILED = "failed"
     GONE = "gone"
+    WITHHELD = "withheld"  # not done, because nothing may be changed here
 
 
 class Outcome(msgspec.Struct, frozen=True):

@@ -64,4 +64,4 @@ class TargetState(msgspec.Struct, frozen=True, kw_only=True):
     rollout: bool = False
     version: str = ""
     writer: str = ""  # who wrote the count last, where the platform tells
-    off_by_owner: bool = False  # stopped by a person, all of it
+    off_by_owner: bool = False  # stopped or removed by a person, all of it: a zero that is not ours

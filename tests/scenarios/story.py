@@ -114,6 +114,7 @@ class Story:
             at=self.now,
             instances=self.instances,
             rollout=self.rollout,
+            off_by_owner=self.count == 0,
         )
 
     def cycle(self, *read: Reading, seen: Seen | None = None, wake: bool = False) -> Decision:

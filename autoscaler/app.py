@@ -1,0 +1,205 @@
+"""The composition root: settings → adapters → daemon. The only file that names adapters."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import AsyncIterator, Callable, Mapping
+from pathlib import Path
+
+import msgspec
+
+from autoscaler import log
+from autoscaler.decide.plan import Plan, prepare
+from autoscaler.errors import SettingsError, SourceError, UsageError
+from autoscaler.loop.act import Actor, Underway
+from autoscaler.loop.board import Board
+from autoscaler.loop.cycle import Cycle
+from autoscaler.loop.daemon import Daemon, Parts
+from autoscaler.loop.desk import Desk
+from autoscaler.loop.keeper import Keeper
+from autoscaler.loop.log_sink import LogSink
+from autoscaler.loop.observe import Observer
+from autoscaler.loop.registry import PLATFORMS, Targets
+from autoscaler.loop.rehearse import Past, reach_s, rehearse
+from autoscaler.model.decision import Decision
+from autoscaler.model.operation import Operation
+from autoscaler.model.policy import ScrapeMode
+from autoscaler.policy.load import load
+from autoscaler.policy.placeholders import fill
+from autoscaler.ports import Clock, Source, Target
+from autoscaler.settings import Settings
+
+BETWEEN_SCRAPES_S = 1.0  # a counter has a rate only once it was read twice
+
+
+class Adapters(msgspec.Struct, frozen=True):
+    """The platforms and sources of one process."""
+
+    targets: Targets
+    sources: Mapping[str, Source]
+
+
+async def run(
+    settings: Settings, *, read_only: bool = False, before_call: Callable[[Operation], None] | None = None
+) -> None:
+    """Run the daemon until SIGTERM or SIGINT. Raises AutoscalerError when it cannot start.
+
+    `before_call` is told each operation whose next platform call is about to leave.
+    """
+    from autoscaler.clock import SystemClock
+    from autoscaler.store.lease_file import FileLease
+    from autoscaler.store.policy_folder import FolderSource
+    from autoscaler.store.sqlite import SqliteStore
+    from autoscaler.web.server import Vitals, serve
+
+    clock = SystemClock()
+    folder = settings.data_folder
+    lease = FileLease(folder / "lease", clock)
+    async with _adapters(settings, clock, read_only=read_only) as adapters:
+        policies = FolderSource([Path(each) for each in settings.policies], clock)
+        board = Board(started=clock.now(), cycle_s=settings.cycle)
+        store = SqliteStore(folder / "memory.sqlite", clock)
+        keeper = Keeper(store, [LogSink()])
+        actor = Actor(adapters.targets, keeper, lease, clock)
+        if before_call is not None:
+            actor.before_call = before_call
+        cycle = Cycle(Observer(adapters.targets, adapters.sources), actor, keeper, board, clock)
+        parts = Parts(
+            targets=adapters.targets,
+            cycle=cycle,
+            actor=actor,
+            keeper=keeper,
+            lease=lease,
+            policies=policies,
+            board=board,
+            clock=clock,
+            load=load,
+        )
+        daemon = Daemon(parts, settings.cycle)
+        desk = Desk(board, keeper, clock, daemon.control)
+        vitals = Vitals(
+            board, clock.now, leading=lambda: lease.remaining() > 0, store_failing=lambda: bool(keeper.failing)
+        )
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, daemon.stop)
+        await daemon.begin()
+        async with serve(desk, vitals, settings.socket_path, settings.address):
+            log.event("started", socket=str(settings.socket_path), listen=settings.listen, read_only=read_only)
+            await daemon.run()
+        await store.close()
+        log.event("stopped")
+
+
+async def dry_run(settings: Settings, *, current: int | None = None) -> list[Decision]:
+    """What a daemon with these settings would decide now, had it run before. Changes nothing.
+
+    With `current` no platform is asked: every workload is taken to have that many ready instances. Raises
+    AutoscalerError for policies that do not load and platforms that cannot be had.
+    """
+    from autoscaler.clock import SystemClock
+    from autoscaler.store.policy_folder import identity, read
+
+    clock = SystemClock()
+    texts = read([Path(each) for each in settings.policies])
+    policies = load(texts, identity(texts)).policies
+    async with _adapters(settings, clock, read_only=True, current=current) as adapters:
+        found = adapters.targets.discover(policies)
+        if adapters.targets.faults:
+            raise UsageError("\n".join(adapters.targets.faults.values()), hint="--current N asks no platform")
+        plans = [prepare(ref, policy) for ref, policy in found]
+        observer = Observer(adapters.targets, adapters.sources)
+        seen = await observer.look(plans, Underway(), clock.now(), wake=False)
+        signals = [each for plan in plans for each in plan.workload.policy.signals]
+        if any(each.scrape is not None and each.scrape.mode is ScrapeMode.RATE for each in signals):
+            await clock.sleep(BETWEEN_SCRAPES_S)
+            seen = await observer.look(plans, Underway(), clock.now(), wake=False)
+        now = clock.now()
+        return [
+            rehearse(plan, look, await _past(settings, plan, now), now=now, cycle_s=settings.cycle)
+            for plan, look in zip(plans, seen, strict=True)
+        ]
+
+
+async def _past(settings: Settings, plan: Plan, now: float) -> dict[str, Past]:
+    """What each query of a plan gave lately; nothing where Prometheus does not tell."""
+    from autoscaler.clients.prometheus_range import RangeClient
+    from autoscaler.sources.window import window
+
+    client = RangeClient(settings.prometheus.url)
+    past: dict[str, Past] = {}
+    for each in plan.workload.policy.signals:
+        if each.prometheus is not None:
+            query, reach = fill(each.prometheus, plan.ref), reach_s(plan, settings.cycle)
+            try:
+                past[each.name] = await window(client, query, reach_s=reach, now=now, every_s=settings.cycle)
+            except SourceError as error:
+                log.event("past unknown", level=log.WARNING, policy=plan.workload.policy.name, text=error.message)
+    await client.close()
+    return past
+
+
+@contextlib.asynccontextmanager
+async def _adapters(
+    settings: Settings, clock: Clock, *, read_only: bool, current: int | None = None
+) -> AsyncIterator[Adapters]:
+    """Platforms and sources, built when they are first needed, closed at the end."""
+    from autoscaler.clients.prometheus import PrometheusClient
+    from autoscaler.sources.prometheus import PrometheusSource
+    from autoscaler.sources.scrape import ScrapeSource
+    from autoscaler.targets.pretended import PretendedTarget
+    from autoscaler.targets.read_only import ReadOnly
+
+    makers: dict[str, Callable[[], Target]] = {
+        "compose": lambda: _compose(settings, clock),
+        "kubernetes": lambda: _kubernetes(settings, clock),
+        "process": lambda: _process(settings, clock),
+    }
+    if current is not None:
+        makers = {platform: lambda: PretendedTarget(current, clock) for platform in PLATFORMS}
+    if read_only:
+        makers = {name: lambda make=make: ReadOnly(make(), clock) for name, make in makers.items()}  # type: ignore[misc]
+    targets = Targets(makers)
+    client = PrometheusClient(settings.prometheus.url)
+    scrape = ScrapeSource(clock)
+    try:
+        yield Adapters(targets, {"prometheus": PrometheusSource(client), "scrape": scrape})
+    finally:
+        for target in targets.made().values():
+            await target.close()
+        await client.close()
+        await scrape.close()
+
+
+def _compose(settings: Settings, clock: Clock) -> Target:
+    try:
+        from autoscaler.clients.docker_engine import DockerEngine
+    except ModuleNotFoundError:
+        raise _missing("compose", "docker") from None
+    from autoscaler.targets.compose import ComposeTarget
+
+    return ComposeTarget(DockerEngine(settings.docker.host), clock)
+
+
+def _kubernetes(settings: Settings, clock: Clock) -> Target:
+    try:
+        from autoscaler.clients.kubernetes_api import KubernetesApi
+    except ModuleNotFoundError:
+        raise _missing("kubernetes", "kubernetes") from None
+    from autoscaler.targets.kubernetes import KubernetesTarget
+
+    told = settings.kubernetes
+    return KubernetesTarget(KubernetesApi(clock, kubeconfig=told.kubeconfig, context=told.context), clock)
+
+
+def _process(settings: Settings, clock: Clock) -> Target:
+    from autoscaler.targets.process import ProcessTarget
+
+    return ProcessTarget(settings.data_folder / "workers", clock)
+
+
+def _missing(platform: str, extra: str) -> SettingsError:
+    return SettingsError(
+        f"{platform} targets need a library that is not installed", hint=f"pip install 'autoscaler[{extra}]'"
+    )

@@ -1,0 +1,163 @@
+"""Who works here: one small file per worker, written before it is started, so that no daemon's death loses one."""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+import os
+import socket
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from autoscaler.clients.processes import Processes
+from autoscaler.errors import Refused
+from autoscaler.model.policy import ProcessTarget as Spec
+from autoscaler.model.target import Instance
+
+
+class Duty(enum.Enum):
+    """What a worker is there for: SURGE stands in beside the one it will replace, and counts once that one leaves."""
+
+    SERVING = "serving"
+    SURGE = "surge"
+    DRAINING = "draining"
+
+
+class Worker(msgspec.Struct, kw_only=True):
+    """One worker as its file tells it. `pid` 0: not started yet, as far as is known."""
+
+    id: str
+    workload: str
+    number: int
+    port: int
+    created: float
+    command: str
+    duty: Duty = Duty.SERVING
+    pid: int = 0
+    started: int = 0
+    ready: bool = False
+    was_ready: bool = False
+    since: float = 0.0
+
+    @property
+    def address(self) -> str:
+        """Host and port it serves on."""
+        return f"127.0.0.1:{self.port}"
+
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(Worker).decode
+
+
+class Roster:
+    """The workers of every workload, in memory as in the files of `folder`."""
+
+    def __init__(self, folder: Path, processes: Processes) -> None:
+        self._folder = folder
+        self._processes = processes
+        self._workers = {each.id: each for each in self._read()}
+
+    def __iter__(self) -> Iterator[Worker]:
+        return iter(list(self._workers.values()))
+
+    def get(self, id: str) -> Worker | None:
+        """One worker by its id."""
+        return self._workers.get(id)
+
+    def of(self, workload: str) -> list[Worker]:
+        """A workload's workers by number."""
+        return sorted((each for each in self if each.workload == workload), key=lambda each: each.number)
+
+    def add(self, id: str, workload: str, spec: Spec, *, number: int, duty: Duty, now: float) -> Worker:
+        """A new worker on a free port, on file and not started; the same one again for the same id."""
+        known = self._workers.get(id)
+        if known is not None:
+            return known
+        worker = Worker(
+            id=id, workload=workload, number=number, port=free_port(), created=now, since=now, duty=duty,
+            command=fingerprint(spec),
+        )  # fmt: skip
+        self.keep(worker)
+        return worker
+
+    def keep(self, worker: Worker) -> None:
+        """Write a worker's file; it is whole or as it was before."""
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            fresh = self._folder / f".{worker.id}.{uuid.uuid4().hex[:8]}"
+            fresh.write_bytes(_encode(worker))
+            os.replace(fresh, self._file(worker.id))
+        except OSError as error:
+            raise Refused(f"{self._folder}: a worker's file cannot be written: {error.strerror}") from None
+        self._workers[worker.id] = worker
+
+    def drop(self, worker: Worker) -> None:
+        """Forget a worker that is gone."""
+        self._workers.pop(worker.id, None)
+        self._file(worker.id).unlink(missing_ok=True)
+
+    def start(self, worker: Worker, spec: Spec) -> None:
+        """Start its process, or find the one that was started already. Raises Refused."""
+        if self.alive(worker):
+            return
+        found = self._processes.find(worker.id)
+        if found is None:
+            port = str(worker.port)
+            command = [word.replace("{port}", port) for word in spec.command]
+            log = self._folder / f"{worker.id}.log"
+            found = self._processes.start(worker.id, command, {**spec.env, "PORT": port}, log)
+        worker.pid, worker.started = found
+        self.keep(worker)
+
+    def alive(self, worker: Worker) -> bool:
+        """True while its process runs."""
+        return self._processes.alive(worker.pid, worker.started)
+
+    def end(self, worker: Worker, *, kill: bool) -> None:
+        """Tell its process to end, or end it."""
+        self._processes.end(worker.pid, worker.started, kill=kill)
+
+    def instance(self, worker: Worker, name: str) -> Instance:
+        """A worker as everybody else knows it."""
+        alive = self.alive(worker)
+        return Instance(
+            id=worker.id,
+            name=name,
+            created=worker.created,
+            ready=worker.ready and alive,
+            since=worker.since,
+            was_ready=worker.was_ready,
+            draining=worker.duty is Duty.DRAINING,
+            running=alive,
+            exit_code=self._processes.exit_code(worker.pid),
+            config_hash=worker.command,
+            address=worker.address,
+        )
+
+    def _file(self, id: str) -> Path:
+        return self._folder / f"{id}.json"
+
+    def _read(self) -> Iterator[Worker]:
+        for file in sorted(self._folder.glob("*.json")):
+            try:
+                worker = _decode(file.read_bytes())
+            except (OSError, msgspec.DecodeError):
+                continue  # not a worker's file: our own are always whole
+            if worker.pid == 0:
+                worker.pid, worker.started = self._processes.find(worker.id) or (0, 0)
+            yield worker
+
+
+def fingerprint(spec: Spec) -> str:
+    """A short word for what is run."""
+    return hashlib.sha256(_encode([list(spec.command), sorted(spec.env.items())])).hexdigest()[:12]
+
+
+def free_port() -> int:
+    """A loopback port nobody listens on."""
+    with socket.socket() as asked:
+        asked.bind(("127.0.0.1", 0))
+        return int(asked.getsockname()[1])

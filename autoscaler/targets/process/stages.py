@@ -1,0 +1,170 @@
+"""Operations on workers, one stage at a time. Each may be done twice: what is done already is found done."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from autoscaler.errors import Refused
+from autoscaler.model.operation import BEGIN, Advanced, Operation, OperationKind, Outcome, OutcomeKind, Split
+from autoscaler.model.policy import ProcessTarget as Spec
+from autoscaler.targets.process.roster import Duty, Roster, Worker
+
+STOP_WITHIN_S = 10.0
+LOOK_S = 0.1
+START, WAIT, DRAIN, STOP, END, DISCARD = "start", "wait", "drain", "stop", "end", "discard"
+
+
+class Stages:
+    """Knows what each stage does; `spec` is None for a workload no policy names any more."""
+
+    def __init__(self, roster: Roster) -> None:
+        self._roster = roster
+
+    def advance(self, operation: Operation, spec: Spec | None, now: float) -> Advanced:
+        """Do the operation's stage."""
+        try:
+            if operation.kind is OperationKind.SCALE:
+                return self._split(operation, now)
+            if operation.kind is OperationKind.REMOVE:
+                return self._remove(operation, operation.instance, now)
+            if spec is None:
+                return Outcome(operation, OutcomeKind.GONE, now, "no policy names this workload any more")
+            if operation.kind is OperationKind.CREATE:
+                return self._create(operation, spec, now)
+            return self._replace(operation, spec, now)
+        except Refused as error:
+            return self._refused(operation, str(error), now)
+
+    # scale
+
+    def _split(self, operation: Operation, now: float) -> Advanced:
+        working = [each for each in self._roster.of(operation.ref.key) if each.duty is Duty.SERVING]
+        more = operation.count - len(working)
+        if more == 0:
+            return Outcome(operation, OutcomeKind.APPLIED, now, count=operation.count)
+        if more > 0:
+            taken = {each.number for each in self._roster.of(operation.ref.key)}
+            free = (number for number in range(1, len(taken) + more + 1) if number not in taken)
+            parts = [self._part(operation, OperationKind.CREATE, number=next(free)) for _ in range(more)]
+        else:
+            leaving = victims(working, operation.sick)[:-more]
+            parts = [self._part(operation, OperationKind.REMOVE, instance=each.id) for each in leaving]
+        return Split(tuple(parts))
+
+    def _part(self, whole: Operation, kind: OperationKind, *, number: int = 0, instance: str = "") -> Operation:
+        return msgspec.structs.replace(
+            whole,
+            id=f"{whole.id}-{instance or number}",
+            kind=kind,
+            stage=BEGIN,
+            instance=instance,
+            deadline=whole.started + whole.ready_within_s + whole.drain_s + _grace(whole) + 60.0,
+            facts={"number": str(number)} if number else {},
+        )
+
+    # create: begin → start → wait
+
+    def _create(self, operation: Operation, spec: Spec, now: float) -> Advanced:
+        if operation.stage == BEGIN:
+            id, number = operation.id.replace("-", ""), int(operation.facts["number"])
+            self._roster.add(id, operation.ref.key, spec, number=number, duty=Duty.SERVING, now=now)
+            return _to(operation, START, worker=id)
+        return self._bring_up(operation, spec, now)
+
+    def _bring_up(self, operation: Operation, spec: Spec, now: float) -> Advanced:
+        """A new worker from its file to readiness; one that fails is put away again."""
+        worker = self._roster.get(operation.facts["worker"])
+        if worker is None:
+            return Outcome(operation, OutcomeKind.FAILED, now, "the new worker was taken away by somebody else")
+        if operation.stage == START:
+            self._roster.start(worker, spec)
+            return _to(operation, WAIT, ready_by=repr(now + operation.ready_within_s))
+        if operation.stage == WAIT:
+            if worker.ready and self._roster.alive(worker):
+                if operation.kind is OperationKind.REPLACE:
+                    return _to(operation, DRAIN)
+                return Outcome(operation, OutcomeKind.APPLIED, now)
+            if not self._roster.alive(worker):
+                return _to(operation, DISCARD, why="it ended before it was ready; see its log beside its file")
+            if now >= float(operation.facts["ready_by"]):
+                return _to(operation, DISCARD, why=f"it was not ready within {operation.ready_within_s:g} s")
+            return msgspec.structs.replace(operation, wait_until=now + LOOK_S)
+        return self._discard(operation, worker, now)
+
+    def _discard(self, operation: Operation, worker: Worker, now: float) -> Advanced:
+        if self._roster.alive(worker):
+            self._roster.end(worker, kill=True)
+            return msgspec.structs.replace(operation, wait_until=now + LOOK_S)
+        self._roster.drop(worker)
+        why = operation.facts.get("why", "")
+        if operation.facts.get("conflict"):
+            return Outcome(operation, OutcomeKind.CONFLICT, now, why)
+        return Outcome(operation, OutcomeKind.FAILED, now, f"the new worker failed: {why}")
+
+    # remove: begin → stop → end
+
+    def _remove(self, operation: Operation, id: str, now: float) -> Advanced:
+        worker = self._roster.get(id)
+        if worker is None:
+            return Outcome(operation, OutcomeKind.APPLIED, now, "it was gone already")
+        if operation.stage in (BEGIN, DRAIN):
+            worker.duty = Duty.DRAINING
+            self._roster.keep(worker)
+            return msgspec.structs.replace(_to(operation, STOP), wait_until=now + operation.drain_s)
+        if operation.stage == STOP:
+            self._roster.end(worker, kill=False)
+            return _to(operation, END, stop_by=repr(now + _grace(operation)))
+        if self._roster.alive(worker):
+            if now >= float(operation.facts["stop_by"]):
+                self._roster.end(worker, kill=True)
+            return msgspec.structs.replace(operation, wait_until=now + LOOK_S)
+        self._roster.drop(worker)
+        return Outcome(operation, OutcomeKind.APPLIED, now)
+
+    # replace: begin → start → wait → drain → stop → end
+
+    def _replace(self, operation: Operation, spec: Spec, now: float) -> Advanced:
+        old = self._roster.get(operation.instance)
+        if operation.stage == BEGIN:
+            if old is None:
+                return Outcome(operation, OutcomeKind.GONE, now, "the sick worker is gone already")
+            id = f"{operation.id}n".replace("-", "")
+            self._roster.add(id, operation.ref.key, spec, number=old.number, duty=Duty.SURGE, now=now)
+            return _to(operation, START, worker=id)
+        if operation.stage in (START, WAIT, DISCARD):
+            return self._bring_up(operation, spec, now)
+        if operation.stage == DRAIN:
+            return self._take_place(operation, old, now)
+        return self._remove(operation, operation.instance, now)
+
+    def _take_place(self, operation: Operation, old: Worker | None, now: float) -> Advanced:
+        """The new worker counts from here on, the old one does not; unless the old one is well again."""
+        new = self._roster.get(operation.facts["worker"])
+        if new is None:
+            return Outcome(operation, OutcomeKind.FAILED, now, "the new worker was taken away by somebody else")
+        if new.duty is Duty.SURGE and old is not None and old.ready and self._roster.alive(old):
+            return _to(operation, DISCARD, why="the sick worker is well again", conflict="yes")
+        new.duty = Duty.SERVING
+        self._roster.keep(new)
+        return self._remove(operation, operation.instance, now)
+
+    def _refused(self, operation: Operation, why: str, now: float) -> Outcome:
+        worker = self._roster.get(operation.facts.get("worker", ""))
+        if worker is not None and not self._roster.alive(worker):
+            self._roster.drop(worker)
+        return Outcome(operation, OutcomeKind.REFUSED, now, why)
+
+
+def victims(working: Sequence[Worker], sick: Sequence[str]) -> list[Worker]:
+    """Who goes first: the sick, then who is not ready, then the newest."""
+    return sorted(working, key=lambda each: (each.id not in sick, each.ready, -each.number))
+
+
+def _to(operation: Operation, stage: str, **facts: str) -> Operation:
+    return msgspec.structs.replace(operation, stage=stage, wait_until=0.0, facts={**operation.facts, **facts})
+
+
+def _grace(operation: Operation) -> float:
+    return STOP_WITHIN_S if operation.stop_within_s is None else operation.stop_within_s

@@ -1,0 +1,155 @@
+"""Worker processes, each on a loopback port of its own, found again by the next daemon when this one dies."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+from autoscaler.clients.http_probe import HttpProbe
+from autoscaler.clients.processes import Processes
+from autoscaler.model.operation import BEGIN, Advanced, Operation, OperationKind
+from autoscaler.model.policy import Policy, Ready
+from autoscaler.model.policy import ProcessTarget as Spec
+from autoscaler.model.signal import Missing
+from autoscaler.model.target import TargetState, WorkloadRef
+from autoscaler.ports import Clock
+from autoscaler.targets.naming import named
+from autoscaler.targets.process.roster import Duty, Roster, Worker, fingerprint
+from autoscaler.targets.process.stages import STOP, STOP_WITHIN_S, Stages
+
+LEFTOVER_S = 120.0
+_TICK_S = 0.1
+
+
+class ProcessTarget:
+    """Supervises workers described by files in `folder`. Workers outlive the target: `close` leaves them running."""
+
+    def __init__(self, folder: Path, clock: Clock, *, instance: str = "default") -> None:
+        self._clock = clock
+        self._instance = instance
+        self._roster = Roster(folder, Processes())
+        self._stages = Stages(self._roster)
+        self._specs: dict[str, tuple[WorkloadRef, Spec, str]] = {}
+        self._probe = HttpProbe()
+        self._probing: asyncio.Task[None] | None = None
+        self._failures: dict[str, int] = {}
+        self._probed: dict[str, float] = {}
+        self._woken: asyncio.Queue[WorkloadRef] = asyncio.Queue()
+
+    def discover(self, policies: Sequence[Policy]) -> list[tuple[WorkloadRef, Policy]]:
+        """The workloads of these policies; from now on these are the commands that are run."""
+        found = [(named(each, self._instance), each) for each in policies if each.target.process is not None]
+        self._specs = {
+            ref.key: (ref, each.target.process, each.name) for ref, each in found if each.target.process is not None
+        }
+        return found
+
+    async def states(self, refs: Sequence[WorkloadRef]) -> list[TargetState | Missing]:
+        """How each workload stands, as last probed. The first call probes everybody once."""
+        if self._probing is None:
+            await self._probe_due()
+            self._probing = asyncio.create_task(self._keep_probing(), name="readiness of workers")
+        return [self._state(ref) for ref in refs]
+
+    async def advance(self, operation: Operation) -> Advanced:
+        """Do the operation's stage."""
+        known = self._specs.get(operation.ref.key)
+        return self._stages.advance(operation, known[1] if known is not None else None, self._clock.now())
+
+    async def wakes(self) -> AsyncIterator[WorkloadRef]:
+        """Workloads one of whose workers became ready, sick or ended."""
+        while True:
+            yield await self._woken.get()
+
+    async def leftovers(self, refs: Sequence[WorkloadRef]) -> list[Operation]:
+        """Removals of workers left behind by operations nobody remembers: half drained, or beside the one to replace."""
+        now = self._clock.now()
+        return [
+            Operation(
+                id=f"left{worker.id}",
+                kind=OperationKind.REMOVE,
+                ref=ref,
+                started=now,
+                deadline=now + LEFTOVER_S,
+                stage=STOP if worker.duty is Duty.DRAINING else BEGIN,
+                instance=worker.id,
+                reason="leftover",
+            )
+            for ref in refs
+            for worker in self._roster.of(ref.key)
+            if worker.duty is not Duty.SERVING
+        ]
+
+    async def close(self) -> None:
+        """Stop probing; the workers go on."""
+        if self._probing is not None:
+            self._probing.cancel()
+            await asyncio.gather(self._probing, return_exceptions=True)
+        await self._probe.close()
+
+    async def stop_all(self) -> None:
+        """End every worker there is, those of former daemons too."""
+        for worker in self._roster:
+            self._roster.end(worker, kill=False)
+        deadline = self._clock.monotonic() + STOP_WITHIN_S
+        while any(self._roster.alive(worker) for worker in self._roster):
+            for worker in self._roster:
+                if self._clock.monotonic() > deadline:
+                    self._roster.end(worker, kill=True)
+            await self._clock.sleep(_TICK_S)
+        for worker in self._roster:
+            self._roster.drop(worker)
+
+    # state
+
+    def _state(self, ref: WorkloadRef) -> TargetState:
+        workers = self._roster.of(ref.key)
+        _, spec, name = self._specs.get(ref.key, (ref, None, ref.name))
+        counted = [each for each in workers if each.duty is Duty.SERVING]
+        instances = tuple(
+            self._roster.instance(each, f"{name}-{each.number}") for each in workers if each.duty is not Duty.SURGE
+        )
+        return TargetState(
+            ref=ref,
+            desired=None,
+            existing=len(counted),
+            ready=sum(each.ready and self._roster.alive(each) for each in counted),
+            at=self._clock.now(),
+            instances=instances,
+            version=fingerprint(spec) if spec is not None else "",
+        )
+
+    # readiness
+
+    async def _keep_probing(self) -> None:
+        while True:
+            await self._clock.sleep(_TICK_S)
+            await self._probe_due()
+
+    async def _probe_due(self) -> None:
+        now = self._clock.monotonic()
+        due = [
+            (worker, known[1].ready)
+            for worker in self._roster
+            if (known := self._specs.get(worker.workload)) is not None
+            and now - self._probed.get(worker.id, -1e9) >= (known[1].ready.every if worker.ready else _TICK_S)
+        ]
+        await asyncio.gather(*(self._look(worker, ready) for worker, ready in due))
+
+    async def _look(self, worker: Worker, ready: Ready) -> None:
+        self._probed[worker.id] = self._clock.monotonic()
+        alive = self._roster.alive(worker)
+        well = alive and await self._probe.ready(f"http://{worker.address}{ready.path}")
+        failures = 0 if well else self._failures.get(worker.id, 0) + 1
+        self._failures[worker.id] = failures
+        if self._roster.get(worker.id) is not worker:
+            self._failures.pop(worker.id, None)  # it left while we asked
+            self._probed.pop(worker.id, None)
+        elif well != worker.ready and (well or not alive or failures >= ready.failures):
+            worker.ready, worker.since = well, self._clock.now()
+            worker.was_ready = worker.was_ready or well
+            self._roster.keep(worker)
+            known = self._specs.get(worker.workload)
+            if known is not None:
+                self._woken.put_nowait(known[0])

@@ -1,0 +1,101 @@
+"""The daemon as its own process, as an owner runs it."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from tests.support.wait import until
+
+ROOT = Path(__file__).parents[2]
+
+
+class DaemonProcess:
+    """`autoscaler run` with a settings file of its own in `folder`; killed, stopped and started again at will."""
+
+    def __init__(self, folder: Path, policies: str, *, cycle: str = "1s", **settings: Any) -> None:
+        self.folder = folder
+        self.policy_file = folder / "policies" / "policy.yaml"
+        self.policy_file.parent.mkdir(parents=True, exist_ok=True)
+        self.policy_file.write_text(policies)
+        self.config = folder / "autoscaler.yaml"
+        written = {
+            "policies": [str(self.policy_file.parent)],
+            "cycle": cycle,
+            "data": str(folder / "data"),
+            "listen": "off",
+            **settings,
+        }
+        self.config.write_text(json.dumps(written))  # JSON is YAML
+        self.log = folder / "daemon.log"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self, *, kill_at: str = "") -> DaemonProcess:
+        """Start it and wait until it answers; with `kill_at` it dies right before that stage of an operation."""
+        command = [sys.executable, "-m", "autoscaler", "run", "--config", str(self.config)]
+        if kill_at:
+            command = [sys.executable, "-m", "tests.e2e.killed", str(self.config), kill_at]
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                command, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, start_new_session=True, cwd=ROOT
+            )
+        until(self._answers, what=f"the daemon answers; its log: {self.log}", within=30)
+        return self
+
+    @property
+    def alive(self) -> bool:
+        """True while the process runs."""
+        return self._process is not None and self._process.poll() is None
+
+    def kill(self) -> None:
+        """SIGKILL: no clean-up of any kind."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGKILL)
+        self._process.wait(10)
+
+    def died(self) -> None:
+        """Wait until it has ended by itself (a fault point)."""
+        assert self._process is not None
+        self._process.wait(60)
+
+    def stop(self) -> int:
+        """SIGTERM; the exit status."""
+        assert self._process is not None
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)
+        return self._process.wait(30)
+
+    def cli(self, *words: str) -> str:
+        """What a command of ours prints; fails when the command does."""
+        done = subprocess.run(
+            [sys.executable, "-m", "autoscaler", *words, "--config", str(self.config)],
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+        assert done.returncode == 0, f"{words}: {done.stdout}{done.stderr}"
+        return done.stdout
+
+    def workload(self) -> dict[str, Any]:
+        """The first workload of `status`, as JSON."""
+        return dict(json.loads(self.cli("status", "--format", "json"))["workloads"][0])
+
+    def text(self) -> str:
+        """The log so far."""
+        return self.log.read_text() if self.log.exists() else ""
+
+    def _answers(self) -> bool:
+        assert self._process is not None
+        assert self._process.poll() is None, f"the daemon ended: {self.text()}"
+        done = subprocess.run(
+            [sys.executable, "-m", "autoscaler", "status", "--format", "json", "--config", str(self.config)],
+            capture_output=True,
+            timeout=30,
+            check=False,
+        )
+        return done.returncode == 0 and bool(json.loads(done.stdout)["workloads"])
