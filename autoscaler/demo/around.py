@@ -34,7 +34,7 @@ signals:
     per_replica: 4
 behavior:
   down: {{stabilization: 8s}}
-lifecycle: {{ready_within: 20s, drain: 1s, stop_within: 5s}}
+lifecycle: {{ready_within: 20s, drain: 2500ms, stop_within: 5s}}
 recycle:
   when: {{unhealthy_for: 2s}}
 """
