@@ -63,7 +63,7 @@ class ProcessTarget:
             yield await self._woken.get()
 
     async def leftovers(self, refs: Sequence[WorkloadRef]) -> list[Operation]:
-        """Removals of workers left behind by operations nobody remembers: half drained, or beside the one to replace."""
+        """Removals of workers that forgotten operations left: half drained, or beside the one to replace."""
         now = self._clock.now()
         return [
             Operation(

@@ -1,0 +1,124 @@
+"""One more container of a service: the create call of a sibling's twin, so like it that compose itself sees no odds.
+
+A clone keeps every label, network, mount and limit; only number, name and what belongs to one container differ.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from typing import Any
+
+import msgspec
+
+from autoscaler.targets.compose.container import IMAGE, NUMBER, OPERATION, REPLACE, VERSION, pattern
+
+SECRETS = "/run/secrets"  # where compose v2 copies secrets in that inspecting does not show
+
+_ANONYMOUS = re.compile(r"[0-9a-f]{64}")
+_PER_CONTAINER = ("MacAddress", "OnBuild")
+_NO_NETWORKS = ("host", "none", "container:")
+
+
+class Twin(msgspec.Struct, frozen=True):
+    """The body of the create call, and the networks to connect before the start: their ids and endpoints."""
+
+    body: dict[str, Any]
+    networks: tuple[tuple[str, dict[str, Any]], ...] = ()
+
+
+def cannot(record: dict[str, Any], *, beside: bool) -> str:
+    """Why no twin can run beside this container; empty if one can. `beside`: it stays, else it leaves later."""
+    for port, bindings in (record["HostConfig"].get("PortBindings") or {}).items():
+        for binding in bindings or ():
+            wanted = binding.get("HostPort") or "0"
+            if wanted != "0" and "-" not in wanted:
+                return f"host port {wanted} (for {port}) is fixed, and only one container can have it"
+    for name, endpoint in _networks(record).items():
+        fixed = (endpoint.get("IPAMConfig") or {}).get("IPv4Address")
+        if fixed:
+            return f"address {fixed} on network {name} is fixed, and only one container can have it"
+    labels = record["Config"]["Labels"]
+    name = record["Name"].lstrip("/")
+    known = pattern(labels["com.docker.compose.project"], labels["com.docker.compose.service"])
+    if beside and not known.search(name):
+        return f"the service has a container_name ({name}), and only one container can have it"
+    return ""
+
+
+def twin(record: dict[str, Any], name: str, number: int, *, image: str, operation: str) -> Twin:
+    """The create call for a container `name` like the inspected one. `image` is the name or id it is made from."""
+    config = {key: value for key, value in copy.deepcopy(record["Config"]).items() if key not in _PER_CONTAINER}
+    host = {key: value for key, value in copy.deepcopy(record["HostConfig"]).items() if key != "ContainerIDFile"}
+    short, mode = record["Id"][:12], host.get("NetworkMode") or "default"
+    if config.get("Hostname") == short or mode.startswith(_NO_NETWORKS):
+        config.pop("Hostname", None)
+    if mode.startswith(_NO_NETWORKS):
+        config.pop("ExposedPorts", None)
+    labels = {key: value for key, value in (config.get("Labels") or {}).items() if key not in (REPLACE, OPERATION)}
+    labels |= {NUMBER: str(number), OPERATION: operation}
+    if IMAGE in labels:
+        labels[IMAGE] = record["Image"]
+    config |= {"Labels": labels, "Image": image}
+    _fresh_volumes(record, config, host)
+    host["Links"] = [_link(each) for each in host.get("Links") or ()]
+    networks = {} if mode.startswith(_NO_NETWORKS) else _networks(record)
+    endpoints = {
+        network: _endpoint(
+            endpoint, plain=network == "bridge", old=(short, record["Name"].lstrip("/")), new=_new(labels, name)
+        )
+        for network, endpoint in networks.items()
+    }
+    primary = "bridge" if mode == "default" else mode
+    first = {primary: endpoints[primary]} if primary in endpoints else {}
+    body = {**config, "HostConfig": host, "NetworkingConfig": {"EndpointsConfig": first}}
+    others = tuple((networks[each]["NetworkID"], endpoints[each]) for each in sorted(endpoints) if each not in first)
+    return Twin(body, others)
+
+
+def _networks(record: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return (record.get("NetworkSettings") or {}).get("Networks") or {}
+
+
+def _new(labels: dict[str, str], name: str) -> str:
+    """The alias a container has by its name: compose v2 gives one, v1 does not."""
+    return "" if labels.get(VERSION, "").startswith("1.") else name
+
+
+def _endpoint(endpoint: dict[str, Any], *, plain: bool, old: tuple[str, str], new: str) -> dict[str, Any]:
+    """What to connect with: the same aliases but those that name one container. The default bridge takes none."""
+    kept = {"DriverOpts": endpoint["DriverOpts"]} if endpoint.get("DriverOpts") else {}
+    if plain:
+        return kept
+    marks = (*old, old[1].partition("_")[2] if re.match(r"[0-9a-f]{12}_", old[1]) else old[1])
+    aliases = [each for each in endpoint.get("Aliases") or () if each not in marks]
+    if new and new not in aliases:
+        aliases.append(new)
+    return {**kept, "Aliases": aliases}
+
+
+def _fresh_volumes(record: dict[str, Any], config: dict[str, Any], host: dict[str, Any]) -> None:
+    """Named volumes and binds stay; an anonymous volume belongs to one container, its twin gets a fresh one."""
+    anonymous = {
+        mount["Destination"]
+        for mount in record.get("Mounts") or ()
+        if mount.get("Type") == "volume" and _ANONYMOUS.fullmatch(mount.get("Name") or "")
+    }
+    host["Binds"] = [each for each in host.get("Binds") or () if not _ANONYMOUS.fullmatch(each.partition(":")[0])]
+    kept = [
+        each
+        for each in host.get("Mounts") or ()
+        if not (each.get("Type") == "volume" and _ANONYMOUS.fullmatch(each.get("Source") or ""))
+    ]
+    declared = {each.get("Target") for each in kept}
+    host["Mounts"] = kept
+    if not kept:
+        host.pop("Mounts")
+    fresh: dict[str, Any] = {destination: {} for destination in sorted(anonymous) if destination not in declared}
+    config["Volumes"] = {**(config.get("Volumes") or {}), **fresh} or None
+
+
+def _link(link: str) -> str:
+    """`/db:/web-1/alias` as the create call wants it: `db:alias`."""
+    source, _, alias = link.partition(":")
+    return f"{source.lstrip('/')}:{alias.rpartition('/')[2]}"
