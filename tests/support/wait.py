@@ -29,6 +29,15 @@ def until(fn: Callable[[], T], what: str = "", within: float = 30.0, every: floa
         time.sleep(every)
 
 
+def never(fn: Callable[[], object], what: str, for_s: float, every: float = 0.1) -> None:
+    """Watch that `fn` stays falsy for so many seconds; raises AssertionError naming `what` when it does not."""
+    end = time.monotonic() + for_s
+    while time.monotonic() < end:
+        value = fn()
+        assert not value, f"{what}: {value!r}"
+        time.sleep(every)
+
+
 async def auntil(
     fn: Callable[[], Awaitable[T]] | Callable[[], T], what: str = "", within: float = 30.0, every: float = 0.1
 ) -> T:
