@@ -13,7 +13,7 @@ import uuid
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import aiohttp
 
@@ -157,15 +157,23 @@ class KubernetesHarness:
         await self.hand("PATCH", path, {"status": status}, kind=MERGE_PATCH, manager="kubelet")
 
 
+class ControlPlane(Protocol):
+    """What is needed of the real API server."""
+
+    url: str
+    ca: Path
+    token: str  # of somebody who may do everything
+
+    def kubeconfig(self) -> Path: ...
+
+
 @contextlib.asynccontextmanager
-async def kubernetes_harness(
-    url: str, ca: Path | str, token: str, kubeconfig: Path | str
-) -> AsyncIterator[KubernetesHarness]:
+async def kubernetes_harness(control_plane: ControlPlane) -> AsyncIterator[KubernetesHarness]:
     """A namespace of its own on this API server, with everything put away afterwards."""
-    hand = Hand(url, ca, token)
+    hand = Hand(control_plane.url, control_plane.ca, control_plane.token)
     namespace = f"shop-{uuid.uuid4().hex[:8]}"
     await hand("POST", "/api/v1/namespaces", {"metadata": {"name": namespace}})
-    harness = KubernetesHarness(hand, kubeconfig, namespace)
+    harness = KubernetesHarness(hand, control_plane.kubeconfig(), namespace)
     try:
         yield harness
     finally:
