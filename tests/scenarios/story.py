@@ -1,6 +1,6 @@
 """Stories in the notation of policy tests: loads in, replicas and reasons out, one entry per 15 s cycle.
 
-`100x3 600x2` is 100 for three cycles, then 600 for two; `none`, `nan`, `stale` and `down` are the kinds of missing data.
+`100x3 600x2` is 100 for three cycles, then 600 for two; `none`, `nan`, `stale` and `down` are kinds of missing data.
 """
 
 from __future__ import annotations
@@ -62,9 +62,11 @@ def counts(written: str) -> list[int]:
     >>> counts("1x3 6x2")
     [1, 1, 1, 6, 6]
     """
-    return [
-        int(word) for entry in written.split() for word, _, times in [entry.partition("x")] for _ in range(int(times or 1))
-    ]
+    found: list[int] = []
+    for entry in written.split():
+        word, _, times = entry.partition("x")
+        found += [int(word)] * int(times or 1)
+    return found
 
 
 def compact(numbers: list[int]) -> str:
@@ -120,17 +122,13 @@ class Story:
     def cycle(self, *read: Reading, seen: Seen | None = None, wake: bool = False) -> Decision:
         """One cycle with these readings, in the order of the signals; what it orders is carried out."""
         look = seen or Seen(state=self.state(), readings=read)
-        (made,), self.memories = step(
-            [self.plan], [look], self.memories, self.now, cycle_s=self.cycle_s, wake=wake
-        )
+        (made,), self.memories = step([self.plan], [look], self.memories, self.now, cycle_s=self.cycle_s, wake=wake)
         self.decisions.append(made)
         if self.ready_follows:
             self.ready = self.count
         if made.act and made.changes:
             memory = self.memories[REF.key]
-            self.memories[REF.key] = applied(
-                self.plan, memory, before=made.current, count=made.desired, now=self.now
-            )
+            self.memories[REF.key] = applied(self.plan, memory, before=made.current, count=made.desired, now=self.now)
             self.count = made.desired
             self.ready = min(self.ready, self.count)
         self.now += self.cycle_s
@@ -148,6 +146,5 @@ class Story:
     def remembered(self) -> None:
         """A restart: the memory goes through the store's encoding and back."""
         self.memories = {
-            key: msgspec.json.decode(msgspec.json.encode(memory), type=Memory)
-            for key, memory in self.memories.items()
+            key: msgspec.json.decode(msgspec.json.encode(memory), type=Memory) for key, memory in self.memories.items()
         }

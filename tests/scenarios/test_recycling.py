@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from autoscaler.decide.explain import why
 from autoscaler.decide.memory import recycled
 from autoscaler.model.decision import Decision, Reason
 from autoscaler.model.observation import Pause, Seen

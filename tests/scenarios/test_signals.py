@@ -19,7 +19,7 @@ def test_the_default_window_keeps_replicas_for_five_minutes_after_the_load_has_g
     story = Story(policy(), count=6)
     counted = story.run("600x25 100x30")
     assert counted.startswith("6x44 ")
-    assert counted.endswith("1x10") or counted.endswith("1x11")
+    assert counted.endswith(("1x10", "1x11"))
 
 
 def test_the_largest_wish_of_several_signals_wins_and_is_named() -> None:

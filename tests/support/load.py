@@ -74,7 +74,8 @@ def parse_wrk(output: str) -> WrkResult:
     """The numbers in wrk's report; lines it leaves out when all went well count as zero."""
     done = re.search(r"(\d+) requests in", output)
     rate = re.search(r"Requests/sec:\s*([\d.]+)", output)
-    assert done and rate, f"not a report of wrk:\n{output}"
+    assert done, f"not a report of wrk:\n{output}"
+    assert rate, f"not a report of wrk:\n{output}"
     bad = re.search(r"Non-2xx or 3xx responses: (\d+)", output)
     errors = re.search(r"Socket errors: (.*)", output)
     return WrkResult(

@@ -34,9 +34,7 @@ def test_inside_the_bounds_always_stays_inside(low: int, span: int, read: list[R
 
 
 @settings(max_examples=150, deadline=None)
-@given(
-    st.integers(1, 20), st.lists(st.tuples(reading, reading), min_size=1, max_size=60), behavior
-)
+@given(st.integers(1, 20), st.lists(st.tuples(reading, reading), min_size=1, max_size=60), behavior)
 def test_doubt_never_shrinks(count: int, read: list[tuple[Reading, Reading]], asked: Behavior) -> None:
     story = told(1, 30, count, asked, signals=2)
     for pair in read:
