@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from autoscaler.decide import memory as remembering
-from autoscaler.decide.explain import why
+from autoscaler.decide.explain import sentence, why
 from autoscaler.decide.memory import Memory
 from autoscaler.decide.plan import Plan
 from autoscaler.decide.step import applied, step
@@ -165,7 +165,7 @@ class Cycle:
                         before=decision.current,
                         after=decision.desired,
                         reason=decision.reason.value,
-                        text=why(decision),
+                        text=_text(decision),
                         decision=decision,
                     )
                 )
@@ -204,3 +204,9 @@ class Cycle:
             self._saved.pop(key, None)
         self._observer.forget(keys)
         return [Fact(FactKind.MEMORY, key, None) for key in keys]
+
+
+def _text(decision: Decision) -> str:
+    """Why the count is what it is, and which instance gets a successor."""
+    due = [sentence(each) for each in decision.steps if each.reason is Reason.UNHEALTHY]
+    return "; ".join([why(decision), *due])

@@ -13,6 +13,8 @@ from autoscaler.targets.process.roster import Duty, Roster, Worker
 
 STOP_WITHIN_S = 10.0
 LOOK_S = 0.1
+LONGEST_S = 60.0  # between two starts of workers that keep failing
+FORGET_S = 300.0  # without a failure, and the next one is the first again
 START, WAIT, DRAIN, STOP, END, DISCARD = "start", "wait", "drain", "stop", "end", "discard"
 
 
@@ -21,6 +23,7 @@ class Stages:
 
     def __init__(self, roster: Roster) -> None:
         self._roster = roster
+        self._brake = Brake()
 
     def advance(self, operation: Operation, spec: Spec | None, now: float) -> Advanced:
         """Do the operation's stage."""
@@ -40,12 +43,15 @@ class Stages:
     # scale
 
     def _split(self, operation: Operation, now: float) -> Advanced:
-        working = [each for each in self._roster.of(operation.ref.key) if each.duty is Duty.SERVING]
-        more = operation.count - len(working)
+        key = operation.ref.key
+        if self._roster.sweep(key):
+            self._brake.failed(key, now)
+        working = self._roster.serving(key)
+        more = operation.count - self._roster.count(key)
         if more == 0:
             return Outcome(operation, OutcomeKind.APPLIED, now, count=operation.count)
         if more > 0:
-            taken = {each.number for each in self._roster.of(operation.ref.key)}
+            taken = {each.number for each in self._roster.of(key)}
             free = (number for number in range(1, len(taken) + more + 1) if number not in taken)
             parts = [self._part(operation, OperationKind.CREATE, number=next(free)) for _ in range(more)]
         else:
@@ -70,7 +76,8 @@ class Stages:
         if operation.stage == BEGIN:
             id, number = operation.id.replace("-", ""), int(operation.facts["number"])
             self._roster.add(id, operation.ref.key, spec, number=number, duty=Duty.SERVING, now=now)
-            return _to(operation, START, worker=id)
+            started = _to(operation, START, worker=id)
+            return msgspec.structs.replace(started, wait_until=self._brake.until(operation.ref.key))
         return self._bring_up(operation, spec, now)
 
     def _bring_up(self, operation: Operation, spec: Spec, now: float) -> Advanced:
@@ -83,11 +90,12 @@ class Stages:
             return _to(operation, WAIT, ready_by=repr(now + operation.ready_within_s))
         if operation.stage == WAIT:
             if worker.ready and self._roster.alive(worker):
+                self._roster.keep(worker)  # that it was ready once must outlive the daemon
                 if operation.kind is OperationKind.REPLACE:
                     return _to(operation, DRAIN)
                 return Outcome(operation, OutcomeKind.APPLIED, now)
             if not self._roster.alive(worker):
-                return _to(operation, DISCARD, why="it ended before it was ready; see its log beside its file")
+                return _to(operation, DISCARD, why=f"it ended before it was ready: {self._roster.end_of(worker)}")
             if now >= float(operation.facts["ready_by"]):
                 return _to(operation, DISCARD, why=f"it was not ready within {operation.ready_within_s:g} s")
             return msgspec.structs.replace(operation, wait_until=now + LOOK_S)
@@ -101,6 +109,7 @@ class Stages:
         why = operation.facts.get("why", "")
         if operation.facts.get("conflict"):
             return Outcome(operation, OutcomeKind.CONFLICT, now, why)
+        self._brake.failed(operation.ref.key, now)
         return Outcome(operation, OutcomeKind.FAILED, now, f"the new worker failed: {why}")
 
     # remove: begin → stop → end
@@ -154,7 +163,27 @@ class Stages:
         worker = self._roster.get(operation.facts.get("worker", ""))
         if worker is not None and not self._roster.alive(worker):
             self._roster.drop(worker)
+        self._brake.failed(operation.ref.key, now)
         return Outcome(operation, OutcomeKind.REFUSED, now, why)
+
+
+class Brake:
+    """Slows starts down while workers keep failing: at once after the first time, then 1, 2, 4 … 60 seconds later."""
+
+    def __init__(self) -> None:
+        self._failures: dict[str, tuple[int, float]] = {}
+
+    def failed(self, workload: str, now: float) -> None:
+        """A start failed, or a worker ended by itself. What fails within a second is one failure."""
+        count, at = self._failures.get(workload, (0, -FORGET_S))
+        if now - at >= FORGET_S:
+            count = 0
+        self._failures[workload] = (count + 1 if now - at >= 1.0 else count, now)
+
+    def until(self, workload: str) -> float:
+        """When the next start may be, in seconds since the epoch; 0 for at once."""
+        count, at = self._failures.get(workload, (0, 0.0))
+        return at + min(LONGEST_S, 2.0 ** (count - 2)) if count > 1 else 0.0
 
 
 def victims(working: Sequence[Worker], sick: Sequence[str]) -> list[Worker]:
