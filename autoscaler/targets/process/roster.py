@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from autoscaler.clients.processes import Processes
-from autoscaler.errors import Refused
+from autoscaler.errors import Conflict, Refused
 from autoscaler.model.policy import ProcessTarget as Spec
 from autoscaler.model.target import Instance
 
@@ -95,10 +95,17 @@ class Roster:
         return len(gone)
 
     def add(self, id: str, workload: str, spec: Spec, *, number: int, duty: Duty, now: float) -> Worker:
-        """A new worker on a free port, on file and not started; the same one again for the same id."""
+        """A new worker on a free port, on file and not started; the same one again for the same id.
+
+        A number is given once, and once more to the one that stands in beside its worker. Raises Conflict, Refused.
+        """
         known = self._workers.get(id)
         if known is not None:
             return known
+        stands_in = duty is Duty.SURGE
+        if any(each.number == number and stands_in is (each.duty is Duty.SURGE) for each in self.of(workload)):
+            what = "is being replaced" if stands_in else "exists"
+            raise Conflict(f"worker {number} {what} already")
         worker = Worker(
             id=id, workload=workload, number=number, port=free_port(), created=now, since=now, duty=duty,
             command=fingerprint(spec),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from autoscaler.errors import Refused
+from autoscaler.errors import Conflict, Refused
 from autoscaler.model.operation import BEGIN, Advanced, Operation, OperationKind, Outcome, OutcomeKind, Split
 from autoscaler.model.policy import ProcessTarget as Spec
 from autoscaler.targets.process.roster import Duty, Roster, Worker
@@ -37,6 +37,8 @@ class Stages:
             if operation.kind is OperationKind.CREATE:
                 return self._create(operation, spec, now)
             return self._replace(operation, spec, now)
+        except Conflict as error:
+            return Outcome(operation, OutcomeKind.CONFLICT, now, error.message)
         except Refused as error:
             return self._refused(operation, str(error), now)
 
@@ -83,29 +85,30 @@ class Stages:
     def _bring_up(self, operation: Operation, spec: Spec, now: float) -> Advanced:
         """A new worker from its file to readiness; one that fails is put away again."""
         worker = self._roster.get(operation.facts["worker"])
+        if operation.stage == DISCARD:
+            return self._discard(operation, worker, now)
         if worker is None:
-            return Outcome(operation, OutcomeKind.FAILED, now, "the new worker was taken away by somebody else")
+            return Outcome(operation, OutcomeKind.GONE, now, "the new worker was taken away by somebody else")
         if operation.stage == START:
             self._roster.start(worker, spec)
             return _to(operation, WAIT, ready_by=repr(now + operation.ready_within_s))
-        if operation.stage == WAIT:
-            if worker.ready and self._roster.alive(worker):
-                self._roster.keep(worker)  # that it was ready once must outlive the daemon
-                if operation.kind is OperationKind.REPLACE:
-                    return _to(operation, DRAIN)
-                return Outcome(operation, OutcomeKind.APPLIED, now)
-            if not self._roster.alive(worker):
-                return _to(operation, DISCARD, why=f"it ended before it was ready: {self._roster.end_of(worker)}")
-            if now >= float(operation.facts["ready_by"]):
-                return _to(operation, DISCARD, why=f"it was not ready within {operation.ready_within_s:g} s")
-            return msgspec.structs.replace(operation, wait_until=now + LOOK_S)
-        return self._discard(operation, worker, now)
+        if worker.ready and self._roster.alive(worker):
+            self._roster.keep(worker)  # that it was ready once must outlive the daemon
+            if operation.kind is OperationKind.REPLACE:
+                return _to(operation, DRAIN)
+            return Outcome(operation, OutcomeKind.APPLIED, now)
+        if not self._roster.alive(worker):
+            return _to(operation, DISCARD, why=f"it ended before it was ready: {self._roster.end_of(worker)}")
+        if now >= float(operation.facts["ready_by"]):
+            return _to(operation, DISCARD, why=f"it was not ready within {operation.ready_within_s:g} s")
+        return msgspec.structs.replace(operation, wait_until=now + LOOK_S)
 
-    def _discard(self, operation: Operation, worker: Worker, now: float) -> Advanced:
-        if self._roster.alive(worker):
+    def _discard(self, operation: Operation, worker: Worker | None, now: float) -> Advanced:
+        if worker is not None and self._roster.alive(worker):
             self._roster.end(worker, kill=True)
             return msgspec.structs.replace(operation, wait_until=now + LOOK_S)
-        self._roster.drop(worker)
+        if worker is not None:
+            self._roster.drop(worker)
         why = operation.facts.get("why", "")
         if operation.facts.get("conflict"):
             return Outcome(operation, OutcomeKind.CONFLICT, now, why)
@@ -137,8 +140,8 @@ class Stages:
     def _replace(self, operation: Operation, spec: Spec, now: float) -> Advanced:
         old = self._roster.get(operation.instance)
         if operation.stage == BEGIN:
-            if old is None:
-                return Outcome(operation, OutcomeKind.GONE, now, "the sick worker is gone already")
+            if old is None or old.duty is Duty.DRAINING:
+                return Outcome(operation, OutcomeKind.GONE, now, "the sick worker is gone already, or going")
             id = f"{operation.id}n".replace("-", "")
             self._roster.add(id, operation.ref.key, spec, number=old.number, duty=Duty.SURGE, now=now)
             return _to(operation, START, worker=id)
@@ -152,7 +155,7 @@ class Stages:
         """The new worker counts from here on, the old one does not; unless the old one is well again."""
         new = self._roster.get(operation.facts["worker"])
         if new is None:
-            return Outcome(operation, OutcomeKind.FAILED, now, "the new worker was taken away by somebody else")
+            return Outcome(operation, OutcomeKind.GONE, now, "the new worker was taken away by somebody else")
         if new.duty is Duty.SURGE and old is not None and old.ready and self._roster.alive(old):
             return _to(operation, DISCARD, why="the sick worker is well again", conflict="yes")
         new.duty = Duty.SERVING
