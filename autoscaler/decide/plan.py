@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from autoscaler.decide.hpa import Behavior, Rate, Rules, Select
+from autoscaler.decide.hpa import DEFAULT_DOWN, DEFAULT_UP, Behavior, Rate, Rules, Select, completed
 from autoscaler.decide.hpa import milli as to_milli
 from autoscaler.decide.memory import fingerprint
 from autoscaler.model import policy as asked
@@ -51,21 +51,18 @@ def _goal(signal: asked.Signal) -> Goal:
     return Goal(signal.name, "utilization", float(percent), max(1, percent))
 
 
-def _rules(given: asked.Direction, default: asked.Direction) -> Rules:
-    stabilization = default.stabilization if given.stabilization is None else given.stabilization
-    tolerance = default.tolerance if given.tolerance is None else given.tolerance
-    rates = default.rates if given.rates is None else given.rates
-    return Rules(
-        stabilization_s=stabilization or 0.0,
-        tolerance=tolerance or 0.0,
-        rates=tuple(Rate(replicas=r.replicas, percent=r.percent, period_s=r.per) for r in rates or ()),
+def _rules(given: asked.Direction, default: Rules) -> Rules:
+    rates = given.rates
+    return completed(
+        default,
+        stabilization_s=given.stabilization,
+        tolerance=given.tolerance,
+        rates=None if rates is None else tuple(Rate(r.per, r.replicas, r.percent) for r in rates),
         select=Select(given.select.value),
     )
 
 
 def prepare(ref: WorkloadRef, policy: asked.Policy) -> Plan:
     """The plan of one workload under one policy, with the HPA's defaults where the policy is silent."""
-    behavior = Behavior(
-        up=_rules(policy.behavior.up, asked.HPA_BEHAVIOR.up), down=_rules(policy.behavior.down, asked.HPA_BEHAVIOR.down)
-    )
+    behavior = Behavior(_rules(policy.behavior.up, DEFAULT_UP), _rules(policy.behavior.down, DEFAULT_DOWN))
     return Plan(Workload(ref, policy), tuple(map(_goal, policy.signals)), behavior, fingerprint(policy))

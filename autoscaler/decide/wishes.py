@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from autoscaler.decide.hpa import Behavior, average_value, milli, value
+from autoscaler.decide.hpa import Behavior, average_value, cut, milli, value
 from autoscaler.decide.plan import Goal
 from autoscaler.model.decision import Fact, Reason, Stage, Step
 from autoscaler.model.signal import Missing, Point, Reading
@@ -25,6 +25,10 @@ def wish(goal: Goal, reading: Reading, state: TargetState, behavior: Behavior, c
         loaded = tuple(Point(_full(goal)) for _ in reading.unread)
         asked, load = _ask(goal, reading.points + loaded, state, behavior, current)
         asked = min(asked, current)
+    elif reading.unread and asked > current:
+        empty = tuple(Point(0.0) for _ in reading.unread)
+        asked, load = _ask(goal, reading.points + empty, state, behavior, current)
+        asked = max(asked, current)
     carried = goal.target * state.existing if goal.kind == "per_replica" else goal.target
     ratio = load / carried if carried else 0.0
     facts = {"signal": goal.signal, "goal": goal.kind, "load": load, "target": goal.target, "ready": state.ready}
@@ -52,15 +56,15 @@ def _ask(
     goal: Goal, points: Sequence[Point], state: TargetState, behavior: Behavior, current: int
 ) -> tuple[int, float]:
     """The count and the load it was reckoned from: the sum for per_replica, the mean for the ratio goals."""
-    total = sum(point.value for point in points)
+    thousandths = sum(milli(point.value) for point in points)
     tolerance = (behavior.down.tolerance, behavior.up.tolerance)
     if goal.kind == "per_replica":
-        return average_value(milli(total), goal.milli, state.existing, tolerance), total
-    mean = total / len(points)
+        return average_value(thousandths, goal.milli, state.existing, tolerance), thousandths / 1000
     if goal.kind == "utilization":
-        percent = int(mean * 100)
+        percent = cut(thousandths * 100, 1000 * len(points))
         return value(percent, goal.milli, current, state.ready, tolerance), float(percent)
-    return value(milli(mean), goal.milli, current, state.ready, tolerance), mean
+    average = cut(thousandths, len(points))
+    return value(average, goal.milli, current, state.ready, tolerance), average / 1000
 
 
 def largest(asked: Sequence[tuple[int | None, Step]], current: int) -> Step:
