@@ -129,7 +129,17 @@ class Signal(Node, frozen=True, kw_only=True):
         ]
         | None
     ) = None
-    max_age: Annotated[float, Meta(gt=0, description="samples older than this are missing", extra=DURATION)] = 120.0
+    max_age: (
+        Annotated[
+            float,
+            Meta(
+                gt=0,
+                description="samples older than this are missing; two intervals as seen by default, 2m until then",
+                extra=DURATION,
+            ),
+        ]
+        | None
+    ) = None
 
     @property
     def source(self) -> str:

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from autoscaler.model.policy import Policy, Rate, Replicas, Signal, TargetSpec, When
-from autoscaler.policy.placeholders import WORDS, used
+from autoscaler.model.target import WorkloadRef
+from autoscaler.policy.placeholders import WORDS, fill, used
 
 Path = tuple[str | int, ...]
 Fault = tuple[Path, str, str]  # where below the struct, what, hint
@@ -89,6 +90,8 @@ def _policy(policy: Policy) -> Iterator[Fault]:
             yield (*path, "scrape"), "port is missing", "add port: the one the instances serve their metrics on"
         if signal.prometheus is not None and len(platforms) == 1:
             yield from _placeholders(platforms[0], signal.prometheus, (*path, "prometheus"))
+            if signal.max_age is not None:
+                yield from _max_age(platforms[0], signal.prometheus, (*path, "max_age"))
 
 
 def _placeholders(platform: str, query: str, path: Path) -> Iterator[Fault]:
@@ -97,6 +100,18 @@ def _placeholders(platform: str, query: str, path: Path) -> Iterator[Fault]:
         if word not in known:
             fits = " ".join(f"{{{each}}}" for each in known)
             yield path, f"{{{word}}} stands for nothing with a {platform} target", f"known here: {fits}"
+
+
+def _max_age(platform: str, query: str, path: Path) -> Iterator[Fault]:
+    """An age that cannot be told cannot be kept to."""
+    from autoscaler.policy.promql import selectors  # most policies leave max_age out
+
+    found = selectors(fill(query, WorkloadRef(platform, "name", "name", "name")))
+    if found is None:
+        said = "the query cannot be taken apart here, so the age of its data cannot be told"
+        yield path, said, "remove max_age: the server may still know the query, its data counts as fresh"
+    elif not found:
+        yield path, "the query reads no series, so there is no age", "remove max_age, or check the query"
 
 
 _RULES: dict[type, Callable[[Any], Iterator[Fault]]] = {

@@ -49,7 +49,7 @@ def test_the_smallest_useful_policy() -> None:
     assert policy.replicas is not None
     assert (policy.replicas.min, policy.replicas.max) == (2, 12)
     assert policy.signals[0].per_replica == 8.0
-    assert policy.signals[0].max_age == 120.0
+    assert policy.signals[0].max_age is None
     assert policy.mode is Mode.ACT
     assert policy.recycle is None
 
