@@ -1,6 +1,6 @@
 """The contract suite's surroundings for compose: a service on a real engine, disturbed by compose and docker.
 
-The target reaches the engine through a relay, so that the engine can be away for it.
+The target reaches the engine through a front, so that the engine can be away for it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from autoscaler.targets.naming import named
 from tests.contracts.harness import REFUSE, VERSION
 from tests.parts.compose import Project
 from tests.parts.fixtures import ComposeProject
-from tests.support.relay import Relay
+from tests.support.front import Front
 from tests.support.wait import until
 
 # A container that starts while /flags/hold is there runs, and never becomes healthy.
@@ -49,10 +49,10 @@ class ComposeHarness:
     absent = "off"
     greets = True
 
-    def __init__(self, project: Project, flags: Path, relay: Relay) -> None:
+    def __init__(self, project: Project, flags: Path, front: Front) -> None:
         self._project = project
         self._flags = flags
-        self._relay = relay
+        self._front = front
         self.clock = SystemClock()
         self._targets: list[ComposeTarget] = []
         self.target: Target = self._another()
@@ -86,16 +86,15 @@ class ComposeHarness:
         return self._another()
 
     async def away(self) -> Target:
-        await self._relay.stop()
+        self._front.stop()
         return self.target
 
     async def close(self) -> None:
         for each in self._targets:
             await each.close()
-        await self._relay.stop()
 
     def _another(self) -> ComposeTarget:
-        made = ComposeTarget(DockerEngine(f"unix://{self._relay.path}"), self.clock)
+        made = ComposeTarget(DockerEngine(self._front.host), self.clock)
         self._targets.append(made)
         return made
 
@@ -117,10 +116,11 @@ async def compose_harness(compose_project: ComposeProject, folder: Path) -> Asyn
     flags = folder / "flags"
     flags.mkdir()
     project = compose_project(SERVICE.format(flags=flags))
-    relay = Relay(folder / "engine.sock", Path(project.engine.host.removeprefix("unix://")))
-    await relay.start()
-    harness = ComposeHarness(project, flags, relay)
+    front = Front(folder / "engine.sock", project.engine.host)
+    front.start()
+    harness = ComposeHarness(project, flags, front)
     try:
         yield harness
     finally:
         await harness.close()
+        front.stop()

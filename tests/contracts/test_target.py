@@ -32,6 +32,7 @@ from tests.contracts.harness import (
     step,
 )
 from tests.contracts.target_compose import compose_harness
+from tests.contracts.target_kubernetes import kubernetes_harness
 from tests.contracts.target_process import process_harness
 from tests.contracts.target_simulated import read_only_harness, simulated_harness
 from tests.support.wait import auntil
@@ -52,9 +53,7 @@ def place(request: pytest.FixtureRequest, folder: Path) -> contextlib.AbstractAs
         case "compose@engine":
             return compose_harness(request.getfixturevalue("compose_project"), folder)
         case _:
-            from tests.contracts.place_kubernetes import kubernetes_place
-
-            return kubernetes_place(request.getfixturevalue("control_plane"), folder)
+            return kubernetes_harness(request.getfixturevalue("control_plane"))
 
 
 ACTING = [
@@ -125,7 +124,7 @@ async def test_a_state_counts_what_exists_and_what_is_ready(seen: Harness) -> No
     assert [each.id for each in after.instances if not each.ready] == [id]
     assert told[id].was_ready
     assert told[id].running
-    assert told[id].since > max(each.created for each in whole.instances)
+    assert told[id].since >= max(each.created for each in whole.instances)
 
 
 async def test_an_absent_workload_is_told_as_such_in_its_place(seen: Harness) -> None:
