@@ -182,7 +182,11 @@ class _Deciding:
             wish, self.current, replicas.min, replicas.max, self.plan.behavior, self.memory.history, self.now
         )
         self.memory = msgspec.structs.replace(
-            self.memory, history=result.history, accepted=self.now, wish=max(replicas.min, min(wish, replicas.max))
+            # A wake goes back up to this between two cycles, so it is never more than the rates allowed.
+            self.memory,
+            history=result.history,
+            accepted=self.now,
+            wish=max(replicas.min, min(wish, result.replicas)),
         )
         if result.stabilized != wish:
             down = result.stabilized > wish

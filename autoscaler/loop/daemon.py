@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -20,6 +21,7 @@ from autoscaler.loop.registry import Targets
 from autoscaler.model.observation import Override, Pause
 from autoscaler.model.operation import Operation
 from autoscaler.model.policy import PolicySet
+from autoscaler.model.target import WorkloadRef
 from autoscaler.ports import Clock, Fact, FactKind, Lease, PolicySource, Record, RecordKind, Revision
 
 SNAPSHOT_S = 60.0
@@ -30,6 +32,7 @@ _pause = msgspec.json.Decoder(Pause).decode
 _override = msgspec.json.Decoder(Override).decode
 
 Load = Callable[[Sequence[tuple[str, str]], str], PolicySet]
+Find = Callable[[Sequence[WorkloadRef]], Awaitable[Sequence[Operation]]]
 
 
 class Parts(msgspec.Struct, frozen=True):
@@ -163,15 +166,23 @@ class Daemon:
         """Once the platforms know their workloads: go on with stored operations, and with traces no store tells of."""
         facts, self._left = self._left, []
         self._parts.actor.resume(facts)
-        refs = [plan.ref for plan in self._parts.cycle.plans.values()]
         for name, target in self._parts.targets.made().items():
-            find: Callable[..., Awaitable[Sequence[Operation]]] | None = getattr(target, "leftovers", None)
-            mine = [ref for ref in refs if ref.platform == name]
-            if find is not None and mine:
+            find: Find | None = getattr(target, "leftovers", None)
+            if find is not None:
                 try:
-                    await self._parts.actor.take_over(await find(mine))
-                except AutoscalerError as error:
-                    self._fault(str(error))
+                    await self._take_over(name, find)
+                except AutoscalerError:
+                    self._spawn(f"traces on {name}", partial(self._sweep, name, find))
+
+    async def _sweep(self, name: str, find: Find) -> None:
+        """Look for traces once the platform answers, and again until there are none: new operations may hide some."""
+        while await self._take_over(name, find):
+            await self._parts.clock.sleep(self._cadence.every_s)
+
+    async def _take_over(self, name: str, find: Find) -> bool:
+        found = await find([plan.ref for plan in self._parts.cycle.plans.values() if plan.ref.platform == name])
+        await self._parts.actor.take_over(found)
+        return bool(found)
 
     # policies
 

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from autoscaler.clients import control
 from tests.support.wait import until
 
 ROOT = Path(__file__).parents[2]
@@ -41,9 +42,15 @@ class DaemonProcess:
             command = [sys.executable, "-m", "tests.e2e.killed", str(self.config), kill_at]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                command, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, start_new_session=True, cwd=ROOT
+                command,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+                cwd=ROOT,
             )
-        until(self._answers, what=f"the daemon answers; its log: {self.log}", within=30)
+        until(lambda: self._answers() or not self.alive, what=f"the daemon answers; its log: {self.log}", within=30)
+        assert self.alive or kill_at, f"the daemon ended: {self.text()}"
         return self
 
     @property
@@ -90,12 +97,5 @@ class DaemonProcess:
         return self.log.read_text() if self.log.exists() else ""
 
     def _answers(self) -> bool:
-        assert self._process is not None
-        assert self._process.poll() is None, f"the daemon ended: {self.text()}"
-        done = subprocess.run(
-            [sys.executable, "-m", "autoscaler", "status", "--format", "json", "--config", str(self.config)],
-            capture_output=True,
-            timeout=30,
-            check=False,
-        )
-        return done.returncode == 0 and bool(json.loads(done.stdout)["workloads"])
+        status, answer = control.ask(self.folder / "data" / "autoscaler.sock", "GET", "/v1/status")
+        return status == 200 and bool(json.loads(answer)["workloads"])

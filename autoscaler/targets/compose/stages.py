@@ -4,6 +4,9 @@ CREATE   begin → connect → copy → start → wait
 REMOVE   begin (marked as draining) → stop → remove
 REPLACE  begin → connect → copy → start → wait → drain → stop → remove → rename
 
+A new container that cannot be had is taken away again (`discard`); one that was never started and belongs to nobody
+is found by a later daemon (`sweep`).
+
 Names are the fence: the engine gives each only once, and they tell the next daemon what was going on.
 """
 
@@ -11,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
@@ -21,13 +25,16 @@ from autoscaler.targets.compose.clone import SECRETS, cannot, twin
 from autoscaler.targets.compose.container import DRAINING, Container, container, pattern
 from autoscaler.targets.compose.state import Known, counted
 
-CONNECT, COPY, START, WAIT, DRAIN, STOP, REMOVE, RENAME, DISCARD = (
-    "connect", "copy", "start", "wait", "drain", "stop", "remove", "rename", "discard",
+CONNECT, COPY, START, WAIT, DRAIN, STOP, REMOVE, RENAME, DISCARD, SWEEP = (
+    "connect", "copy", "start", "wait", "drain", "stop", "remove", "rename", "discard", "sweep",
 )  # fmt: skip
 LOOK_S = 0.25
 AGAIN_S = 1.0
 MARGIN_S = 60.0
+NUMBERS = 100  # how many names taken by strangers a new container steps over
 
+# The old one is leaving and the new one in its place, or nothing of it is left to keep: only forward from here.
+_NO_WAY_BACK = (STOP, REMOVE, RENAME, DISCARD)
 _ENDS = {Conflict: OutcomeKind.CONFLICT, Gone: OutcomeKind.GONE, Refused: OutcomeKind.REFUSED}
 
 
@@ -38,7 +45,11 @@ class Stages:
         self._engine = engine
 
     async def advance(self, operation: Operation, now: float) -> Advanced:
-        """Do the operation's stage. An engine that does not answer is asked again until the deadline."""
+        """Do the operation's stage.
+
+        An engine that does not answer is asked again until the deadline, and so is one that refuses what would end an
+        operation with no way back.
+        """
         try:
             return await self._stage(operation, now)
         except Unreachable as error:
@@ -46,7 +57,9 @@ class Stages:
                 return msgspec.structs.replace(operation, wait_until=now + AGAIN_S)
             return Outcome(operation, OutcomeKind.FAILED, now, error.message)
         except TargetError as error:
-            if "new" in operation.facts and operation.stage in (CONNECT, COPY, START, WAIT):
+            if operation.stage in _NO_WAY_BACK and not isinstance(error, Gone) and now < operation.deadline:
+                return msgspec.structs.replace(operation, wait_until=now + AGAIN_S)
+            if "new" in operation.facts and operation.stage in (CONNECT, COPY, START, WAIT, DRAIN):
                 return _to(operation, DISCARD, why=error.message, end=_ENDS[type(error)].value)
             return Outcome(operation, _ENDS[type(error)], now, error.message)
 
@@ -91,7 +104,16 @@ class Stages:
         sibling = container(source)
         stem = pattern(sibling.project, sibling.service).search(sibling.name)
         name = f"{stem['stem'] if stem else f'{sibling.project}-{sibling.service}-'}{number}"
-        return await self._make(operation, source, name, name, number)
+        try:
+            return await self._make(operation, source, name, name, number)
+        except Conflict:
+            there = container(await self._engine.inspect(name))
+            mine = (there.project, there.service) == (sibling.project, sibling.service)
+            passed = int(operation.facts.get("passed", "0"))
+            if mine or passed >= NUMBERS:
+                raise
+            said = operation.facts.get("said") or f"{name} is the name of a container of somebody else"
+            return _to(operation, BEGIN, number=str(number + 1), passed=str(passed + 1), said=said)
 
     async def _surge(self, operation: Operation, now: float) -> Advanced:
         source = await self._engine.inspect(operation.instance)
@@ -114,7 +136,8 @@ class Stages:
             if there.operation != operation.id:
                 raise
             new = there.id
-        return _to(operation, CONNECT, new=new, name=final, source=str(source["Id"]))
+        networks = msgspec.json.encode(made.networks).decode()
+        return _to(operation, CONNECT, new=new, name=final, source=str(source["Id"]), networks=networks)
 
     async def _image(self, source: dict[str, object]) -> str:
         """The tag while it still means the sibling's image; else that image's id: never new image with old settings."""
@@ -125,8 +148,7 @@ class Stages:
 
     async def _connect(self, operation: Operation) -> Advanced:
         """One more of the networks besides the first; all of them before the start."""
-        source = await self._engine.inspect(operation.facts["source"])
-        networks = twin(source, operation.facts["name"], 0, image="", operation="").networks
+        networks = msgspec.json.decode(operation.facts["networks"], type=list[tuple[str, dict[str, Any]]])
         done = int(operation.facts.get("connected", "0"))
         if done < len(networks):
             network, endpoint = networks[done]
@@ -137,7 +159,8 @@ class Stages:
     async def _wait(self, operation: Operation, now: float) -> Advanced:
         new = container(await self._engine.inspect(operation.facts["new"]))
         if new.ready:
-            return _to(operation, DRAIN) if operation.kind is OperationKind.REPLACE else _applied(operation, now)
+            replacing = operation.kind is OperationKind.REPLACE
+            return _to(operation, DRAIN) if replacing else _applied(operation, now, _made(operation))
         if new.state in ("exited", "dead"):
             return _to(operation, DISCARD, why=f"it ended with exit code {new.exit_code}")
         if now >= float(operation.facts["ready_by"]):
@@ -151,12 +174,12 @@ class Stages:
         """Mark the old one as leaving: from here on the new one counts. Unless the old one is well again."""
         try:
             old = container(await self._engine.inspect(operation.instance))
+            if not old.draining and old.ready:
+                return _to(operation, DISCARD, why="the sick container is well again", end=OutcomeKind.CONFLICT.value)
+            if not old.draining:
+                await self._engine.rename(old.id, f"{DRAINING}{old.final_name}")
         except Gone:
             return _to(operation, RENAME)
-        if not old.draining:
-            if old.ready:
-                return _to(operation, DISCARD, why="the sick container is well again", end=OutcomeKind.CONFLICT.value)
-            await self._engine.rename(old.id, f"{DRAINING}{old.final_name}")
         grace = repr(float(old.stop_timeout))
         return msgspec.structs.replace(_to(operation, STOP, grace=grace), wait_until=now + operation.drain_s)
 
@@ -168,6 +191,11 @@ class Stages:
                     await self._engine.rename(old.id, f"{DRAINING}{old.final_name}")
                 marked = _to(operation, STOP, grace=repr(float(old.stop_timeout)))
                 return msgspec.structs.replace(marked, wait_until=now + operation.drain_s)
+            if operation.stage == SWEEP:
+                left = container(await self._engine.inspect(operation.instance))
+                if left.state != "created":
+                    return Outcome(operation, OutcomeKind.CONFLICT, now, f"{left.name} was started by somebody else")
+                return _to(operation, REMOVE)
             return await self._leave(operation, now)
         except Gone:
             return _applied(operation, now, "it was gone already")
@@ -241,6 +269,12 @@ def _to(operation: Operation, stage: str, **facts: str) -> Operation:
 
 def _applied(operation: Operation, now: float, detail: str = "") -> Outcome:
     return Outcome(operation, OutcomeKind.APPLIED, now, detail)
+
+
+def _made(operation: Operation) -> str:
+    """What there is to say about a new container: that it could not have the name it was meant to have."""
+    said = operation.facts.get("said", "")
+    return f"{said}, so the new one is {operation.facts['name']}" if said else ""
 
 
 def _discarded(operation: Operation, now: float) -> Outcome:

@@ -22,7 +22,7 @@ class Known:
 
     def look(self, each: Container, now: float) -> None:
         """Remember what this look adds."""
-        if each.ready:
+        if each.ready or each.healthy_once:  # the log of its health forgets; what was once seen in it stays true
             self.healthy.add(each.id)
         before = self.since.get(each.id)
         if before is None or before[0] is not each.ready:
@@ -110,7 +110,7 @@ def _instance(each: Container, known: Known) -> Instance:
         created=each.created,
         ready=ready and not each.draining,
         since=since,
-        was_ready=each.healthy_once or each.id in known.healthy,
+        was_ready=each.id in known.healthy,
         draining=each.draining,
         running=each.state == "running",
         restarts=each.restarts,

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 
 from autoscaler.clients.docker_engine import DockerEngine
-from autoscaler.errors import Gone, TargetError
+from autoscaler.errors import Gone, TargetError, Unreachable
 from autoscaler.model.operation import Advanced, Operation, OperationKind, Outcome, OutcomeKind
 from autoscaler.model.policy import Policy
 from autoscaler.model.signal import Missing, MissingWhy
@@ -21,6 +21,7 @@ EVENTS = ("create", "start", "die", "oom", "destroy", "health_status", "pause", 
 RESYNC_S = 60.0
 AGAIN_S = 1.0
 LEFTOVER_S = 300.0
+PATIENCE_S = 5.0  # what one look at a project may take
 
 _HEALTH = ("healthy", "unhealthy", "health: starting")
 
@@ -53,7 +54,10 @@ class ComposeTarget:
         found: dict[str, list[Container] | TargetError] = {}
         for project in projects:
             try:
-                found[project] = await self._containers(project)
+                async with asyncio.timeout(PATIENCE_S):
+                    found[project] = await self._containers(project)
+            except TimeoutError:
+                found[project] = Unreachable(f"the Docker engine gave no answer within {PATIENCE_S:g} s")
             except TargetError as error:
                 found[project] = error
         now = self._clock.now()
@@ -127,12 +131,15 @@ class ComposeTarget:
             self._cache.clear()
             self._fresh_at = self._clock.monotonic()
         marks = {str(each["Id"]): _mark(each) for each in listed}
-        stale = [id for id, mark in marks.items() if self._cache.get(id, ("", None))[0] != mark]
+        # Events empty the cache while we wait for the engine: what is returned must not lose a container by that.
+        found = {id: each for id, (mark, each) in self._cache.items() if marks.get(id) == mark}
+        stale = [id for id in marks if id not in found]
         inspected = await asyncio.gather(*map(self._inspect, stale))
         for id, fresh in zip(stale, inspected, strict=True):
             if fresh is not None:
+                found[id] = fresh
                 self._cache[id] = marks[id], fresh
-        return [self._cache[id][1] for id in marks if id in self._cache]
+        return [found[id] for id in marks if id in found]
 
     async def _inspect(self, id: str) -> Container | None:
         try:
@@ -177,21 +184,25 @@ class ComposeTarget:
             stage = stages.RENAME if old is None else stages.STOP if old.draining else stages.DISCARD
             if stage == stages.DISCARD and each.state == "running":
                 stage = stages.WAIT
+            elif stage == stages.DISCARD:
+                facts |= {"why": "a daemon that died left it half made", "end": OutcomeKind.CONFLICT.value}
             found.append(self._operation(ref, OperationKind.REPLACE, stage, old.id if old else each.replaces, facts))
             replaced.add(each.replaces)
         for each in mine:
             if each.draining and each.id[:12] not in replaced:
                 found.append(self._operation(ref, OperationKind.REMOVE, stages.STOP, each.id, {}))
             elif each.state == "created" and each.operation and not each.replaces:
-                found.append(self._operation(ref, OperationKind.REMOVE, stages.REMOVE, each.id, {}))
+                # Under the id of the operation that made it: where that one is still open, it goes on with it.
+                sweep = self._operation(ref, OperationKind.REMOVE, stages.SWEEP, each.id, {}, id=each.operation)
+                found.append(sweep)
         return found
 
     def _operation(
-        self, ref: WorkloadRef, kind: OperationKind, stage: str, instance: str, facts: dict[str, str]
+        self, ref: WorkloadRef, kind: OperationKind, stage: str, instance: str, facts: dict[str, str], *, id: str = ""
     ) -> Operation:
         now = self._clock.now()
         return Operation(
-            id=f"left-{instance[:12]}",
+            id=id or f"left-{instance[:12]}",
             kind=kind,
             ref=ref,
             started=now,
