@@ -70,7 +70,11 @@ class DockerEngine:
         def call(api: docker.APIClient) -> None:
             try:
                 api.connect_container_to_network(
-                    id, network, aliases=endpoint.get("Aliases"), driver_opt=endpoint.get("DriverOpts")
+                    id,
+                    network,
+                    aliases=endpoint.get("Aliases"),
+                    links=[tuple(each.split(":", 1)) for each in endpoint.get("Links") or ()],
+                    driver_opt=endpoint.get("DriverOpts"),
                 )
             except docker.errors.APIError as error:
                 if "already exists" not in str(error.explanation):

@@ -17,7 +17,8 @@ SECRETS = "/run/secrets"  # where compose v2 copies secrets in that inspecting d
 
 _ANONYMOUS = re.compile(r"[0-9a-f]{64}")
 _PER_CONTAINER = ("MacAddress", "OnBuild")
-_NO_NETWORKS = ("host", "none", "container:")
+_OTHERS_NETWORK = ("host", "container:")
+_NO_NETWORKS = (*_OTHERS_NETWORK, "none")
 
 
 class Twin(msgspec.Struct, frozen=True):
@@ -35,7 +36,8 @@ def cannot(record: dict[str, Any], *, beside: bool) -> str:
             if wanted != "0" and "-" not in wanted:
                 return f"host port {wanted} (for {port}) is fixed, and only one container can have it"
     for name, endpoint in _networks(record).items():
-        fixed = (endpoint.get("IPAMConfig") or {}).get("IPv4Address")
+        given = endpoint.get("IPAMConfig") or {}
+        fixed = given.get("IPv4Address") or given.get("IPv6Address")
         if fixed:
             return f"address {fixed} on network {name} is fixed, and only one container can have it"
     labels = record["Config"]["Labels"]
@@ -51,9 +53,9 @@ def twin(record: dict[str, Any], name: str, number: int, *, image: str, operatio
     config = {key: value for key, value in copy.deepcopy(record["Config"]).items() if key not in _PER_CONTAINER}
     host = {key: value for key, value in copy.deepcopy(record["HostConfig"]).items() if key != "ContainerIDFile"}
     short, mode = record["Id"][:12], host.get("NetworkMode") or "default"
-    if config.get("Hostname") == short or mode.startswith(_NO_NETWORKS):
+    if config.get("Hostname") == short or mode.startswith(_OTHERS_NETWORK):
         config.pop("Hostname", None)
-    if mode.startswith(_NO_NETWORKS):
+    if mode.startswith(_OTHERS_NETWORK):
         config.pop("ExposedPorts", None)
     labels = {key: value for key, value in (config.get("Labels") or {}).items() if key not in (REPLACE, OPERATION)}
     labels |= {NUMBER: str(number), OPERATION: operation}
@@ -87,7 +89,7 @@ def _new(labels: dict[str, str], name: str) -> str:
 
 def _endpoint(endpoint: dict[str, Any], *, plain: bool, old: tuple[str, str], new: str) -> dict[str, Any]:
     """What to connect with: the same aliases but those that name one container. The default bridge takes none."""
-    kept = {"DriverOpts": endpoint["DriverOpts"]} if endpoint.get("DriverOpts") else {}
+    kept = {key: endpoint[key] for key in ("DriverOpts", "Links") if endpoint.get(key)}
     if plain:
         return kept
     marks = (*old, old[1].partition("_")[2] if re.match(r"[0-9a-f]{12}_", old[1]) else old[1])

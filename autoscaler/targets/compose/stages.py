@@ -238,11 +238,11 @@ def pattern_source(present: Sequence[Container]) -> Container | None:
 
 def victims(present: Sequence[Container], sick: Sequence[str]) -> list[Container]:
     """Who goes first: not running, unhealthy, still starting, unlike the others, and then the highest number."""
-    hashes = [each.config_hash for each in present]
+    makes = [(each.config_hash, each.image) for each in present]
 
     def order(each: Container) -> tuple[bool, int, bool, int]:
         illness = {"unhealthy": 1, "starting": 2}.get(each.health, 3) if each.state == "running" else 0
-        unlike = hashes.count(each.config_hash) * 2 < len(hashes)
+        unlike = makes.count((each.config_hash, each.image)) * 2 < len(makes)
         return each.id not in sick, illness, not unlike, -each.number
 
     return sorted(present, key=order)
