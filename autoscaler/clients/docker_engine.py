@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
@@ -123,14 +123,20 @@ class DockerEngine:
         """Give a container another name. Raises Conflict when it is taken."""
         await self._call(lambda api: api.rename(id, name))
 
-    async def events(self, kinds: Sequence[str]) -> AsyncIterator[Record]:
-        """Events about containers of these kinds from now on; ends when the engine goes away. Raises Unreachable."""
-        loop = asyncio.get_running_loop()
-        queue: asyncio.Queue[Record | None] = asyncio.Queue()
+    async def events(self, kinds: Sequence[str]) -> AsyncGenerator[Record, None]:
+        """Events about containers of these kinds, all from when this returns; they end when the engine goes away.
+
+        Raises Unreachable.
+        """
         stream = await self._call(lambda api: self._connect(timeout=None).events(
             decode=True, filters={"type": "container", "event": list(kinds)}
         ))  # fmt: skip
         self._streams.add(stream)
+        return self._told(stream)
+
+    async def _told(self, stream: Any) -> AsyncGenerator[Record, None]:
+        loop = asyncio.get_running_loop()
+        queue: asyncio.Queue[Record | None] = asyncio.Queue()
 
         def follow() -> None:
             try:

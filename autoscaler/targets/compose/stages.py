@@ -31,6 +31,7 @@ CONNECT, COPY, START, WAIT, DRAIN, STOP, REMOVE, RENAME, DISCARD, SWEEP = (
 LOOK_S = 0.25
 AGAIN_S = 1.0
 MARGIN_S = 60.0
+STEADY_S = 2.0  # what a container without a health check must run to be called ready
 NUMBERS = 100  # how many names taken by strangers a new container steps over
 
 # The old one is leaving and the new one in its place, or nothing of it is left to keep: only forward from here.
@@ -77,7 +78,7 @@ class Stages:
                 return _to(operation, START)
             case "start":
                 await self._engine.start(operation.facts["new"])
-                return _to(operation, WAIT, ready_by=repr(now + operation.ready_within_s))
+                return _to(operation, WAIT, ready_by=repr(now + operation.ready_within_s), started=repr(now))
             case "wait":
                 return await self._wait(operation, now)
             case "drain":
@@ -118,6 +119,8 @@ class Stages:
     async def _surge(self, operation: Operation, now: float) -> Advanced:
         source = await self._engine.inspect(operation.instance)
         old = container(source)
+        if old.draining:
+            return Outcome(operation, OutcomeKind.GONE, now, f"{old.final_name} is on its way out already")
         why = cannot(source, beside=False)
         if why:
             return Outcome(operation, OutcomeKind.REFUSED, now, f"a new one cannot run beside the sick one: {why}")
@@ -158,7 +161,7 @@ class Stages:
 
     async def _wait(self, operation: Operation, now: float) -> Advanced:
         new = container(await self._engine.inspect(operation.facts["new"]))
-        if new.ready:
+        if new.ready and _steady(new, operation, now):
             replacing = operation.kind is OperationKind.REPLACE
             return _to(operation, DRAIN) if replacing else _applied(operation, now, _made(operation))
         if new.state in ("exited", "dead"):
@@ -265,6 +268,12 @@ def _part(
 
 def _to(operation: Operation, stage: str, **facts: str) -> Operation:
     return msgspec.structs.replace(operation, stage=stage, wait_until=0.0, facts={**operation.facts, **facts})
+
+
+def _steady(new: Container, operation: Operation, now: float) -> bool:
+    """Without a health check only its running on shows that a new one serves."""
+    ran_s = now - float(operation.facts.get("started", "0"))
+    return bool(new.health) or (not new.restarts and ran_s >= min(STEADY_S, operation.ready_within_s))
 
 
 def _applied(operation: Operation, now: float, detail: str = "") -> Outcome:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Sequence
 
 from autoscaler.clients.docker_engine import DockerEngine
@@ -93,15 +94,15 @@ class ComposeTarget:
         """Services with news from the engine; all of them after it was away."""
         while True:
             try:
-                stream = self._engine.events(EVENTS)
-                self._listening = True
-                self._cache.clear()
-                for ref in list(self._refs.values()):
-                    yield ref
-                async for event in stream:
-                    about = self._told(event)
-                    if about is not None:
-                        yield about
+                async with contextlib.aclosing(await self._engine.events(EVENTS)) as stream:
+                    self._listening = True
+                    self._cache.clear()
+                    for ref in list(self._refs.values()):
+                        yield ref
+                    async for event in stream:
+                        about = self._told(event)
+                        if about is not None:
+                            yield about
             except TargetError:
                 pass  # the states say that the engine is away
             finally:
