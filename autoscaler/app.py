@@ -95,7 +95,7 @@ async def run(
             log.event("started", socket=str(settings.socket_path), listen=settings.listen, read_only=read_only)
             await daemon.run()
         await store.close()
-        log.event("stopped")
+    log.event("stopped")
 
 
 async def dry_run(settings: Settings, *, current: int | None = None) -> Foresight:

@@ -82,3 +82,8 @@ def recycled(memory: Memory, now: float, *, failed: bool) -> Memory:
     if failed:
         return msgspec.structs.replace(memory, recycle_failures=memory.recycle_failures + 1, recycle_failed_at=now)
     return msgspec.structs.replace(memory, recycle_failures=0) if memory.recycle_failures else memory
+
+
+def fell_short(memory: Memory) -> Memory:
+    """The memory after one instance of our own order could not be had: that it is missing is nobody else's doing."""
+    return memory if not memory.known else msgspec.structs.replace(memory, known=memory.known - 1)

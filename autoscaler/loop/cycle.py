@@ -120,6 +120,8 @@ class Cycle:
         if memory is not None and operation.kind is OperationKind.REPLACE and outcome.kind is not OutcomeKind.CONFLICT:
             failed = outcome.kind is not OutcomeKind.APPLIED
             self.memories[key] = remembering.recycled(memory, outcome.at, failed=failed)
+        if memory is not None and operation.kind is OperationKind.CREATE and outcome.kind is not OutcomeKind.APPLIED:
+            self.memories[key] = remembering.fell_short(memory)
         if not self._board.count_outcome(outcome):
             return
         self._late.append(

@@ -35,9 +35,10 @@ class DaemonProcess:
         self.log = folder / "daemon.log"
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self, *, kill_at: str = "") -> DaemonProcess:
+    def start(self, *, kill_at: str = "", read_only: bool = False) -> DaemonProcess:
         """Start it and wait until it answers; with `kill_at` it dies right before that stage of an operation."""
         command = [sys.executable, "-m", "autoscaler", "run", "--config", str(self.config)]
+        command += ["--read-only"] if read_only else []
         if kill_at:
             command = [sys.executable, "-m", "tests.e2e.killed", str(self.config), kill_at]
         with self.log.open("ab") as log:
@@ -52,6 +53,12 @@ class DaemonProcess:
         until(lambda: self._answers() or not self.alive, what=f"the daemon answers; its log: {self.log}", within=30)
         assert self.alive or kill_at, f"the daemon ended: {self.text()}"
         return self
+
+    @property
+    def process_id(self) -> int:
+        """Its pid."""
+        assert self._process is not None
+        return self._process.pid
 
     @property
     def alive(self) -> bool:

@@ -47,7 +47,7 @@ class Stages:
     def _split(self, operation: Operation, now: float) -> Advanced:
         key = operation.ref.key
         if self._roster.sweep(key):
-            self._brake.failed(key, now)
+            self._brake.ended(key, now)
         working = self._roster.serving(key)
         more = operation.count - self._roster.count(key)
         if more == 0:
@@ -171,22 +171,28 @@ class Stages:
 
 
 class Brake:
-    """Slows starts down while workers keep failing: at once after the first time, then 1, 2, 4 … 60 seconds later."""
+    """Slows starts down while workers keep failing: the next one 1, 2, 4 … 60 seconds after the last failure."""
 
     def __init__(self) -> None:
         self._failures: dict[str, tuple[int, float]] = {}
 
     def failed(self, workload: str, now: float) -> None:
-        """A start failed, or a worker ended by itself. What fails within a second is one failure."""
+        """A start failed. What fails within a second of a failure belongs to it."""
         count, at = self._failures.get(workload, (0, -FORGET_S))
-        if now - at >= FORGET_S:
-            count = 0
-        self._failures[workload] = (count + 1 if now - at >= 1.0 else count, now)
+        if count == 0 or now - at >= 1.0:
+            self._failures[workload] = (count + 1 if now - at < FORGET_S else 1, now)
+
+    def ended(self, workload: str, now: float) -> None:
+        """A worker ended that had been ready: the first time is an accident, after which it is started at once."""
+        if now - self._failures.get(workload, (0, -FORGET_S))[1] < FORGET_S:
+            self.failed(workload, now)
+        else:
+            self._failures[workload] = (0, now)
 
     def until(self, workload: str) -> float:
         """When the next start may be, in seconds since the epoch; 0 for at once."""
         count, at = self._failures.get(workload, (0, 0.0))
-        return at + min(LONGEST_S, 2.0 ** (count - 2)) if count > 1 else 0.0
+        return at + min(LONGEST_S, 2.0 ** (count - 1)) if count else 0.0
 
 
 def victims(working: Sequence[Worker], sick: Sequence[str]) -> list[Worker]:
