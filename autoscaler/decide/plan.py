@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from autoscaler.decide.hpa import DEFAULT_DOWN, DEFAULT_UP, Behavior, Rate, Rules, Select, completed
+from autoscaler.decide.hpa import DEFAULT_DOWN, DEFAULT_UP, Behavior, Legacy, Rate, Rules, Select, completed
 from autoscaler.decide.hpa import milli as to_milli
 from autoscaler.decide.memory import fingerprint
 from autoscaler.model import policy as asked
@@ -26,7 +26,7 @@ class Plan(msgspec.Struct, frozen=True):
 
     workload: Workload
     goals: tuple[Goal, ...]
-    behavior: Behavior
+    behavior: Behavior | Legacy
     fingerprint: str
 
     @property

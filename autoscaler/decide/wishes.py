@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from autoscaler.decide.hpa import Behavior, average_value, cut, milli, value
+from autoscaler.decide.hpa import Behavior, Legacy, average_value, cut, milli, value, winner
+from autoscaler.decide.hpa.quantity import within
 from autoscaler.decide.plan import Goal
 from autoscaler.model.decision import Fact, Reason, Stage, Step
 from autoscaler.model.signal import Missing, Point, Reading
 from autoscaler.model.target import TargetState
 
 
-def wish(goal: Goal, reading: Reading, state: TargetState, behavior: Behavior, current: int) -> tuple[int | None, Step]:
+def wish(
+    goal: Goal, reading: Reading, state: TargetState, behavior: Behavior | Legacy, current: int
+) -> tuple[int | None, Step]:
     """The count this signal asks for and the step that says why; None where it has no reading.
 
     Instances that should be in the data but could not be read count as loaded to their target when that would shrink
@@ -43,39 +46,39 @@ def _full(goal: Goal) -> float:
     return goal.target / 100 if goal.kind == "utilization" else goal.target
 
 
-def _reason(asked: int, current: int, ratio: float, behavior: Behavior) -> Reason:
+def _reason(asked: int, current: int, ratio: float, behavior: Behavior | Legacy) -> Reason:
     if asked > current:
         return Reason.ABOVE_TARGET
     if asked < current:
         return Reason.BELOW_TARGET
-    within = 1.0 - behavior.down.tolerance <= ratio <= 1.0 + behavior.up.tolerance
-    return Reason.WITHIN_TOLERANCE if within else Reason.ON_TARGET
+    return Reason.WITHIN_TOLERANCE if within(ratio, behavior.tolerance) else Reason.ON_TARGET
 
 
 def _ask(
-    goal: Goal, points: Sequence[Point], state: TargetState, behavior: Behavior, current: int
+    goal: Goal, points: Sequence[Point], state: TargetState, behavior: Behavior | Legacy, current: int
 ) -> tuple[int, float]:
-    """The count and the load it was reckoned from: the sum for per_replica, the mean for the ratio goals."""
+    """The count and the load it was reckoned from: the sum for per_replica, the mean for the ratio goals.
+
+    A mean is multiplied by the ready count, or by all it was made from: a sick instance that was read is part of it.
+    """
     thousandths = sum(milli(point.value) for point in points)
-    tolerance = (behavior.down.tolerance, behavior.up.tolerance)
+    tolerance = behavior.tolerance
     if goal.kind == "per_replica":
         return average_value(thousandths, goal.milli, state.existing, tolerance), thousandths / 1000
+    carriers = max(state.ready, len(points))
     if goal.kind == "utilization":
         percent = cut(thousandths * 100, 1000 * len(points))
-        return value(percent, goal.milli, current, state.ready, tolerance), float(percent)
+        return value(percent, goal.milli, current, carriers, tolerance), float(percent)
     average = cut(thousandths, len(points))
-    return value(average, goal.milli, current, state.ready, tolerance), average / 1000
+    return value(average, goal.milli, current, carriers, tolerance), average / 1000
 
 
 def largest(asked: Sequence[tuple[int | None, Step]], current: int) -> Step:
     """`combine: max`: the step to the largest wish; the first wins a tie. Without any wish the current count stays."""
-    best: tuple[int, Step] | None = None
-    for count, said in asked:
-        if count is not None and (best is None or count > best[0]):
-            best = count, said
-    if best is None:
+    place = winner(count for count, _ in asked)
+    if place is None:
         return Step(Stage.COMBINE, current, current, Reason.NO_OPINION)
-    count, said = best
+    count, said = max(0, asked[place][0] or 0), asked[place][1]
     if len(asked) == 1:
         return Step(Stage.COMBINE, current, count, said.reason)
     votes = sum(count is not None for count, _ in asked)
