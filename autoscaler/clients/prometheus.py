@@ -76,7 +76,8 @@ class PrometheusClient:
         except aiohttp.ConnectionTimeoutError:
             raise SourceError(f"{self.url}: cannot connect within {CONNECT_S:g} s") from None
         except TimeoutError:
-            raise SourceError(f"{self.url}: no answer within {timeout_s:.3g} s") from None
+            shown = f"{timeout_s:.0f}" if timeout_s >= 1 else f"{timeout_s:.1f}"
+            raise SourceError(f"{self.url}: no answer within {shown} s") from None
         except aiohttp.ClientPayloadError:
             raise SourceError(f"{self.url}: the connection was cut in the middle of the answer") from None
         except (aiohttp.ClientError, OSError, ValueError) as error:

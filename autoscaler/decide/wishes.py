@@ -59,13 +59,13 @@ def _ask(
 ) -> tuple[int, float]:
     """The count and the load it was reckoned from: the sum for per_replica, the mean for the ratio goals.
 
-    A mean is multiplied by the ready count, or by all it was made from: a sick instance that was read is part of it.
+    A mean is multiplied by the ready count, or by all instances it was made from: a sick one may be among them.
     """
     thousandths = sum(milli(point.value) for point in points)
     tolerance = behavior.tolerance
     if goal.kind == "per_replica":
         return average_value(thousandths, goal.milli, state.existing, tolerance), thousandths / 1000
-    carriers = max(state.ready, len(points))
+    carriers = max(state.ready, len(points)) if points[0].instance else state.ready
     if goal.kind == "utilization":
         percent = cut(thousandths * 100, 1000 * len(points))
         return value(percent, goal.milli, current, carriers, tolerance), float(percent)
