@@ -17,5 +17,8 @@ from autoscaler.loop.answers import Done
 @output
 @config
 def command(workload: str, why: str, form: str, config: Path | None) -> None:
-    """End the pause and the override of WORKLOAD, or the pause of everything: `fleet`."""
+    """End the pause and the override of a workload.
+
+    WORKLOAD may be `fleet`: that ends the pause of everything, not those of single workloads.
+    """
     print_done(Daemon(config).post(f"/v1/resume/{workload}", Done, why=why, by=me()), form)

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from autoscaler.cli.root import config, output
-from autoscaler.cli.table import table
+from autoscaler.cli.table import counted, table
 from autoscaler.cli.talk import Daemon, print_json, when
 from autoscaler.decide.explain import span
 from autoscaler.loop.answers import Status, WorkloadDetail, WorkloadStatus
@@ -18,7 +18,10 @@ from autoscaler.loop.answers import Status, WorkloadDetail, WorkloadStatus
 @output
 @config
 def command(workload: str | None, form: str, config: Path | None) -> None:
-    """Show every workload at a glance, or one WORKLOAD with its instances."""
+    """Show every workload at a glance, or one with its instances.
+
+    WORKLOAD is the name of its policy, or any name of its own that no other has.
+    """
     daemon = Daemon(config)
     if workload is not None:
         detail = daemon.get(f"/v1/workloads/{workload}", WorkloadDetail)
@@ -32,7 +35,7 @@ def _status(status: Status) -> None:
     last = status.cycle.at
     ago = "none yet" if last is None else f"{span(max(0.0, status.at - last))} ago"
     click.echo(
-        f"{len(status.workloads)} workloads, policies {status.policies.revision or 'not loaded yet'}, "
+        f"{counted(len(status.workloads), 'workload')}, policies {status.policies.revision or 'not loaded yet'}, "
         f"cycle every {span(status.cycle.every_s)}, last {ago}"
     )
     if status.policies.rejected:

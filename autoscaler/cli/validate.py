@@ -9,6 +9,7 @@ import click
 
 from autoscaler import settings
 from autoscaler.cli.root import config
+from autoscaler.cli.table import counted
 from autoscaler.policy.defaults import as_yaml, resolved
 from autoscaler.policy.load import load
 from autoscaler.store.policy_folder import identity, read
@@ -19,7 +20,10 @@ from autoscaler.store.policy_folder import identity, read
 @click.option("--resolved", "written_out", is_flag=True, help="Print each policy with every default written out.")
 @config
 def command(paths: tuple[Path, ...], written_out: bool, config: Path | None) -> None:
-    """Check the policies at PATHS (files or folders), or those of the settings; every problem at once."""
+    """Check policies and tell every problem at once.
+
+    PATHS are files and folders; without any, those of the settings. Ends with exit status 2 where something is wrong.
+    """
     places = list(paths) or [Path(each) for each in settings.load(config, os.environ).policies]
     texts = read(places)
     loaded = load(texts, identity(texts))
@@ -29,4 +33,4 @@ def command(paths: tuple[Path, ...], written_out: bool, config: Path | None) -> 
             nl=False,
         )
         return
-    click.echo(f"{len(loaded.placed)} policies in {len(texts)} files: fine ({loaded.revision})")
+    click.echo(f"{counted(len(loaded.placed), 'policy')} in {counted(len(texts), 'file')}: fine ({loaded.revision})")

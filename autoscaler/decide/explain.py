@@ -64,7 +64,7 @@ _SENTENCES: Mapping[Reason, str] = {
     Reason.STATE_MISSING: "the state of the workload is not known ({why}: {detail}): nothing is done",
     Reason.STALE_STATE: "the state of the workload is too old ({age}): nothing is done",
     Reason.FOREIGN_COUNT: "somebody else{writer} changed the count from {before} to {after}",
-    Reason.HELD_ZERO_BY_OWNER: "switched off by its owner: it stays at 0 until the count rises or `resume`",
+    Reason.HELD_ZERO_BY_OWNER: "switched off by its owner: it stays at 0 until somebody raises the count",
     Reason.PAUSED: "paused{by} {for_how_long}: nothing is done",
     Reason.OVERRIDE: "set to {after}{by} for another {rest}",
     Reason.OBSERVED: "mode is observe: {after} would be set, nothing is changed",
@@ -76,6 +76,11 @@ _SENTENCES: Mapping[Reason, str] = {
         "{instance} has been unhealthy for {for}; {failures} replacements in a row never became ready, next in {rest}"
     ),
 }
+
+
+def template(reason: Reason) -> str:
+    """The sentence of a reason; words in braces stand for its numbers and names."""
+    return _SENTENCES[reason]
 
 
 def _measured(facts: Mapping[str, Fact]) -> str:

@@ -1,4 +1,4 @@
-"""A worker for tests: its share of the load written in a file, readiness that can be taken away, and a mark while it runs.
+"""A worker for tests: its share of the load written in a file, readiness that can be taken away, and a mark of itself.
 
 `python -m tests.e2e.worker FOLDER` listens on PORT. `FOLDER/load` holds the load of all; each living worker carries
 an even share of it. POST /sick makes `/ready` answer 503 for ever.
