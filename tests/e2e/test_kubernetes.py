@@ -195,7 +195,7 @@ def test_the_api_server_restarted_while_running_the_daemon_comes_back_and_scales
     assert "Traceback" not in daemon.text()
 
 
-def test_a_foreign_writer_is_named_and_its_cut_is_raised_again(shop: Shop) -> None:
+def test_a_foreign_writer_is_named_its_cut_is_raised_again_and_its_raise_respected(shop: Shop) -> None:
     shop.open(4)
     daemon = shop.daemon().start()
     until(lambda: daemon.workload()["desired"] == 4, "the daemon has decided")
@@ -204,6 +204,10 @@ def test_a_foreign_writer_is_named_and_its_cut_is_raised_again(shop: Shop) -> No
     assert shop.changes == 2, "one cut, one raise"
     raised = until(lambda: [line for line in lines(daemon) if (line["before"], line["after"]) == (2, 4)], "on record")
     assert any("somebody else (kubectl) changed the count from 4 to 2" in line["text"] for line in raised), raised
+    shop.cluster.scale(shop.namespace, "web", 6)
+    said = "somebody else (kubectl) changed the count from 4 to 6"
+    until(lambda: any(said in line["text"] for line in lines(daemon)), "a raise is named too")
+    assert shop.changes == 3, "which is respected for a while"
 
 
 def test_a_zero_by_the_owner_is_left_alone(shop: Shop) -> None:

@@ -10,7 +10,7 @@ import threading
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -58,7 +58,7 @@ class Hand:
         with self._ask("GET", path, {}, None, JSON, CALL_S) as answer:
             return str(answer.read().decode())
 
-    def watch(self, path: str, **query: str) -> Iterator[dict[str, Any]]:
+    def watch(self, path: str, **query: str) -> Generator[dict[str, Any], None, None]:
         """Events until the server ends it: every object there is, then every change (or from `resourceVersion`)."""
         with self._ask("GET", path, {"watch": "1", **query}, None, JSON, QUIET_S) as answer:
             for line in answer:
