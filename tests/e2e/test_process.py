@@ -140,9 +140,10 @@ def test_a_command_that_does_not_exist_is_told_once_and_not_tried_at_full_speed(
         never(lambda: shop.pids(), what="a worker", for_s=6)
         assert shop.text().count(sentence) == 1, shop.text()
         assert len(shop.text().splitlines()) < 12, shop.text()
+        assert "somebody else" not in shop.text(), "what we could not have is nobody else's doing"
         assert shop.alive
         shop.policy_file.write_text(good)
-        until(lambda: shop.ready() == 2, what="two workers of the command that exists", within=20)
+        until(lambda: shop.ready() == 2, what="two workers of the command that exists", within=6)
 
 
 def test_a_worker_that_ends_again_and_again_is_started_ever_more_slowly(tmp_path: Path) -> None:
