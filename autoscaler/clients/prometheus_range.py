@@ -74,12 +74,12 @@ class RangeClient:
             series = tuple(
                 Ranged(dict(each["metric"]), {float(at): str(value) for at, value in each["values"]}) for each in found
             )
+        except (ValueError, KeyError, TypeError, AttributeError):
+            raise SourceError("the past cannot be read: this is not an answer of Prometheus") from None
         except requests.Timeout:
             raise SourceError(f"the past cannot be read: no answer within {TIMEOUT_S:g} s") from None
         except (requests.RequestException, PrometheusApiClientException) as error:
             raise SourceError(f"the past cannot be read: {_why(error)}") from None
-        except (ValueError, KeyError, TypeError, AttributeError):
-            raise SourceError("the past cannot be read: this is not an answer of Prometheus") from None
         return Told(series, self._session.warnings)
 
     async def close(self) -> None:

@@ -21,9 +21,9 @@ from autoscaler.sources.intervals import UNTIL_SEEN_S, Intervals
 HINTS = ("PromQL info:", "PromQL warning:")
 
 # How closely a range is searched for the newest sample of series that are gone now.
-LOOK_EVERY_S = 15.0
+LOOK_EVERY_S = 5.0
 FEWEST_LOOKS = 4
-MOST_LOOKS = 20
+MOST_LOOKS = 40
 
 Told = Mapping[str, Answer | SourceError]
 
@@ -34,7 +34,7 @@ def companions(query: str) -> dict[str, str]:
     Each with the one to ask when it finds nothing: series that are gone now may still have samples in the range that
     the query reads. Empty where there is no range.
     """
-    return {_age_now(each): _age_in_range(each) if each.range_s else "" for each in selectors(query) or ()}
+    return {_age_now(each): _age_in_range(each) if each.reach_s else "" for each in selectors(query) or ()}
 
 
 def learn(query: str, told: Told, intervals: Intervals) -> None:
@@ -102,9 +102,11 @@ def _age_now(selector: Selector) -> str:
 
 
 def _age_in_range(selector: Selector) -> str:
-    range_s = math.ceil(selector.range_s)
-    step_s = math.ceil(max(range_s / MOST_LOOKS, min(range_s / FEWEST_LOOKS, LOOK_EVERY_S)))
-    return f"time() - max(max_over_time(timestamp({selector.text})[{range_s}s:{step_s}s]))"
+    """Of series that are gone now. Where no look hits one that lived shortly, its age is taken to be the range."""
+    reach_s = math.ceil(selector.reach_s)
+    step_s = math.ceil(max(reach_s / MOST_LOOKS, min(reach_s / FEWEST_LOOKS, LOOK_EVERY_S)))
+    newest = f"time() - max(max_over_time(timestamp({selector.text})[{reach_s}s:{step_s}s]))"
+    return f"{newest} or {reach_s} + 0 * count(count_over_time({selector.text}[{reach_s}s]))"
 
 
 def _age(answer: Answer | SourceError | None) -> float | None:

@@ -58,13 +58,15 @@ def test_any_text_gives_selectors_or_none(text: str) -> None:
     [
         ("up", [("up", 0)]),
         ("sum(rate(requests_total[5m]))", [("requests_total", 300)]),
-        ("requests offset 1h", [("requests", 0)]),
+        ("requests offset 1h", [("requests", 3900)]),
+        ("requests offset -1h", [("requests", 0)]),
         ("requests @ 1700000000", [("requests", 0)]),
-        ("rate(requests[1m] offset 2h @ 5)", [("requests", 60)]),
+        ("rate(requests[1m] offset 2h @ 5)", [("requests", 7260)]),
         ("max_over_time(rate(requests[1m])[10m:30s])", [("requests", 660)]),
         ("max_over_time(load[10m:])", [("load", 600)]),
+        ("max_over_time(load[10m:1m] offset 1h)", [("load", 4200)]),
         ("load + (other or vector(0))", [("load", 0), ("other", 0)]),
-        ("sum(load) - sum(load offset 1h)", [("load", 0)]),
+        ("sum(load) - sum(load offset 1h)", [("load", 3900)]),
         ("rate(load[1m]) + rate(load[10m])", [("load", 600)]),
         ("topk(scalar(n), load)", [("load", 0), ("n", 0)]),
         ("-load", [("load", 0)]),
@@ -76,7 +78,7 @@ def test_any_text_gives_selectors_or_none(text: str) -> None:
 def test_the_innermost_selectors_of_a_query(query: str, found: list[tuple[str, float]]) -> None:
     told = selectors(query)
     assert told is not None
-    assert sorted((each.text, each.range_s) for each in told) == sorted(found)
+    assert sorted((each.text, each.reach_s) for each in told) == sorted(found)
 
 
 @pytest.mark.parametrize(

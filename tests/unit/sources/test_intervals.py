@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autoscaler.sources.intervals import KEEP_S, LEAST_S, MOST_S, Intervals
@@ -79,7 +79,8 @@ def test_whatever_is_seen_the_limit_is_inside_the_bounds(steps: list[tuple[float
         assert limit is None or LEAST_S <= limit <= MOST_S
 
 
-@given(st.integers(15, 150), st.integers(2, 30), st.floats(0.1, 60))
+@settings(deadline=None)
+@given(st.integers(15, 150), st.integers(2, 20), st.floats(1, 60))
 def test_a_steady_scrape_never_turns_stale_between_two_scrapes(interval: int, scrapes: int, every: float) -> None:
     """Looked at every so often, a series that comes at a steady interval is never called stale."""
     made, at, end = Intervals(), 1000.0, 1000.0 + interval * scrapes
