@@ -120,8 +120,16 @@ class DockerEngine:
         await self._call(call, pool=self._slow)
 
     async def rename(self, id: str, name: str) -> None:
-        """Give a container another name. Raises Conflict when it is taken."""
-        await self._call(lambda api: api.rename(id, name))
+        """Give a container another name; having it already is fine. Raises Conflict when another one has it."""
+
+        def call(api: docker.APIClient) -> None:
+            try:
+                api.rename(id, name)
+            except docker.errors.APIError as error:
+                if "same name as its current name" not in str(error.explanation):
+                    raise
+
+        await self._call(call)
 
     async def events(self, kinds: Sequence[str]) -> AsyncGenerator[Record, None]:
         """Events about containers of these kinds, all from when this returns; they end when the engine goes away.

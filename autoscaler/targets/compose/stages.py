@@ -106,7 +106,7 @@ class Stages:
         stem = pattern(sibling.project, sibling.service).search(sibling.name)
         name = f"{stem['stem'] if stem else f'{sibling.project}-{sibling.service}-'}{number}"
         try:
-            return await self._make(operation, source, name, name, number)
+            return await self._make(operation, source, name, name, number, now)
         except Conflict:
             there = container(await self._engine.inspect(name))
             mine = (there.project, there.service) == (sibling.project, sibling.service)
@@ -124,10 +124,10 @@ class Stages:
         why = cannot(source, beside=False)
         if why:
             return Outcome(operation, OutcomeKind.REFUSED, now, f"a new one cannot run beside the sick one: {why}")
-        return await self._make(operation, source, f"{old.id[:12]}_{old.final_name}", old.final_name, old.number)
+        return await self._make(operation, source, f"{old.id[:12]}_{old.final_name}", old.final_name, old.number, now)
 
     async def _make(
-        self, operation: Operation, source: dict[str, object], name: str, final: str, number: int
+        self, operation: Operation, source: dict[str, object], name: str, final: str, number: int, now: float
     ) -> Advanced:
         """Create the twin under this name, or find the one this operation created before."""
         image = await self._image(source)
@@ -135,7 +135,12 @@ class Stages:
         try:
             new = await self._engine.create(name, made.body)
         except Conflict:
-            there = container(await self._engine.inspect(name))
+            try:
+                there = container(await self._engine.inspect(name))
+            except Gone:
+                if now >= operation.deadline:
+                    raise
+                return msgspec.structs.replace(operation, wait_until=now + LOOK_S)  # its maker is not done yet
             if there.operation != operation.id:
                 raise
             new = there.id
