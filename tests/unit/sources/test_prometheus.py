@@ -246,6 +246,27 @@ async def test_a_server_restarted_between_two_reads_is_read_at_once() -> None:
     await made.close()
 
 
+@pytest.mark.parametrize(("times", "read"), [(1, True), (2, False)])
+async def test_a_server_that_hangs_up_without_a_word_is_asked_once_more(times: int, read: bool) -> None:
+    asked = 0
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        nonlocal asked
+        asked += 1
+        if asked <= times:
+            assert request.transport is not None
+            request.transport.close()
+        return web.json_response(vector("1"))
+
+    async with source(handler) as made:
+        (reading,) = await made.read([asks.query("1")], 0.0)
+    if read:
+        assert isinstance(reading, Series), reading
+    else:
+        is_missing(reading, MissingWhy.FAILED, "Server disconnected")
+    assert asked == 2
+
+
 async def test_user_and_password_are_sent_decoded_and_never_shown() -> None:
     seen: list[str] = []
 

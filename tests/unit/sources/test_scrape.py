@@ -320,13 +320,13 @@ async def test_an_unread_instance_is_empty_when_the_rest_would_grow(goal: dict[s
 
 @pytest.mark.parametrize("goal", [{"per_replica": 10.0}, {"value": 10.0}], ids=str)
 async def test_a_sick_instance_that_serves_nothing_does_not_hide_what_the_others_carry(goal: dict[str, float]) -> None:
-    """Two carry 15 of 10 each beside a sick one that carries nothing: 3 are needed, and 3 are there."""
-    async with world(Exporter("load 15\n"), Exporter("load 15\n"), Exporter("load 0\n")) as (made, urls):
+    """Two carry 18 of 10 each beside a sick one that carries nothing: 36 in all need 4."""
+    async with world(Exporter("load 18\n"), Exporter("load 18\n"), Exporter("load 0\n")) as (made, urls):
         one, other, sick = (asks.instance(url, ready=index < 2) for index, url in enumerate(urls))
         reading = await made.read(asks.page("load", one, other, sick))
     made_plan = plan(**goal)
     state = nouns.state(existing=3, ready=2)
-    assert wish(made_plan.goals[0], reading, state, made_plan.behavior, 3)[0] == 3
+    assert wish(made_plan.goals[0], reading, state, made_plan.behavior, 3)[0] == 4
 
 
 async def test_pages_are_asked_for_as_plain_text() -> None:
