@@ -58,8 +58,7 @@ class Converter:
         if isinstance(kind, inspect.Metadata):
             return self._value(node, kind.type, path, kind.extra)
         if isinstance(kind, inspect.UnionType):
-            (inner,) = (each for each in kind.types if not isinstance(each, inspect.NoneType))
-            return self._value(node, inner, path, extra)
+            return self._value(node, _chosen(node, kind), path, extra)
         if node.value is None:
             return self._wrong(
                 path, f"expected {expected(kind, extra)}, got nothing", "write a value, or remove the key"
@@ -207,6 +206,16 @@ class Converter:
         inspect.IntType: _number,
         inspect.FloatType: _number,
     }
+
+
+def _chosen(node: Node, kind: inspect.UnionType) -> inspect.Type:
+    """Of a word or a map, the one that is written; most unions have but one type beside None."""
+    types = [each for each in kind.types if not isinstance(each, inspect.NoneType)]
+    maps = [each for each in types if isinstance(each, inspect.StructType)]
+    if len(types) == 1:
+        return types[0]
+    (one,) = maps if isinstance(node.value, dict) else [each for each in types if each not in maps]
+    return one
 
 
 def dotted(path: Path) -> str:
