@@ -13,42 +13,57 @@ from autoscaler.model.target import WorkloadRef
 
 
 class Goal(msgspec.Struct, frozen=True):
-    """What a signal aims at: `kind` is the policy's key; `milli` the target in thousandths (utilization: percent)."""
+    """What a signal aims at: `kind` is the policy's key; `milli` the target in thousandths (utilization: percent).
+
+    A signal that only wakes has the kind `wake_above`.
+    """
 
     signal: str
     kind: str
     target: float
     milli: int
+    asked: asked.Signal
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """One workload to decide, with everything about its policy that does not change from cycle to cycle."""
+    """One workload to decide, with everything about its policy that does not change from cycle to cycle.
+
+    `every_s` is the time between its decisions where the policy says so; `legacy` that it has no behavior at all.
+    """
 
     workload: Workload
     goals: tuple[Goal, ...]
     behavior: Behavior
     fingerprint: str
+    every_s: float | None = None
+    strict: bool = False
+    claimed_by: tuple[str, ...] = ()  # other policies that would steer it as well
 
     @property
     def ref(self) -> WorkloadRef:
         """The workload's identity."""
         return self.workload.ref
 
-    def controlled(self, pause: Pause | None, override: Override | None) -> Plan:
+    def controlled(self, pause: Pause | None, override: Override | None, resumed: float | None = None) -> Plan:
         """The same plan under what people said."""
         workload = self.workload
-        if pause == workload.pause and override == workload.override:
+        if (pause, override, resumed) == (workload.pause, workload.override, workload.resumed):
             return self
-        return msgspec.structs.replace(self, workload=Workload(workload.ref, workload.policy, pause, override))
+        said = Workload(workload.ref, workload.policy, pause, override, resumed)
+        return msgspec.structs.replace(self, workload=said)
 
 
 def _goal(signal: asked.Signal) -> Goal:
     if signal.per_replica is not None:
-        return Goal(signal.name, "per_replica", signal.per_replica, max(1, to_milli(signal.per_replica)))
+        return Goal(signal.name, "per_replica", signal.per_replica, max(1, to_milli(signal.per_replica)), signal)
     if signal.value is not None:
-        return Goal(signal.name, "value", signal.value, max(1, to_milli(signal.value)))
-    percent = round((signal.utilization or 0.0) * 100)
-    return Goal(signal.name, "utilization", float(percent), max(1, percent))
+        return Goal(signal.name, "value", signal.value, max(1, to_milli(signal.value)), signal)
+    if signal.utilization is not None:
+        percent = round(signal.utilization * 100)
+        return Goal(signal.name, "utilization", float(percent), max(1, percent), signal)
+    if signal.steps is not None:
+        return Goal(signal.name, "steps", 0.0, 0, signal)
+    return Goal(signal.name, "wake_above", signal.wake_above or 0.0, 0, signal)
 
 
 def _rules(given: asked.Direction, default: asked.Direction) -> Rules:
@@ -65,7 +80,13 @@ def _rules(given: asked.Direction, default: asked.Direction) -> Rules:
 
 def prepare(ref: WorkloadRef, policy: asked.Policy) -> Plan:
     """The plan of one workload under one policy, with the HPA's defaults where the policy is silent."""
-    behavior = Behavior(
-        up=_rules(policy.behavior.up, asked.HPA_BEHAVIOR.up), down=_rules(policy.behavior.down, asked.HPA_BEHAVIOR.down)
+    written = policy.behavior if isinstance(policy.behavior, asked.Behavior) else asked.Behavior()
+    behavior = Behavior(up=_rules(written.up, asked.HPA_BEHAVIOR.up), down=_rules(written.down, asked.HPA_BEHAVIOR.down))
+    return Plan(
+        Workload(ref, policy),
+        tuple(map(_goal, policy.signals)),
+        behavior,
+        fingerprint(policy),
+        every_s=policy.every,
+        strict=policy.parity is asked.Parity.STRICT,
     )
-    return Plan(Workload(ref, policy), tuple(map(_goal, policy.signals)), behavior, fingerprint(policy))

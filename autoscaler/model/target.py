@@ -64,4 +64,5 @@ class TargetState(msgspec.Struct, frozen=True, kw_only=True):
     rollout: bool = False
     version: str = ""
     writer: str = ""  # who wrote the count last, where the platform tells
-    off_by_owner: bool = False  # stopped or removed by a person, all of it: a zero that is not ours
+    off_by_owner: bool = False  # a zero that the platform does not know to be ours
+    foreign_at: float | None = None  # when other hands created or removed instances last, where that can be told

@@ -12,7 +12,10 @@ from autoscaler.model.policy.node import DURATION, Node
 class BeforeStop(Node, frozen=True, kw_only=True):
     """A call to an instance that is about to leave."""
 
-    http: Annotated[str, Meta(pattern="^:[0-9]+/|^/", description="POST to this port and path of it: :8000/drain")]
+    http: Annotated[
+        str,
+        Meta(pattern="^:[0-9]+/|^/", examples=[":8000/drain"], description="POST to this port and path of it"),
+    ]
 
 
 class Lifecycle(Node, frozen=True, kw_only=True):

@@ -65,7 +65,7 @@ class Scrape(Node, frozen=True, kw_only=True):
         Annotated[int, Meta(ge=1, le=65535, description="the instance's port; a process worker's own by default")]
         | None
     ) = None
-    path: Annotated[str, Meta(description="where the metrics are", pattern="^/")] = "/metrics"
+    path: Annotated[str, Meta(description="where the metrics are", pattern="^/", examples=["/metrics"])] = "/metrics"
     match: Annotated[dict[str, str], Meta(description="only series with these labels")] = {}
 
 
@@ -137,7 +137,17 @@ class Signal(Node, frozen=True, kw_only=True):
         Annotated[float, Meta(description="wakes an idle workload; does not vote otherwise", extra=NUMBER)] | None
     ) = None
     at_most: Annotated[int, Meta(ge=1, le=100_000, description="this signal alone asks for no more")] | None = None
-    max_age: Annotated[float, Meta(gt=0, description="samples older than this are missing", extra=DURATION)] = 120.0
+    max_age: (
+        Annotated[
+            float,
+            Meta(
+                gt=0,
+                description="samples older than this are missing; two observed intervals by default, 2m until then",
+                extra=DURATION,
+            ),
+        ]
+        | None
+    ) = None
     plausible: Annotated[Plausible, Meta(description="what the value can be; anything else is missing")] | None = None
     coverage: (
         Annotated[

@@ -25,13 +25,15 @@ class KubernetesTarget(Node, frozen=True, kw_only=True):
 
     namespace: Annotated[Name, Meta(description="the namespace")]
     name: Annotated[Name, Meta(description="the workload's name")]
-    kind: Annotated[str, Meta(description="the workload's kind", pattern="^Deployment$")] = "Deployment"
+    kind: Annotated[str, Meta(description="the workload's kind", pattern="^Deployment$", examples=["Deployment"])] = (
+        "Deployment"
+    )
 
 
 class Ready(Node, frozen=True, kw_only=True):
     """How a worker process says that it is ready: GET answers 2xx."""
 
-    path: Annotated[str, Meta(description="path asked for on the worker's port", pattern="^/")] = "/"
+    path: Annotated[str, Meta(description="path asked for on the worker's port", pattern="^/", examples=["/ready"])] = "/"
     every: Annotated[float, Meta(gt=0, description="time between two probes", extra=DURATION)] = 1.0
     failures: Annotated[int, Meta(ge=1, description="probes in a row that must fail before it counts as sick")] = 3
 

@@ -1,0 +1,73 @@
+"""The fleet brake: what goes wrong for many workloads at once is a fault of the data, not of the load."""
+
+from __future__ import annotations
+
+import math
+
+import msgspec
+
+PERIOD_S = 600.0
+SHARE = 0.3
+AT_LEAST = 5
+LATCH_S = 3600.0
+
+
+class Fleet(msgspec.Struct, frozen=True):
+    """What the brake remembers: who shrank because of signals or idle and when, and until when nobody may.
+
+    `size` is the number of workloads steered. `wanting` counts who wanted to shrink in the cycle at `cycle`; a cycle
+    may come in slices. `doubting` counts idle workloads woken on doubt in the minute that began at `minute`.
+    """
+
+    size: int = 1
+    shrunk: dict[str, float] = {}
+    cycle: float = 0.0
+    wanting: int = 0
+    latched: float | None = None  # since when
+    minute: float = 0.0
+    doubting: int = 0
+
+    @property
+    def allowed(self) -> int:
+        """How many distinct workloads may shrink in ten minutes."""
+        return max(AT_LEAST, math.floor(SHARE * self.size))
+
+
+class Brake:
+    """The fleet's memory while a step runs."""
+
+    def __init__(self, fleet: Fleet, now: float, resumed: float | None) -> None:
+        self._fleet = fleet
+        self._now = now
+        self.shrunk = {key: at for key, at in fleet.shrunk.items() if now - at < PERIOD_S}
+        self.wanting = fleet.wanting if fleet.cycle == now else 0
+        latched = fleet.latched
+        if latched is not None and (now - latched >= LATCH_S or (resumed is not None and resumed >= latched)):
+            latched = None
+        self.latched = latched
+        self.minute, self.doubting = (fleet.minute, fleet.doubting) if now - fleet.minute < 60.0 else (now, 0)
+
+    def holds(self, key: str) -> bool:
+        """One more workload wants to shrink because of signals or idle: whether it may not, counted if it may."""
+        self.wanting += 1
+        if self.wanting > 2 * self._fleet.allowed and self.latched is None:
+            self.latched = self._now
+        if self.latched is not None:
+            return True
+        if key not in self.shrunk and len(self.shrunk) >= self._fleet.allowed:
+            return True
+        self.shrunk[key] = self._now
+        return False
+
+    def may_wake_on_doubt(self, share: float) -> bool:
+        """Whether one more idle workload may be woken on doubt this minute, counted if so; one at least always may."""
+        if self.doubting >= max(1, math.floor(share * self._fleet.size)):
+            return False
+        self.doubting += 1
+        return True
+
+    def fleet(self) -> Fleet:
+        """What is to be remembered."""
+        return Fleet(
+            self._fleet.size, self.shrunk, self._now, self.wanting, self.latched, self.minute, self.doubting
+        )

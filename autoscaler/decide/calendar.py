@@ -1,0 +1,88 @@
+"""Schedule windows: a cron line, a time zone and a span become times at which a window is open.
+
+The arithmetic of starts is APScheduler's. Its numbers for weekdays are not cron's (there 0 is Monday), so weekdays are
+handed to it by name only, ranges that wrap around written out.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from autoscaler.model.policy import Window
+
+DAY_S = 86400.0
+WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
+
+
+class Open(msgspec.Struct, frozen=True):
+    """A window that is open, and until when."""
+
+    window: Window
+    until: float
+
+
+def open_windows(schedule: tuple[Window, ...], now: float) -> tuple[Open, ...]:
+    """The windows that are open at `now` (seconds since the epoch), in the order of the schedule."""
+    day = now // DAY_S
+    found: list[Open] = []
+    for window in schedule:
+        for start, end in _spans(window, day):
+            if start <= now < end:
+                found.append(Open(window, end))
+                break
+    return tuple(found)
+
+
+def spans(window: Window, since: float, until: float) -> Iterator[tuple[float, float]]:
+    """Start and end of every opening of a window that starts between two times, in order."""
+    from apscheduler.triggers.cron import CronTrigger
+
+    zone = ZoneInfo(window.timezone)
+    minute, hour, day, month, weekday = window.cron.split()
+    trigger = CronTrigger(
+        minute=minute, hour=hour, day=day, month=month, day_of_week=weekdays(weekday), timezone=zone
+    )
+    after, last = datetime.fromtimestamp(since, zone), datetime.fromtimestamp(until, zone)
+    while (start := trigger.get_next_fire_time(None, after)) is not None and start < last:
+        if start.date().isoformat() not in window.excepted:
+            at = start.astimezone(UTC).timestamp()
+            yield at, at + window.lasts
+        after = (start.astimezone(UTC) + timedelta(seconds=1)).astimezone(zone)
+
+
+@functools.lru_cache(maxsize=65_536)
+def _spans(window: Window, day: float) -> tuple[tuple[float, float], ...]:
+    """The openings that touch one day (UTC)."""
+    start = day * DAY_S
+    return tuple(each for each in spans(window, start - window.lasts, start + DAY_S) if each[1] > start)
+
+
+def weekdays(field: str) -> str:
+    """A cron field of weekdays by names, wrapped ranges and steps written out.
+
+    >>> weekdays("1-5"), weekdays("0"), weekdays("7"), weekdays("fri-mon"), weekdays("*/2"), weekdays("*")
+    ('mon,tue,wed,thu,fri', 'sun', 'sun', 'sun,mon,fri,sat', 'sun,tue,thu,sat', '*')
+    """
+    if field == "*":
+        return "*"
+    chosen: set[int] = set()
+    for part in field.lower().split(","):
+        span, _, step = part.partition("/")
+        first, dash, last = span.partition("-")
+        if span == "*":
+            begin, length = 0, 7
+        else:
+            begin = _weekday(first)
+            length = ((_weekday(last) - begin) % 7 or (7 if first != last else 0)) + 1 if dash else (7 if step else 1)
+            length = min(length, 7)
+        chosen |= {(begin + offset) % 7 for offset in range(0, length, int(step or 1))}
+    return ",".join(WEEKDAYS[each] for each in sorted(chosen))
+
+
+def _weekday(word: str) -> int:
+    return WEEKDAYS.index(word[:3]) if word[:3] in WEEKDAYS else int(word) % 7

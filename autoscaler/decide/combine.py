@@ -1,0 +1,46 @@
+"""Several votes become one wish."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from autoscaler.decide.votes import Vote
+from autoscaler.model.decision import Reason, Stage, Step
+
+
+def largest(votes: Sequence[Vote], current: int) -> Step:
+    """`combine: max`: the step to the largest wish; the first wins a tie. Without any wish the current count stays.
+
+    As in the HPA a later wish also takes over from a wish of zero.
+    """
+    best: Vote | None = None
+    opinions = 0
+    for each in votes:
+        if each.count is None:
+            continue
+        opinions += 1
+        if best is None or best.count is None or best.count == 0 or each.count > best.count:
+            best = each
+    if best is None or best.count is None:
+        return Step(Stage.COMBINE, current, current, Reason.NO_OPINION)
+    if len(votes) == 1:
+        return Step(Stage.COMBINE, current, best.count, best.step.reason)
+    facts = {"winner": best.step.facts["signal"], "votes": opinions}
+    return Step(Stage.COMBINE, current, best.count, Reason.LARGEST_WISH, facts)
+
+
+def agreed(votes: Sequence[Vote], current: int) -> Step:
+    """`combine: all`: the step all signals agree on.
+
+    It grows only if every readable signal asks for more, to the smallest of those wishes; it shrinks only if every
+    voting signal is read and asks for less, to the largest; otherwise the current count stays.
+    """
+    wishes = [each.count for each in votes if each.count is not None]
+    if not wishes:
+        return Step(Stage.COMBINE, current, current, Reason.NO_OPINION)
+    facts = {"votes": len(wishes), "least": min(wishes), "most": max(wishes)}
+    if min(wishes) > current:
+        return Step(Stage.COMBINE, current, min(wishes), Reason.ALL_ASK_FOR_MORE, facts)
+    if max(wishes) < current and not any(each.missing for each in votes):
+        return Step(Stage.COMBINE, current, max(wishes), Reason.ALL_ASK_FOR_LESS, facts)
+    return Step(Stage.COMBINE, current, current, Reason.NOT_ALL_AGREE, facts)
