@@ -56,6 +56,8 @@ def _row(each: WorkloadStatus, now: float) -> tuple[str, ...]:
         return "?" if count is None else str(count)
 
     notes = [each.because or each.trouble or "waiting for the first cycle"]
+    if each.trouble and each.ready is not None:
+        notes.append(f"[{each.trouble}]")
     if each.mode == "observe":
         notes.insert(0, "[observe]")
     notes += [f"[{doing.kind} {doing.stage}]" for doing in each.doing[:3]]

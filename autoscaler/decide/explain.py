@@ -121,11 +121,10 @@ def headline(decision: Decision) -> str:
 
 
 def why(decision: Decision) -> str:
-    """The sentence of the step that settled the decision."""
-    for step in reversed(decision.steps):
-        if step.reason is decision.reason:
-            return sentence(step)
-    return headline(decision)
+    """The sentence of the step that settled the decision; before it, who else has just changed the count."""
+    foreign = [sentence(step) for step in decision.steps if step.reason is Reason.FOREIGN_COUNT]
+    settled = next((sentence(step) for step in reversed(decision.steps) if step.reason is decision.reason), "")
+    return "; ".join([*foreign, settled or headline(decision)])
 
 
 def explain(decision: Decision) -> list[str]:

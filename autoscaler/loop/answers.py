@@ -32,7 +32,8 @@ class WorkloadStatus(msgspec.Struct, frozen=True, kw_only=True):
 
     `current` is the count it was decided from, `desired` the count to have, `existing` and `ready` what was seen (None:
     not known). `since` is when `reason` and count came up, `changed` when the count was changed last since the start.
-    `missing` names the signals without data, `trouble` says why the state is not known.
+    `missing` names the signals without data, `trouble` says why the state is not known, or why what
+    is wanted was refused or failed.
     """
 
     key: str

@@ -12,13 +12,15 @@ import msgspec
 
 from autoscaler.model.decision import Decision, Reason
 from autoscaler.model.observation import Workload
-from autoscaler.model.operation import Operation, Outcome
+from autoscaler.model.operation import Operation, Outcome, OutcomeKind
 from autoscaler.model.policy import PolicySet
 from autoscaler.model.signal import Missing
 from autoscaler.model.target import TargetState
 
 FAULTS_KEPT = 50
 SPANS_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)  # bounds of what one cycle may take
+
+_BAD_ENDS = (OutcomeKind.REFUSED, OutcomeKind.FAILED)
 
 # Decisions of a wake repeat the readings of the cycle before: they are not counted as read twice.
 _OF_WAKES = (Reason.AWAITING_CYCLE, Reason.LAST_WISH)
@@ -27,8 +29,8 @@ _OF_WAKES = (Reason.AWAITING_CYCLE, Reason.LAST_WISH)
 class Entry(msgspec.Struct):
     """One workload as the last cycle left it.
 
-    `since` is when the count or reason shown now came up; `change` the last decision that changed the count, and
-    `lead_s` how long a raise took to become ready, once measured.
+    `since` is when the count or reason shown now came up; `change` the last decision that changed the count, `ended`
+    how the last operation ended, and `lead_s` how long a raise took to become ready, once measured.
     """
 
     workload: Workload
@@ -39,7 +41,13 @@ class Entry(msgspec.Struct):
     operations: tuple[Operation, ...] = ()
     since: float = 0.0
     change: Decision | None = None
+    ended: Outcome | None = None
     lead_s: float | None = None
+
+    @property
+    def stuck(self) -> Outcome | None:
+        """The last operation's end where it was a bad one: what is wanted is not being had."""
+        return self.ended if self.ended is not None and self.ended.kind in _BAD_ENDS else None
 
 
 class Fault(msgspec.Struct, frozen=True):
@@ -113,6 +121,8 @@ class Board:
             return True
         self._count(entry, decision)
         entry.state, entry.operations = state, tuple(operations)
+        if not (decision.changes or decision.replace or operations or decision.reason in _OF_WAKES):
+            entry.ended = None  # what could not be had is not wanted any more
         before = entry.decision
         if before is not None and decision.reason is Reason.AWAITING_CYCLE and not decision.replace:
             return False
@@ -131,9 +141,14 @@ class Board:
         self.durations.add(duration_s)
         self.latenesses.add(lateness_s)
 
-    def count_outcome(self, outcome: Outcome) -> None:
-        """An operation has ended."""
+    def count_outcome(self, outcome: Outcome) -> bool:
+        """An operation has ended; False where that is no news: the same bad end again, in the same words."""
         self.outcomes[outcome.operation.kind.value, outcome.kind.value] += 1
+        entry = self.entries.get(outcome.operation.ref.key)
+        if entry is None:
+            return True
+        before, entry.ended = entry.stuck, outcome
+        return before is None or (before.kind, before.detail) != (outcome.kind, outcome.detail)
 
     def fault(self, at: float, sentence: str) -> None:
         """Something went wrong and was survived; the newest are kept."""

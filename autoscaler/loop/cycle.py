@@ -17,7 +17,7 @@ from autoscaler.loop.act import Actor, urgency
 from autoscaler.loop.board import Board
 from autoscaler.loop.keeper import Keeper
 from autoscaler.loop.observe import Observer
-from autoscaler.model.decision import Decision
+from autoscaler.model.decision import Decision, Reason
 from autoscaler.model.observation import Seen
 from autoscaler.model.operation import Operation, OperationKind, Outcome, OutcomeKind
 from autoscaler.model.target import TargetState
@@ -120,7 +120,8 @@ class Cycle:
         if memory is not None and operation.kind is OperationKind.REPLACE and outcome.kind is not OutcomeKind.CONFLICT:
             failed = outcome.kind is not OutcomeKind.APPLIED
             self.memories[key] = remembering.recycled(memory, outcome.at, failed=failed)
-        self._board.count_outcome(outcome)
+        if not self._board.count_outcome(outcome):
+            return
         self._late.append(
             Record(
                 at=outcome.at,
@@ -148,10 +149,12 @@ class Cycle:
         records: list[Record] = []
         for decision, look in zip(decisions, seen, strict=True):
             key = decision.ref.key
+            again = self._again(decision)
             changed = self._board.show(decision, look.state, self._actor.underway.of(key))
             if key in self._board.entries:
                 self._board.entries[key].lead_s = self.memories[key].lead_s
-            if changed or decision.changes or decision.replace:
+            foreign = any(each.reason is Reason.FOREIGN_COUNT for each in decision.steps)
+            if changed or foreign or ((decision.changes or decision.replace) and not again):
                 records.append(
                     Record(
                         at=decision.at,
@@ -167,6 +170,12 @@ class Cycle:
                     )
                 )
         return records
+
+    def _again(self, decision: Decision) -> bool:
+        """True where the same was decided before and came to nothing: that is on record already."""
+        entry = self._board.entries.get(decision.ref.key)
+        before = entry.decision if entry is not None and entry.stuck is not None else None
+        return before is not None and (before.current, before.desired) == (decision.current, decision.desired)
 
     def _policy(self, key: str) -> str:
         plan = self.plans.get(key)

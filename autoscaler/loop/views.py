@@ -77,12 +77,20 @@ def line(entry: Entry, pause: Pause | None, override: Override | None) -> Worklo
         since=entry.since if decision else None,
         changed=entry.change.at if entry.change else None,
         missing=tuple(name for name, reading in decision.readings if isinstance(reading, Missing)) if decision else (),
-        trouble=f"{state.why.value}: {state.detail}" if isinstance(state, Missing) else "",
+        trouble=_trouble(entry),
         lead_s=entry.lead_s,
         pause=pause,
         override=override,
         doing=tuple(map(doing, entry.operations)),
     )
+
+
+def _trouble(entry: Entry) -> str:
+    """Why the state is not known, else why the last operation came to nothing; empty where all is well."""
+    if isinstance(entry.state, Missing):
+        return f"{entry.state.why.value}: {entry.state.detail}"
+    ended = entry.stuck
+    return f"{ended.operation.kind.value} {ended.kind.value}: {ended.detail}" if ended is not None else ""
 
 
 def detail(entry: Entry, pause: Pause | None, override: Override | None) -> WorkloadDetail:
