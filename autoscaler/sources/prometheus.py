@@ -11,13 +11,14 @@ import math
 from collections.abc import Sequence
 
 from autoscaler.clients.prometheus import Answer, PrometheusClient
-from autoscaler.clients.promql import Selector, selectors
 from autoscaler.decide.explain import span
 from autoscaler.errors import SourceError
 from autoscaler.model.observation import Ask
 from autoscaler.model.signal import Missing, MissingWhy, Point, Reading, Series
+from autoscaler.policy.promql import Selector, selectors
 
 DEADLINE_S = 5.0
+MAX_AGE_S = 120.0  # where the policy does not say
 LOOKBACK_S = 300.0  # how far back the server looks for an instant value, its default
 
 # Warnings about the query, not about data that is not there. Everything else means a partial response.
@@ -74,9 +75,10 @@ def _reading(ask: Ask, told: dict[str, Told]) -> Reading:
     age = _age(ask.query, told)
     if isinstance(age, Missing):
         return age
-    if age is not None and age > ask.signal.max_age:
+    oldest = MAX_AGE_S if ask.signal.max_age is None else ask.signal.max_age
+    if age is not None and age > oldest:
         most = "more than " if age == LOOKBACK_S else ""
-        said = f"the newest sample is {most}{span(age)} old, max_age is {span(ask.signal.max_age)}"
+        said = f"the newest sample is {most}{span(age)} old, max_age is {span(oldest)}"
         return Missing(MissingWhy.STALE, said)
     return Series((Point(value, tuple(sorted(sample.metric.items()))),), age)
 
