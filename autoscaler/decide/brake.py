@@ -68,6 +68,4 @@ class Brake:
 
     def fleet(self) -> Fleet:
         """What is to be remembered."""
-        return Fleet(
-            self._fleet.size, self.shrunk, self._now, self.wanting, self.latched, self.minute, self.doubting
-        )
+        return Fleet(self._fleet.size, self.shrunk, self._now, self.wanting, self.latched, self.minute, self.doubting)

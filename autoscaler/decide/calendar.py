@@ -44,9 +44,7 @@ def spans(window: Window, since: float, until: float) -> Iterator[tuple[float, f
 
     zone = ZoneInfo(window.timezone)
     minute, hour, day, month, weekday = window.cron.split()
-    trigger = CronTrigger(
-        minute=minute, hour=hour, day=day, month=month, day_of_week=weekdays(weekday), timezone=zone
-    )
+    trigger = CronTrigger(minute=minute, hour=hour, day=day, month=month, day_of_week=weekdays(weekday), timezone=zone)
     after, last = datetime.fromtimestamp(since, zone), datetime.fromtimestamp(until, zone)
     while (start := trigger.get_next_fire_time(None, after)) is not None and start < last:
         if start.date().isoformat() not in window.excepted:

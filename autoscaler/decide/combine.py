@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from autoscaler.decide.votes import Vote
-from autoscaler.model.decision import Reason, Stage, Step
+from autoscaler.model.decision import Fact, Reason, Stage, Step
 
 
 def largest(votes: Sequence[Vote], current: int) -> Step:
@@ -38,7 +38,7 @@ def agreed(votes: Sequence[Vote], current: int) -> Step:
     wishes = [each.count for each in votes if each.count is not None]
     if not wishes:
         return Step(Stage.COMBINE, current, current, Reason.NO_OPINION)
-    facts = {"votes": len(wishes), "least": min(wishes), "most": max(wishes)}
+    facts: dict[str, Fact] = {"votes": len(wishes), "least": min(wishes), "most": max(wishes)}
     if min(wishes) > current:
         return Step(Stage.COMBINE, current, min(wishes), Reason.ALL_ASK_FOR_MORE, facts)
     if max(wishes) < current and not any(each.missing for each in votes):

@@ -32,9 +32,7 @@ def learn(turn: Turn) -> None:
 
 def _foreign(turn: Turn, memory: Memory, known: int) -> Memory:
     """Somebody else changed the count: a raise is held for a while, a cut while paused is the owner's word."""
-    turn.steps.append(
-        Step(Stage.STATE, known, turn.current, Reason.FOREIGN_COUNT, {"writer": turn.state.writer})
-    )
+    turn.steps.append(Step(Stage.STATE, known, turn.current, Reason.FOREIGN_COUNT, {"writer": turn.state.writer}))
     if memory.paused:
         return msgspec.structs.replace(memory, applied=None)
     memory = conflicted(memory, turn.now)

@@ -121,5 +121,3 @@ def _asleep(turn: Turn, votes: Sequence[Vote], wakes: Wakes, brake: Brake) -> No
         turn.move(idle.replicas, Reason.IDLE, Stage.IDLE, since_s=turn.now - (memory.idle or turn.now))
         return
     turn.remember(quiet=None, unread=None)
-
-

@@ -114,6 +114,14 @@ def uncertain(memory: Memory) -> Memory:
     return msgspec.structs.replace(memory, known=None)
 
 
+def our_zero(memory: Memory, now: float) -> Memory:
+    """The memory of a process that died after a zero of its own was on record: that zero is ours."""
+    if memory.applied is not None and memory.applied.count == 0:
+        return memory
+    before = memory.applied.count if memory.applied is not None else 1
+    return msgspec.structs.replace(memory, applied=Applied(before, 0, now), known=None, idle=now)
+
+
 def conflicted(memory: Memory, now: float) -> Memory:
     """The memory after somebody else changed the count: the third time in ten minutes makes it contested."""
     recent = tuple(at for at in memory.conflicts if now - at < CONFLICT_S)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from autoscaler.decide.hpa import Behavior, Rate, Rules, Select
+from autoscaler.decide.hpa import LEGACY, Behavior, Legacy, Rate, Rules, Select
 from autoscaler.decide.hpa import milli as to_milli
 from autoscaler.decide.memory import fingerprint
 from autoscaler.model import policy as asked
@@ -28,12 +28,12 @@ class Goal(msgspec.Struct, frozen=True):
 class Plan(msgspec.Struct, frozen=True):
     """One workload to decide, with everything about its policy that does not change from cycle to cycle.
 
-    `every_s` is the time between its decisions where the policy says so; `legacy` that it has no behavior at all.
+    `every_s` is the time between its decisions where the policy says so; `strict` leaves our guards out.
     """
 
     workload: Workload
     goals: tuple[Goal, ...]
-    behavior: Behavior
+    behavior: Behavior | Legacy
     fingerprint: str
     every_s: float | None = None
     strict: bool = False
@@ -78,14 +78,18 @@ def _rules(given: asked.Direction, default: asked.Direction) -> Rules:
     )
 
 
+def _behavior(written: asked.Behavior | asked.Legacy) -> Behavior | Legacy:
+    if isinstance(written, asked.Legacy):
+        return LEGACY
+    return Behavior(_rules(written.up, asked.HPA_BEHAVIOR.up), _rules(written.down, asked.HPA_BEHAVIOR.down))
+
+
 def prepare(ref: WorkloadRef, policy: asked.Policy) -> Plan:
     """The plan of one workload under one policy, with the HPA's defaults where the policy is silent."""
-    written = policy.behavior if isinstance(policy.behavior, asked.Behavior) else asked.Behavior()
-    behavior = Behavior(up=_rules(written.up, asked.HPA_BEHAVIOR.up), down=_rules(written.down, asked.HPA_BEHAVIOR.down))
     return Plan(
         Workload(ref, policy),
         tuple(map(_goal, policy.signals)),
-        behavior,
+        _behavior(policy.behavior),
         fingerprint(policy),
         every_s=policy.every,
         strict=policy.parity is asked.Parity.STRICT,

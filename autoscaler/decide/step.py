@@ -19,6 +19,7 @@ from autoscaler.model.policy import Mode
 from autoscaler.model.signal import Missing
 
 CYCLE_S = 15.0
+ALONE = Fleet()
 LONGEST_STALE_S = 60.0  # a state this old, or three cycles old, is not acted on
 
 
@@ -38,7 +39,7 @@ def step(
     *,
     cycle_s: float = CYCLE_S,
     wake: bool = False,
-    fleet: Fleet = Fleet(),
+    fleet: Fleet = ALONE,
     fleet_resumed: float | None = None,
 ) -> Stepped:
     """Decide for these workloads. A cycle may come in slices that hand on the fleet's memory.
@@ -111,9 +112,9 @@ def _blind(plan: Plan, look: Seen, state: Missing, memory: Memory, now: float) -
 
 def _decided(turn: Turn, brake: Brake) -> tuple[Decision, Memory]:
     act = turn.policy.mode is Mode.ACT
-    if act and turn.by_load and turn.count < turn.current and turn.current > turn.memory.freed:
-        if brake.holds(turn.plan.ref.key):
-            turn.hold(Reason.FLEET_BRAKE, Stage.GUARD, latched=brake.latched is not None)
+    shrinks = act and turn.by_load and turn.count < turn.current and turn.current > turn.memory.freed
+    if shrinks and brake.holds(turn.plan.ref.key):
+        turn.hold(Reason.FLEET_BRAKE, Stage.GUARD, latched=brake.latched is not None)
     replace: tuple[Replacement, ...] = ()
     if turn.reason not in (Reason.PAUSED, Reason.STALE_STATE):
         replace, said = replacements(turn.plan.workload, turn.seen, turn.memory, desired=turn.count, now=turn.now)

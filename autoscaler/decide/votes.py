@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from autoscaler.decide.hpa import Behavior, average_value, milli, value
+from autoscaler.decide.hpa import Behavior, Legacy, average_value, milli, value
 from autoscaler.decide.memory import Good, Memory
 from autoscaler.decide.plan import Goal
 from autoscaler.model.decision import Fact, Reason, Stage, Step
@@ -36,7 +36,7 @@ class Ballot(msgspec.Struct, frozen=True):
 
     state: TargetState
     current: int
-    behavior: Behavior
+    behavior: Behavior | Legacy
     memory: Memory
     vouchers: Mapping[str, Reading]
     now: float
@@ -90,7 +90,9 @@ def _counted(goal: Goal, reading: Series, ballot: Ballot, *, waived: bool) -> Vo
     at_most = goal.asked.at_most
     if at_most is not None and asked > at_most:
         facts["asked"] = asked
-        return Vote(at_most, Step(Stage.SIGNAL, current, at_most, Reason.AT_MOST, facts), measured=_measured(goal, reading))
+        return Vote(
+            at_most, Step(Stage.SIGNAL, current, at_most, Reason.AT_MOST, facts), measured=_measured(goal, reading)
+        )
     step = Step(Stage.SIGNAL, current, asked, _reason(goal, asked, load, ballot), facts)
     return Vote(asked, step, measured=_measured(goal, reading))
 
@@ -203,7 +205,9 @@ def _rung(rungs: Sequence[LoadStep], load: float) -> int:
     return max((rung.replicas for rung in rungs if load > rung.above), default=0)
 
 
-def kept(memory: Memory, goals: Sequence[Goal], votes: Sequence[Vote], readings: Sequence[Reading], now: float) -> Memory:
+def kept(
+    memory: Memory, goals: Sequence[Goal], votes: Sequence[Vote], readings: Sequence[Reading], now: float
+) -> Memory:
     """The memory with what later votes fall back on: last good loads, and which signals name instances."""
     good = {
         goal.signal: Good(each.measured, now)

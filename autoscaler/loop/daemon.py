@@ -8,16 +8,16 @@ from typing import Any
 
 import msgspec
 
-from autoscaler.decide.plan import Plan, prepare
+from autoscaler.decide.plan import Plan
 from autoscaler.errors import AutoscalerError, LeaseError, PolicyError
 from autoscaler.loop.act import Actor
 from autoscaler.loop.board import Board
 from autoscaler.loop.cadence import Cadence
+from autoscaler.loop.claims import claimed
 from autoscaler.loop.cycle import Cycle
-from autoscaler.loop.desk import FLEET
+from autoscaler.loop.desk import FLEET, Words, words
 from autoscaler.loop.keeper import Keeper
 from autoscaler.loop.registry import Targets
-from autoscaler.model.observation import Override, Pause
 from autoscaler.model.operation import Operation
 from autoscaler.model.policy import PolicySet
 from autoscaler.ports import Clock, Fact, FactKind, Lease, PolicySource, Record, RecordKind, Revision
@@ -25,9 +25,6 @@ from autoscaler.ports import Clock, Fact, FactKind, Lease, PolicySource, Record,
 SNAPSHOT_S = 60.0
 LEASE_S = 2.0
 CLEAN = "@clean"  # the fact that the last stop was a clean one
-
-_pause = msgspec.json.Decoder(Pause).decode
-_override = msgspec.json.Decoder(Override).decode
 
 Load = Callable[[Sequence[tuple[str, str]], str], PolicySet]
 
@@ -55,8 +52,7 @@ class Daemon:
         self._stop = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._watched: set[str] = set()
-        self._pauses: dict[str, Pause] = {}
-        self._overrides: dict[str, Override] = {}
+        self._words = Words()
         self._snapshot_at = parts.clock.monotonic()
         self._loaded = asyncio.Event()
         parts.keeper.fault = self._fault
@@ -98,9 +94,9 @@ class Daemon:
         if defect is not None:
             raise defect
 
-    def control(self, pauses: dict[str, Pause], overrides: dict[str, Override]) -> None:
+    def control(self, said: Words) -> None:
         """What people said, as of now; decided by from the next cycle on, which starts at once."""
-        self._pauses, self._overrides = pauses, overrides
+        self._words = said
         self.hurry()
 
     # one turn
@@ -140,9 +136,13 @@ class Daemon:
             await parts.keeper.put(parts.cycle.snapshot())
 
     def _apply_controls(self) -> None:
-        plans = self._parts.cycle.plans
+        plans, said = self._parts.cycle.plans, self._words
+        everywhere = said.pauses.get(FLEET)
         for key, plan in plans.items():
-            plans[key] = plan.controlled(self._pauses.get(FLEET) or self._pauses.get(key), self._overrides.get(key))
+            plans[key] = plan.controlled(
+                everywhere or said.pauses.get(key), said.overrides.get(key), said.resumed.get(key)
+            )
+        self._parts.cycle.fleet_resumed = said.resumed.get(FLEET)
 
     # starting again
 
@@ -152,11 +152,7 @@ class Daemon:
         clean = any(each.kind is FactKind.MEMORY and each.key == CLEAN for each in facts)
         await parts.keeper.put([Fact(FactKind.MEMORY, CLEAN, None)])
         parts.cycle.restore([each for each in facts if each.key != CLEAN], clean=clean)
-        for fact in facts:
-            if fact.value is not None and fact.kind is FactKind.PAUSE:
-                self._pauses[fact.key] = _pause(fact.value)
-            elif fact.value is not None and fact.kind is FactKind.OVERRIDE:
-                self._overrides[fact.key] = _override(fact.value)
+        self._words = words(facts)
         self._left = facts
 
     async def _resume_operations(self) -> None:
@@ -193,6 +189,7 @@ class Daemon:
             return
         plans = self._plans(loaded)
         gone = set(parts.cycle.plans) - set(plans)
+        await parts.cycle.release(gone)
         parts.cycle.plans = plans
         self._apply_controls()
         parts.board.activated(loaded, [plan.workload for plan in plans.values()])
@@ -208,7 +205,13 @@ class Daemon:
         self.hurry()
 
     def _plans(self, loaded: PolicySet) -> dict[str, Plan]:
-        return {ref.key: prepare(ref, policy) for ref, policy in self._parts.targets.discover(loaded.policies)}
+        """One plan per workload, in the order of their keys."""
+        steering = {key: plan.workload.policy.name for key, plan in self._parts.cycle.plans.items()}
+        claims = claimed(self._parts.targets.discover(loaded.policies), steering)
+        for claim in claims:
+            if claim.refused:
+                self._fault(claim.sentence())
+        return {claim.ref.key: claim.plan() for claim in claims}
 
     # beside the beat
 

@@ -43,8 +43,8 @@ def rehearse(plan: Plan, look: Seen, past: Mapping[str, Past], *, now: float, cy
         readings = tuple(_reading(past.get(name, ()), beat) for name in names)
         assert isinstance(state, TargetState)
         seen = Seen(state=msgspec.structs.replace(state, at=at), readings=readings)
-        _, memories = step([plan], [seen], memories, at, cycle_s=cycle_s)
-    (decision,), _ = step([plan], [look], memories, now, cycle_s=cycle_s)
+        memories = step([plan], [seen], memories, at, cycle_s=cycle_s).memories
+    (decision,) = step([plan], [look], memories, now, cycle_s=cycle_s).decisions
     return decision
 
 

@@ -83,6 +83,7 @@ class Reason(enum.Enum):
     FOREIGN_COUNT = "foreign_count"
     HELD_ZERO_BY_OWNER = "held_zero_by_owner"
     RESUMED = "resumed"
+    RELEASED = "released"
     PAUSED = "paused"
     OVERRIDE = "override"
     OBSERVED = "observed"

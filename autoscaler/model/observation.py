@@ -57,8 +57,9 @@ class Ask(msgspec.Struct, frozen=True):
 class Seen(msgspec.Struct, frozen=True):
     """What one cycle saw of one workload: readings in the order of the policy's signals.
 
-    `vouchers` are the readings of `zero_if` queries by the signal's name. `state.desired` is never None here. `busy` says that a count of ours is not carried out yet, `removing` that
-    instances of ours are on their way out, `replacing` which instances are being replaced.
+    `vouchers` are the readings of `zero_if` queries by the signal's name. `state.desired` is never None here. `busy`
+    says that a count of ours is not carried out yet, `removing` that instances of ours are on their way out,
+    `replacing` which instances are being replaced.
     """
 
     state: TargetState | Missing

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from autoscaler.decide.brake import Fleet
 from autoscaler.decide.memory import Memory
 from autoscaler.decide.plan import prepare
 from autoscaler.decide.step import applied, step
@@ -88,6 +89,7 @@ class Story:
         self.cycle_s = cycle_s
         self.now = start
         self.memories: dict[str, Memory] = {}
+        self.fleet = Fleet()
         self.decisions: list[Decision] = []
         self.rollout = False
         self.instances: tuple[Instance, ...] = ()
@@ -122,13 +124,16 @@ class Story:
     def cycle(self, *read: Reading, seen: Seen | None = None, wake: bool = False) -> Decision:
         """One cycle with these readings, in the order of the signals; what it orders is carried out."""
         look = seen or Seen(state=self.state(), readings=read)
-        (made,), self.memories = step([self.plan], [look], self.memories, self.now, cycle_s=self.cycle_s, wake=wake)
+        stepped = step([self.plan], [look], self.memories, self.now, cycle_s=self.cycle_s, wake=wake, fleet=self.fleet)
+        (made,), self.memories, self.fleet = stepped.decisions, stepped.memories, stepped.fleet
         self.decisions.append(made)
         if self.ready_follows:
             self.ready = self.count
         if made.act and made.changes:
             memory = self.memories[REF.key]
-            self.memories[REF.key] = applied(self.plan, memory, before=made.current, count=made.desired, now=self.now)
+            self.memories[REF.key] = applied(
+                self.plan, memory, before=made.current, count=made.desired, now=self.now, reason=made.reason.value
+            )
             self.count = made.desired
             self.ready = min(self.ready, self.count)
         self.now += self.cycle_s

@@ -33,7 +33,9 @@ class KubernetesTarget(Node, frozen=True, kw_only=True):
 class Ready(Node, frozen=True, kw_only=True):
     """How a worker process says that it is ready: GET answers 2xx."""
 
-    path: Annotated[str, Meta(description="path asked for on the worker's port", pattern="^/", examples=["/ready"])] = "/"
+    path: Annotated[str, Meta(description="path asked for on the worker's port", pattern="^/", examples=["/ready"])] = (
+        "/"
+    )
     every: Annotated[float, Meta(gt=0, description="time between two probes", extra=DURATION)] = 1.0
     failures: Annotated[int, Meta(ge=1, description="probes in a row that must fail before it counts as sick")] = 3
 
