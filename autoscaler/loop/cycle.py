@@ -271,4 +271,4 @@ class Cycle:
             self.memories.pop(key, None)
             self._saved.pop(key, None)
         self._observer.forget(keys)
-        return [Fact(FactKind.MEMORY, key, None) for key in keys]
+        return [Fact(kind, key, None) for kind in (FactKind.MEMORY, FactKind.INTENT) for key in sorted(keys)]

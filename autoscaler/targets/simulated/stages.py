@@ -71,9 +71,6 @@ class Stages:
         if operation.version and operation.version != str(workload.version):
             detail = f"{workload.writer} set another count in the meantime; nothing changed"
             return Outcome(operation, OutcomeKind.CONFLICT, now, detail)
-        if workload.limit is not None and operation.count > max(workload.limit, operation.before):
-            detail = f"{workload.limit_reason}: {operation.count} asked for, {workload.limit} is the limit"
-            return Outcome(operation, OutcomeKind.REFUSED, now, detail)
         more = operation.count - len(workload.counted())
         if more == 0:
             return Outcome(operation, OutcomeKind.APPLIED, now, count=operation.count)
