@@ -99,7 +99,7 @@ async def dry_run(settings: Settings, *, current: int | None = None) -> list[Dec
     AutoscalerError for policies that do not load and platforms that cannot be had.
     """
     from autoscaler.clock import SystemClock
-    from autoscaler.store.policy_folder import identity, read
+    from autoscaler.store.policy_files import identity, read
 
     clock = SystemClock()
     texts = read([Path(each) for each in settings.policies])

@@ -11,7 +11,7 @@ from autoscaler import settings
 from autoscaler.cli.root import config
 from autoscaler.policy.defaults import as_yaml, resolved
 from autoscaler.policy.load import load
-from autoscaler.store.policy_folder import identity, read
+from autoscaler.store.policy_files import identity, read
 
 
 @click.command("validate")

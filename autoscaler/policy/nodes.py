@@ -38,16 +38,21 @@ _WORDS: dict[str, Scalar] = {
 
 
 class Problem(msgspec.Struct, frozen=True, order=True):
-    """One thing that is wrong with a policy file: where, what, and what to do about it."""
+    """One thing that is wrong with a policy file: where, what, and what to do about it.
+
+    `whose` names the policy that inherits what stands there.
+    """
 
     file: str
     line: int
     column: int
     sentence: str
     hint: str = ""
+    whose: str = ""
 
     def __str__(self) -> str:
         said = f"{self.file}:{self.line}:{self.column}: {self.sentence}"
+        said = f"{said} (used by {self.whose})" if self.whose else said
         return f"{said}\n  hint: {self.hint}" if self.hint else said
 
 

@@ -111,9 +111,7 @@ class _Walk:
     def facts(self) -> Facts:
         """What was seen."""
         found = tuple(Selector(text, ranged) for text, ranged in self.found.items()) if self.printable else None
-        return Facts(
-            found, frozenset(self._metrics), frozenset(self._functions), tuple(self._windows), self._divides
-        )
+        return Facts(found, frozenset(self._metrics), frozenset(self._functions), tuple(self._windows), self._divides)
 
     def _select(self, node: Any) -> None:
         names = [each.value for each in node.matchers.matchers if each.name == "__name__"]

@@ -27,7 +27,11 @@ _PERCENT = re.compile(_PLAIN + "%")
 _QUANTITY = re.compile(_PLAIN + f"({'|'.join(sorted(_SIZES, key=len, reverse=True))})")
 
 # The same as patterns of a JSON Schema.
-PATTERNS = {"duration": f"^{_DURATION.pattern}$", "percent": f"^{_PERCENT.pattern}$", "quantity": f"^{_QUANTITY.pattern}$"}
+PATTERNS = {
+    "duration": f"^{_DURATION.pattern}$",
+    "percent": f"^{_PERCENT.pattern}$",
+    "quantity": f"^{_QUANTITY.pattern}$",
+}
 
 
 def seconds(text: str) -> float | None:

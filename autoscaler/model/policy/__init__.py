@@ -9,7 +9,19 @@ from __future__ import annotations
 from autoscaler.model.policy.behavior import HPA_BEHAVIOR, Behavior, Direction, Legacy, Rate, Reversals, Select
 from autoscaler.model.policy.lifecycle import BeforeStop, Lifecycle, Recycle, When
 from autoscaler.model.policy.node import DURATION, NUMBER, PERCENT, QUANTITY, Name, Node, Seconds
-from autoscaler.model.policy.policy import Combine, Idle, Kind, Mode, OnDoubt, Parity, Placed, Policy, PolicySet, Window
+from autoscaler.model.policy.policy import (
+    Combine,
+    Idle,
+    Kind,
+    Mode,
+    OnDoubt,
+    Parity,
+    Placed,
+    Policy,
+    PolicySet,
+    Scope,
+    Window,
+)
 from autoscaler.model.policy.signal import (
     Empty,
     Failing,
@@ -64,6 +76,7 @@ __all__ = [
     "Replicas",
     "Resource",
     "Reversals",
+    "Scope",
     "Scrape",
     "ScrapeMode",
     "Seconds",

@@ -96,6 +96,13 @@ class Policy(Node, frozen=True, kw_only=True):
     version: Annotated[int, Meta(ge=1, le=1, description="the language's version")] = 1
 
 
+class Scope(Node, frozen=True, kw_only=True):
+    """Which policies a document of defaults is for: those of one namespace or of one compose project."""
+
+    namespace: Annotated[Name, Meta(description="policies of this Kubernetes namespace")] | None = None
+    project: Annotated[Name, Meta(description="policies of this compose project")] | None = None
+
+
 class Placed(msgspec.Struct, frozen=True):
     """A policy with the place it was read from: `file:line`."""
 
