@@ -229,7 +229,7 @@ def test_one_workload_of_an_idle_policy_sleeps_and_wakes_at_the_front_door() -> 
             house.dial.values["door"] = 3.0
             await asyncio.sleep(16)
             assert house.count() == 1
-            lines = await house.desk.history("web")
-            assert [line.reason for line in lines.lines if line.kind == "decision"][-1:0:-1].count("woken") == 1
+            lines = (await house.desk.history("web")).lines
+            assert "woken" in [line.reason for line in lines]
 
     run(story())
