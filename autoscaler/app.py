@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
 from autoscaler import log
+from autoscaler.clients.prometheus import PrometheusClient
 from autoscaler.decide.plan import Plan, prepare
 from autoscaler.errors import SettingsError, SourceError, UsageError
 from autoscaler.loop.act import Actor, Underway
@@ -22,15 +23,18 @@ from autoscaler.loop.keeper import Keeper
 from autoscaler.loop.log_sink import LogSink
 from autoscaler.loop.observe import Observer
 from autoscaler.loop.registry import PLATFORMS, Targets
-from autoscaler.loop.rehearse import Past, reach_s, rehearse
-from autoscaler.model.decision import Decision
+from autoscaler.loop.rehearse import Foresight, foretold, reach_s, rehearse
+from autoscaler.model.observation import Ask
 from autoscaler.model.operation import Operation
 from autoscaler.model.policy import ScrapeMode
+from autoscaler.model.signal import Reading
 from autoscaler.policy.load import load
 from autoscaler.policy.placeholders import fill
 from autoscaler.ports import Clock, Source, Target
 from autoscaler.settings import Settings
+from autoscaler.sources.intervals import Intervals
 
+ANSWER_S = 5.0
 BETWEEN_SCRAPES_S = 1.0  # a counter has a rate only once it was read twice
 
 
@@ -39,6 +43,8 @@ class Adapters(msgspec.Struct, frozen=True):
 
     targets: Targets
     sources: Mapping[str, Source]
+    prometheus: PrometheusClient
+    intervals: Intervals
 
 
 async def run(
@@ -92,13 +98,14 @@ async def run(
         log.event("stopped")
 
 
-async def dry_run(settings: Settings, *, current: int | None = None) -> list[Decision]:
+async def dry_run(settings: Settings, *, current: int | None = None) -> Foresight:
     """What a daemon with these settings would decide now, had it run before. Changes nothing.
 
     With `current` no platform is asked: every workload is taken to have that many ready instances. Raises
-    AutoscalerError for policies that do not load and platforms that cannot be had.
+    AutoscalerError for policies that do not load, platforms that cannot be had and a Prometheus that does not answer.
     """
     from autoscaler.clock import SystemClock
+    from autoscaler.sources.window import beats
     from autoscaler.store.policy_files import identity, read
 
     clock = SystemClock()
@@ -109,33 +116,60 @@ async def dry_run(settings: Settings, *, current: int | None = None) -> list[Dec
         if adapters.targets.faults:
             raise UsageError("\n".join(adapters.targets.faults.values()), hint="--current N asks no platform")
         plans = [prepare(ref, policy) for ref, policy in found]
+        signals = [each for plan in plans for each in plan.workload.policy.signals]
+        if any(each.prometheus is not None for each in signals):
+            await _answering(adapters.prometheus)
+        reach = max((reach_s(plan, settings.cycle) for plan in plans), default=0.0)
+        times, notes = beats(clock.now(), reach, settings.cycle), list[str]()
+        pasts = [await _past(settings, plan, times, adapters.intervals, notes) for plan in plans]
         observer = Observer(adapters.targets, adapters.sources)
         seen = await observer.look(plans, Underway(), clock.now(), wake=False)
-        signals = [each for plan in plans for each in plan.workload.policy.signals]
         if any(each.scrape is not None and each.scrape.mode is ScrapeMode.RATE for each in signals):
             await clock.sleep(BETWEEN_SCRAPES_S)
             seen = await observer.look(plans, Underway(), clock.now(), wake=False)
         now = clock.now()
-        return [
-            rehearse(plan, look, await _past(settings, plan, now), now=now, cycle_s=settings.cycle)
-            for plan, look in zip(plans, seen, strict=True)
+        decided = [
+            rehearse(plan, look, times, past, now=now, cycle_s=settings.cycle)
+            for plan, look, past in zip(plans, seen, pasts, strict=True)
         ]
+        return Foresight(
+            at=now,
+            cycle_s=settings.cycle,
+            prometheus=adapters.prometheus.url,
+            pretended=current,
+            notes=tuple(dict.fromkeys(notes)),
+            workloads=tuple(map(foretold, plans, decided)),
+        )
 
 
-async def _past(settings: Settings, plan: Plan, now: float) -> dict[str, Past]:
-    """What each query of a plan gave lately; nothing where Prometheus does not tell."""
+async def _answering(client: PrometheusClient) -> None:
+    """Raises SourceError with a way out where Prometheus does not answer at all."""
+    try:
+        await client.instant("1", ANSWER_S)
+    except SourceError as error:
+        way_out = "set prometheus.url in the settings, or AUTOSCALER_PROMETHEUS_URL"
+        raise SourceError(f"Prometheus does not answer: {error.message}", hint=way_out) from None
+
+
+async def _past(
+    settings: Settings, plan: Plan, times: Sequence[float], intervals: Intervals, notes: list[str]
+) -> dict[str, Sequence[Reading]]:
+    """The readings each query of a plan gave lately; without those Prometheus does not tell, and a note of them."""
     from autoscaler.clients.prometheus_range import RangeClient
     from autoscaler.sources.window import window
 
     client = RangeClient(settings.prometheus.url)
-    past: dict[str, Past] = {}
+    past: dict[str, Sequence[Reading]] = {}
     for each in plan.workload.policy.signals:
-        if each.prometheus is not None:
-            query, reach = fill(each.prometheus, plan.ref), reach_s(plan, settings.cycle)
-            try:
-                past[each.name] = await window(client, query, reach_s=reach, now=now, every_s=settings.cycle)
-            except SourceError as error:
-                log.event("past unknown", level=log.WARNING, policy=plan.workload.policy.name, text=error.message)
+        name = f"{plan.workload.policy.name}, {each.name}"
+        if each.prometheus is None:
+            notes.append(f"{name}: read from the instances, so what it was before is not known")
+            continue
+        ask = Ask(plan.ref, each, fill(each.prometheus, plan.ref))
+        try:
+            past[each.name] = await window(client, ask, times, settings.cycle, intervals)
+        except SourceError as error:
+            notes.append(f"{name}: {error.message}")
     await client.close()
     return past
 
@@ -145,7 +179,6 @@ async def _adapters(
     settings: Settings, clock: Clock, *, read_only: bool, current: int | None = None
 ) -> AsyncIterator[Adapters]:
     """Platforms and sources, built when they are first needed, closed at the end."""
-    from autoscaler.clients.prometheus import PrometheusClient
     from autoscaler.sources.prometheus import PrometheusSource
     from autoscaler.sources.scrape import ScrapeSource
     from autoscaler.targets.pretended import PretendedTarget
@@ -161,10 +194,11 @@ async def _adapters(
     if read_only:
         makers = {name: lambda make=make: ReadOnly(make(), clock) for name, make in makers.items()}  # type: ignore[misc]
     targets = Targets(makers)
-    client = PrometheusClient(settings.prometheus.url)
+    client, intervals = PrometheusClient(settings.prometheus.url), Intervals()
     scrape = ScrapeSource(clock)
     try:
-        yield Adapters(targets, {"prometheus": PrometheusSource(client), "scrape": scrape})
+        sources: dict[str, Source] = {"prometheus": PrometheusSource(client, intervals=intervals), "scrape": scrape}
+        yield Adapters(targets, sources, client, intervals)
     finally:
         for target in targets.made().values():
             await target.close()

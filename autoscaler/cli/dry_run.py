@@ -11,28 +11,58 @@ import msgspec
 
 from autoscaler import settings
 from autoscaler.cli.root import config, output
+from autoscaler.cli.table import table
 from autoscaler.cli.talk import print_json
-from autoscaler.decide.explain import explain
+from autoscaler.clock import text as written
+from autoscaler.decide.explain import sentence, span
+from autoscaler.loop.rehearse import Foresight, Foretold
+from autoscaler.model.decision import Reason
 
 
 @click.command("dry-run")
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--current", type=click.IntRange(min=0), help="Pretend this count, without asking any platform.")
+@click.option("--steps", is_flag=True, help="Below each workload all steps of its decision.")
 @output
 @config
-def command(paths: tuple[Path, ...], current: int | None, form: str, config: Path | None) -> None:
+def command(paths: tuple[Path, ...], current: int | None, steps: bool, form: str, config: Path | None) -> None:
     """Say what the policies at PATHS would do now, with the recent past read from Prometheus. Changes nothing."""
     from autoscaler.app import dry_run
 
     chosen = settings.load(config, os.environ)
     if paths:
         chosen = msgspec.structs.replace(chosen, policies=tuple(map(str, paths)))
-    decisions = asyncio.run(dry_run(chosen, current=current))
+    seen = asyncio.run(dry_run(chosen, current=current))
     if form == "json":
-        print_json(decisions)
+        print_json(seen)
         return
-    if not decisions:
-        click.echo("no policies there")
-    for decision in decisions:
-        click.echo(f"{decision.ref.key}  (policy {decision.policy})")
-        click.echo("\n".join(f"  {line}" for line in explain(decision)))
+    click.echo(_head(seen))
+    if not seen.workloads:
+        click.echo("\nno policies there")
+        return
+    click.echo("")
+    click.echo(table(("WORKLOAD", "POLICY", "COUNT", "REASON", "BECAUSE"), [_row(each) for each in seen.workloads]))
+    if steps:
+        for each in seen.workloads:
+            click.echo("\n".join(["", each.key, *(f"  {line}" for line in each.lines)]))
+    for note in seen.notes:
+        click.echo(f"\nnote: {note}")
+
+
+def _head(seen: Foresight) -> str:
+    changes = sum(each.current != each.desired for each in seen.workloads)
+    said = [
+        f"Dry run at {written(seen.at)}: nothing is changed.",
+        f"{changes} of {len(seen.workloads)} workloads would change, in a cycle of {span(seen.cycle_s)}.",
+        f"Prometheus: {seen.prometheus}",
+    ]
+    if seen.pretended is not None:
+        said.append(f"No platform was asked: each workload is taken to have {seen.pretended} ready instances.")
+    return "\n".join(said)
+
+
+def _row(each: Foretold) -> tuple[str, ...]:
+    count = f"{each.current} stays" if each.current == each.desired else f"{each.current} → {each.desired}"
+    note = "[observe] " if each.mode == "observe" else ""
+    missing = [sentence(step) for step in each.decision.steps if step.reason is Reason.SIGNAL_MISSING]
+    return each.key, each.policy, count, each.reason, note + "; ".join([each.because, *missing])

@@ -23,6 +23,8 @@ class Processes:
     """Starts processes and reaps those it started."""
 
     def __init__(self) -> None:
+        if not (_PROC / "self" / "stat").exists():
+            raise Refused("worker processes need Linux: there is no /proc here", hint="use compose or Kubernetes")
         self._children: dict[int, subprocess.Popen[bytes]] = {}
 
     def start(self, tag: str, command: Sequence[str], env: Mapping[str, str], log: Path) -> tuple[int, int]:

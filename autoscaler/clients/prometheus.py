@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+import os
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 import aiohttp
 import msgspec
@@ -14,6 +14,7 @@ from autoscaler.log import redact
 
 IN_FLIGHT = 16
 CONNECT_S = 3.0
+MOST_BYTES = 32 * 1024 * 1024
 SHORT = 200  # characters of a strange answer worth showing
 
 
@@ -56,24 +57,46 @@ class PrometheusClient:
         parts = urlsplit(url)
         bare = parts._replace(netloc=parts.netloc.rpartition("@")[2])
         self.url = urlunsplit(bare).rstrip("/")
-        self._auth = aiohttp.BasicAuth(parts.username, parts.password or "") if parts.username else None
+        user, password = unquote(parts.username or ""), unquote(parts.password or "")
+        self._headers = {"Authorization": aiohttp.encode_basic_auth(user, password)} if user or password else {}
         self._session: aiohttp.ClientSession | None = None
 
     async def instant(self, query: str, timeout_s: float) -> Answer:
         """The server's answer to a query as of now. Raises SourceError with one sentence for anything but an answer."""
         if self._session is None:
             connector = aiohttp.TCPConnector(limit=IN_FLIGHT)
-            self._session = aiohttp.ClientSession(auth=self._auth, connector=connector)
-        timeout = aiohttp.ClientTimeout(total=timeout_s, sock_connect=CONNECT_S)
-        url = f"{self.url}/api/v1/query"
+            self._session = aiohttp.ClientSession(headers=self._headers, connector=connector)
         try:
-            async with self._session.post(url, data={"query": query}, timeout=timeout) as answer:
-                content = await answer.read()
-                return _decoded(content, answer.status, self.url)
+            async with asyncio.timeout(timeout_s):
+                try:
+                    return await self._post(self._session, query, timeout_s)
+                except (aiohttp.ServerDisconnectedError, ConnectionResetError):
+                    # An idle connection the server had closed, in a restart for example. Asking twice harms nobody.
+                    return await self._post(self._session, query, timeout_s)
+        except aiohttp.ConnectionTimeoutError:
+            raise SourceError(f"{self.url}: cannot connect within {CONNECT_S:g} s") from None
         except TimeoutError:
-            raise SourceError(f"{self.url}: no answer within {timeout_s:g} s") from None
-        except aiohttp.ClientError as error:
+            raise SourceError(f"{self.url}: no answer within {timeout_s:.3g} s") from None
+        except aiohttp.ClientPayloadError:
+            raise SourceError(f"{self.url}: the connection was cut in the middle of the answer") from None
+        except (aiohttp.ClientError, OSError, ValueError) as error:
             raise SourceError(f"{self.url}: {_why(error)}") from None
+
+    async def _post(self, session: aiohttp.ClientSession, query: str, timeout_s: float) -> Answer:
+        # The server is told the limit too, so that it does not go on with what nobody waits for.
+        words = {"query": query, "timeout": f"{timeout_s:.3f}"}
+        limits = aiohttp.ClientTimeout(total=None, sock_connect=min(CONNECT_S, timeout_s))
+        url = f"{self.url}/api/v1/query"
+        async with session.post(url, data=words, timeout=limits, allow_redirects=False) as answer:
+            if 300 <= answer.status < 400:  # followed, the query would be lost on the way
+                raise SourceError(f"{self.url}: sends us on to {redact(answer.headers.get('Location', '?'))}")
+            content = bytearray()
+            async for chunk in answer.content.iter_any():
+                content += chunk
+                if len(content) > MOST_BYTES:
+                    answer.close()
+                    raise SourceError(f"{self.url}: the answer is larger than {MOST_BYTES >> 20} MiB")
+            return _decoded(bytes(content), answer.status, self.url)
 
     async def close(self) -> None:
         """Close the session."""
@@ -87,11 +110,11 @@ def _decoded(content: bytes, status: int, url: str) -> Answer:
         body = _body(content)
         if body.status == "success" and body.data is not None and status == 200:
             return Answer(_samples(body.data, url), body.warnings or ())
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         shown = " ".join(redact(content[:SHORT].decode(errors="replace")).split())
         raise SourceError(f"{url}: HTTP {status}, which is not an answer of Prometheus: {shown or 'empty'}") from None
     kind = f"{body.errorType}: " if body.errorType else ""
-    raise SourceError(f"{url}: HTTP {status}: {kind}{redact(body.error) or 'no reason given'}")
+    raise SourceError(f"{url}: HTTP {status}: {kind}{redact(body.error[:SHORT]) or 'no reason given'}")
 
 
 def _samples(data: _Data, url: str) -> tuple[Sample, ...]:
@@ -99,11 +122,14 @@ def _samples(data: _Data, url: str) -> tuple[Sample, ...]:
         return _vector(data.result)
     if data.resultType == "scalar":
         return (Sample(_scalar(data.result)),)
-    raise SourceError(f"{url}: the query gives a {data.resultType}, not a value now: leave the range out")
+    way_out = ": leave the range out" if data.resultType == "matrix" else ""
+    raise SourceError(f"{url}: the query gives a {data.resultType}, not a value now{way_out}")
 
 
-def _why(error: Any) -> str:
+def _why(error: Exception) -> str:
     """A library's exception in a few words, without addresses of objects."""
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return "cannot connect: no such host"
     if isinstance(error, aiohttp.ClientConnectorError):
-        return f"cannot connect: {error.os_error.strerror or error.os_error}"
+        return f"cannot connect: {os.strerror(error.os_error.errno) if error.os_error.errno else error.os_error}"
     return redact(str(error)) or type(error).__name__

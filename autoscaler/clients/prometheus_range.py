@@ -1,15 +1,17 @@
 """Ranges from Prometheus through prometheus-api-client, for runs that may block a thread: dry runs and backtests.
 
-The library has no time limit of its own, retries for seconds and puts a long query into the address; the session given
-to it here does none of that.
+The library has no time limit of its own, retries for seconds, puts a long query into the address and drops warnings;
+the session given to it here does none of that.
 """
 
 from __future__ import annotations
 
 import asyncio
+import re
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import requests
 from prometheus_api_client import PrometheusConnect
 from prometheus_api_client.exceptions import PrometheusApiClientException
@@ -19,16 +21,36 @@ from autoscaler.errors import SourceError
 from autoscaler.log import redact
 
 TIMEOUT_S = 20.0
+SHORT = 200
 
-Values = dict[float, str]  # one series: the time in seconds → the value as text
+_REASON = re.compile(r'"error":"((?:\\.|[^"\\])*)"')
+
+
+class Ranged(msgspec.Struct, frozen=True):
+    """One series over time: its labels, and the time in seconds → the value as text."""
+
+    metric: dict[str, str]
+    values: dict[float, str]
+
+
+class Told(msgspec.Struct, frozen=True):
+    """What the server said of a range, with its warnings."""
+
+    series: tuple[Ranged, ...]
+    warnings: tuple[str, ...] = ()
 
 
 class _Session(requests.Session):
-    """Sends parameters in the body: a query may be longer than an address."""
+    """Sends parameters in the body, for a query may be longer than an address, and keeps the last answer's warnings."""
+
+    warnings: tuple[str, ...] = ()
 
     def request(self, method: str | bytes, url: str | bytes, *args: Any, **kwargs: Any) -> requests.Response:
         kwargs["data"] = kwargs.pop("params", None)
-        return super().request(method, url, *args, **kwargs)
+        answer = super().request(method, url, *args, **kwargs)
+        found = answer.json().get("warnings") if b'"warnings"' in answer.content else None
+        self.warnings = tuple(map(str, found or ()))
+        return answer
 
 
 class RangeClient:
@@ -37,25 +59,38 @@ class RangeClient:
     def __init__(self, url: str) -> None:
         self._session = _Session()
         self._session.trust_env = False
-        self._url = url.rstrip("/")
         self._server = PrometheusConnect(
-            url=self._url, session=self._session, retry=Retry(0), timeout=TIMEOUT_S, method="POST"
+            url=url.rstrip("/"), session=self._session, retry=Retry(0), timeout=TIMEOUT_S, method="POST"
         )
 
-    async def window(self, query: str, start: float, end: float, step_s: float) -> list[Values]:
-        """Every series of a query between two times, `step_s` seconds apart. Raises SourceError with one sentence."""
+    async def window(self, query: str, start: float, end: float, step_s: float) -> Told:
+        """A query's series between two whole seconds, `step_s` seconds apart. Raises SourceError with one sentence."""
         return await asyncio.to_thread(self._window, query, start, end, step_s)
 
-    def _window(self, query: str, start: float, end: float, step_s: float) -> list[Values]:
+    def _window(self, query: str, start: float, end: float, step_s: float) -> Told:
         since, until = (datetime.fromtimestamp(at, UTC) for at in (start, end))
         try:
             found = self._server.custom_query_range(query, since, until, f"{step_s:g}")
-            return [{float(at): str(value) for at, value in series["values"]} for series in found]
+            series = tuple(
+                Ranged(dict(each["metric"]), {float(at): str(value) for at, value in each["values"]}) for each in found
+            )
+        except requests.Timeout:
+            raise SourceError(f"the past cannot be read: no answer within {TIMEOUT_S:g} s") from None
         except (requests.RequestException, PrometheusApiClientException) as error:
-            raise SourceError(redact(f"the past cannot be read from Prometheus: {error}")) from None
-        except (ValueError, KeyError, TypeError):
+            raise SourceError(f"the past cannot be read: {_why(error)}") from None
+        except (ValueError, KeyError, TypeError, AttributeError):
             raise SourceError("the past cannot be read: this is not an answer of Prometheus") from None
+        return Told(series, self._session.warnings)
 
     async def close(self) -> None:
         """Close the session."""
         self._session.close()
+
+
+def _why(error: Exception) -> str:
+    """A library's exception in a few words: the server's own reason where there is one."""
+    if isinstance(error, requests.ConnectionError):
+        return "cannot connect"
+    text = str(error)
+    reason = _REASON.search(text)
+    return redact(reason[1] if reason else text)[:SHORT]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from autoscaler.decide.hpa import LEGACY, Behavior, Legacy, Rate, Rules, Select
+from autoscaler.decide.hpa import DEFAULT_DOWN, DEFAULT_UP, LEGACY, Behavior, Legacy, Rate, Rules, Select, completed
 from autoscaler.decide.hpa import milli as to_milli
 from autoscaler.decide.memory import fingerprint
 from autoscaler.model import policy as asked
@@ -66,14 +66,13 @@ def _goal(signal: asked.Signal) -> Goal:
     return Goal(signal.name, "wake_above", signal.wake_above or 0.0, 0, signal)
 
 
-def _rules(given: asked.Direction, default: asked.Direction) -> Rules:
-    stabilization = default.stabilization if given.stabilization is None else given.stabilization
-    tolerance = default.tolerance if given.tolerance is None else given.tolerance
-    rates = default.rates if given.rates is None else given.rates
-    return Rules(
-        stabilization_s=stabilization or 0.0,
-        tolerance=tolerance or 0.0,
-        rates=tuple(Rate(replicas=r.replicas, percent=r.percent, period_s=r.per) for r in rates or ()),
+def _rules(given: asked.Direction, default: Rules) -> Rules:
+    rates = given.rates
+    return completed(
+        default,
+        stabilization_s=given.stabilization,
+        tolerance=given.tolerance,
+        rates=None if rates is None else tuple(Rate(r.per, r.replicas, r.percent) for r in rates),
         select=Select(given.select.value),
     )
 
@@ -81,7 +80,7 @@ def _rules(given: asked.Direction, default: asked.Direction) -> Rules:
 def _behavior(written: asked.Behavior | asked.Legacy) -> Behavior | Legacy:
     if isinstance(written, asked.Legacy):
         return LEGACY
-    return Behavior(_rules(written.up, asked.HPA_BEHAVIOR.up), _rules(written.down, asked.HPA_BEHAVIOR.down))
+    return Behavior(_rules(written.up, DEFAULT_UP), _rules(written.down, DEFAULT_DOWN))
 
 
 def prepare(ref: WorkloadRef, policy: asked.Policy) -> Plan:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from autoscaler.decide.hpa import Behavior, Legacy, average_value, milli, value
+from autoscaler.decide.hpa import Behavior, Legacy, average_value, cut, milli, value
 from autoscaler.decide.memory import Good, Memory
 from autoscaler.decide.plan import Goal
 from autoscaler.model.decision import Fact, Reason, Stage, Step
@@ -15,7 +15,6 @@ from autoscaler.model.signal import Missing, MissingWhy, Point, Reading, Series
 from autoscaler.model.target import TargetState
 
 COVERAGE = 0.8  # of the ready instances, unless the policy says otherwise
-MOST = 2**31 - 1
 
 
 class Vote(msgspec.Struct, frozen=True):
@@ -78,6 +77,10 @@ def _counted(goal: Goal, reading: Series, ballot: Ballot, *, waived: bool) -> Vo
         loaded = tuple(Point(_full(goal)) for _ in reading.unread)
         asked, load = _ask(goal, reading.points + loaded, ballot)
         asked = min(asked, current)
+    elif reading.unread and asked > current:
+        empty = tuple(Point(0.0) for _ in reading.unread)
+        asked, load = _ask(goal, reading.points + empty, ballot)
+        asked = max(asked, current)
     facts: dict[str, Fact] = {
         "signal": goal.signal, "goal": goal.kind, "load": load, "target": goal.target, "ready": ballot.state.ready,
     }  # fmt: skip
@@ -186,18 +189,18 @@ def _reason(goal: Goal, asked: int, load: float, ballot: Ballot) -> Reason:
 
 def _ask(goal: Goal, points: Sequence[Point], ballot: Ballot) -> tuple[int, float]:
     """The count and the load it was reckoned from: the sum for per_replica and steps, the mean for the ratio goals."""
-    total = points[0].value if len(points) == 1 else sum(point.value for point in points)
+    thousandths = sum([milli(point.value) for point in points])
     state, behavior = ballot.state, ballot.behavior
     if goal.kind == "steps":
-        return _rung(goal.asked.steps or (), total), total
+        return _rung(goal.asked.steps or (), thousandths / 1000), thousandths / 1000
     tolerance = (behavior.down.tolerance, behavior.up.tolerance)
     if goal.kind == "per_replica":
-        return min(average_value(milli(total), goal.milli, state.existing, tolerance), MOST), total
-    mean = total / len(points)
+        return average_value(thousandths, goal.milli, state.existing, tolerance), thousandths / 1000
     if goal.kind == "utilization":
-        percent = int(mean * 100)
+        percent = cut(thousandths * 100, 1000 * len(points))
         return value(percent, goal.milli, ballot.current, state.ready, tolerance), float(percent)
-    return value(milli(mean), goal.milli, ballot.current, state.ready, tolerance), mean
+    average = cut(thousandths, len(points))
+    return value(average, goal.milli, ballot.current, state.ready, tolerance), average / 1000
 
 
 def _rung(rungs: Sequence[LoadStep], load: float) -> int:

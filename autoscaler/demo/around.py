@@ -18,6 +18,7 @@ from autoscaler.errors import Unreachable
 from autoscaler.loop.answers import History, Status, WorkloadDetail
 
 STOP_S = 10.0
+WORKER = ("-m", "autoscaler.demo.worker")
 
 T = TypeVar("T")
 
@@ -25,7 +26,7 @@ POLICY = """\
 name: shop
 target:
   process:
-    command: [{python}, -m, autoscaler.demo.worker]
+    command: {command}
     ready: {{path: /ready, every: 500ms, failures: 2}}
 replicas: {{min: 1, max: 6}}
 signals:
@@ -80,10 +81,11 @@ class Child:
 class Around:
     """The daemon as its own process with settings and policy in `folder`, seen through its socket."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, worker: Sequence[str] = WORKER) -> None:
         self.prometheus = shutil.which("prometheus")
         self.daemon = Child(folder / "daemon.log")
         self._folder = folder
+        self._worker = worker
         self._server = Child(folder / "prometheus.log")
         self._socket = folder / "data" / "autoscaler.sock"
         self._scraped: tuple[str, ...] = ()
@@ -100,13 +102,16 @@ class Around:
             port = free_port()
             settings["prometheus"] = {"url": f"http://127.0.0.1:{port}"}
             await self._start_prometheus(self.prometheus, port)
-        source = SCRAPE if self.prometheus is None else QUERY
-        policy = POLICY.format(python=json.dumps(sys.executable), source=source)
-        (self._folder / "policy.yaml").write_text(policy)
+        command = json.dumps([sys.executable, *self._worker])
+        (self._folder / "policy.yaml").write_text(self.policy(command))
         (self._folder / "autoscaler.yaml").write_text(json.dumps(settings))  # JSON is YAML
         await self.daemon.start(
             sys.executable, "-m", "autoscaler", "run", "--config", str(self._folder / "autoscaler.yaml")
         )
+
+    def policy(self, command: str) -> str:
+        """The policy's text, with this command for a worker."""
+        return POLICY.format(command=command, source=SCRAPE if self.prometheus is None else QUERY)
 
     async def _start_prometheus(self, program: str, port: int) -> None:
         self.scrape(())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
 
 import aiohttp
@@ -13,7 +13,7 @@ from autoscaler.ports import Clock
 
 TIMEOUT_S = 10.0
 NAP_S = 0.05
-RATE_OVER_S = 3.0
+RATE_OVER_S = 2.0
 
 
 class Load:
@@ -24,18 +24,18 @@ class Load:
         self.served = 0
         self.failed = 0
         self._clock = clock
-        self._times: deque[float] = deque()
+        self._answers: deque[tuple[float, str]] = deque()  # when, and by whom
         self._turns = itertools.count()
         self._users: list[asyncio.Task[None]] = []
         self._session: aiohttp.ClientSession | None = None
 
     async def set_users(self, count: int) -> None:
-        """From now on this many users; those that leave finish their request first."""
+        """From now on this many users; the others leave at once."""
         if self._session is None:
             timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
             self._session = aiohttp.ClientSession(timeout=timeout, connector=aiohttp.TCPConnector(limit=0))
         while len(self._users) < count:
-            self._users.append(asyncio.create_task(self._user(len(self._users))))
+            self._users.append(asyncio.create_task(self._user()))
         leaving, self._users = self._users[count:], self._users[:count]
         for each in leaving:
             each.cancel()
@@ -47,31 +47,34 @@ class Load:
         return len(self._users)
 
     @property
-    def rate(self) -> float:
-        """Requests served per second, lately."""
+    def rates(self) -> dict[str, float]:
+        """Requests served per second, lately, by the address of the worker that answered."""
         since = self._clock.monotonic() - RATE_OVER_S
-        while self._times and self._times[0] < since:
-            self._times.popleft()
-        return len(self._times) / RATE_OVER_S
+        while self._answers and self._answers[0][0] < since:
+            self._answers.popleft()
+        return {who: count / RATE_OVER_S for who, count in Counter(who for _, who in self._answers).items()}
 
     async def close(self) -> None:
         """Send everybody home."""
-        await self.set_users(0)
         if self._session is not None:
+            await self.set_users(0)
             await self._session.close()
 
-    async def _user(self, number: int) -> None:
+    async def _user(self) -> None:
         while True:
             if not self.workers:
                 await self._clock.sleep(NAP_S)
-            elif await self._served():
-                self.served += 1
-                self._times.append(self._clock.monotonic())
-            else:
+                continue
+            who = await self._served()
+            if who is None:
                 self.failed += 1
                 await self._clock.sleep(NAP_S)
+            else:
+                self.served += 1
+                self._answers.append((self._clock.monotonic(), who))
 
-    async def _served(self) -> bool:
+    async def _served(self) -> str | None:
+        """Who answered; None where nobody did."""
         assert self._session is not None
         workers = self.workers
         first = next(self._turns)
@@ -81,7 +84,7 @@ class Load:
                 async with self._session.get(f"http://{address}/work") as answer:
                     await answer.read()
                     if answer.status == 200:
-                        return True
+                        return address
             except (aiohttp.ClientError, TimeoutError):
                 continue
-        return False
+        return None

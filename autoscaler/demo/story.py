@@ -1,24 +1,31 @@
-"""The story of the demo: load rises, one worker turns sick, load falls; and whether all that follows was seen."""
+"""The story of the demo: load rises, one worker turns sick, load falls; and whether all that follows was seen.
+
+What the daemon says is not enough: a worker counts as serving once it answered users, and as gone once nobody
+listens at its address any more.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import aiohttp
 
 from autoscaler.clock import SystemClock
-from autoscaler.demo.around import Around
+from autoscaler.demo.around import WORKER, Around
 from autoscaler.demo.load import Load
-from autoscaler.demo.screen import Look, Screen
+from autoscaler.demo.screen import Look, Row, Screen
 from autoscaler.errors import AutoscalerError
-from autoscaler.loop.answers import WorkloadDetail
+from autoscaler.loop.answers import Line, WorkloadDetail
+from autoscaler.model.operation import OperationKind
+from autoscaler.model.target import Instance
 
 LOOK_S = 0.25
-FEW, MANY = 2, 20
+FEW, SOME, MANY = 2, 10, 20
 PEAK = 5  # replicas that MANY users must bring at least
-CALM_S = 5.0
+CALM_S = 4.0
 STEADY_S = 4.0
 
 
@@ -29,21 +36,27 @@ class NotSeen(Exception):
 class Story:
     """Plays the acts one after the other and keeps what was seen."""
 
-    def __init__(self, folder: Path, screen: Screen) -> None:
+    def __init__(self, folder: Path, screen: Screen, worker: Sequence[str] = WORKER) -> None:
         self._clock = SystemClock()
-        self._around = Around(folder)
+        self._around = Around(folder, worker)
         self._load = Load(self._clock)
         self._screen = screen
         self._act = "starting"
         self._began = self._clock.monotonic()
         self._detail: WorkloadDetail | None = None
+        self._known: dict[str, str] = {}  # what each worker did at the last look, by id
+        self._told_at = 0.0
         self.seen: list[str] = []
 
     async def play(self) -> None:
         """Every act. Raises NotSeen with the sentence for the one that failed."""
         around = self._around
-        where = f"a real Prometheus ({around.prometheus})" if around.prometheus else "direct scrape of every worker"
-        self._screen.say(f"Load is measured by {where}. The policy: 1 to 6 replicas, one per 4 requests in flight.")
+        self._screen.say("The policy, and a daemon that follows it once a second:\n")
+        self._screen.say(f"{_indented(around.policy('[python, -m, autoscaler.demo.worker]'))}\n", "2")
+        if around.prometheus is None:
+            self._screen.say("Load is read from every worker directly: no prometheus is on PATH.\n")
+        else:
+            self._screen.say(f"Load is read from a real Prometheus: {around.prometheus}.\n")
         try:
             await around.start()
             await self._until("one worker serves", lambda: self._ready() >= 1, 30.0)
@@ -55,58 +68,70 @@ class Story:
             await self._load.close()
             await around.stop()
 
+    # acts
+
     async def _calm(self) -> None:
         self._act = "a quiet hour"
         await self._load.set_users(FEW)
-        quiet_until = self._clock.monotonic() + CALM_S
-        await self._until("time passes", lambda: self._clock.monotonic() >= quiet_until, CALM_S + 5.0)
+        await self._pass(CALM_S)
         if self._existing() != 1:
             raise NotSeen(f"{self._existing()} workers run although one is enough")
-        self._saw(f"{FEW} users: one replica serves {self._load.rate:.0f} requests a second")
+        self._saw(f"{FEW} users: one worker serves {self._rate():.0f} requests a second")
 
     async def _rise(self) -> None:
         self._act = "load rises"
-        alone = self._load.rate
-        await self._load.set_users(MANY)
-        await self._until(f"{PEAK} replicas serve", lambda: self._ready() >= PEAK, 45.0)
-        full_from = self._clock.monotonic() + STEADY_S
-        await self._until("they serve for a while", lambda: self._clock.monotonic() >= full_from, STEADY_S + 5.0)
-        rate = self._load.rate
+        alone = self._rate()
+        for users in (SOME, MANY):
+            await self._load.set_users(users)
+            self._happened(f"{users} users now")
+            enough = 2 if users < MANY else PEAK
+            await self._until(f"{enough} workers are ready", lambda least=enough: self._ready() >= least, 30.0)  # type: ignore[misc]
+        await self._pass(STEADY_S)
+        rate, busy = self._rate(), len(self._load.rates)
+        if busy < PEAK:
+            raise NotSeen(f"only {busy} workers answer users")
         if rate < 2 * alone:
-            raise NotSeen(f"more replicas do not serve more: {rate:.0f} requests a second after {alone:.0f}")
-        self._saw(f"{MANY} users: {self._ready()} replicas serve {rate:.0f} requests a second")
+            raise NotSeen(f"more workers do not serve more: {rate:.0f} requests a second after {alone:.0f}")
+        self._saw(f"{MANY} users: {busy} workers serve {rate:.0f} requests a second, {rate / alone:.0f} times as many")
 
     async def _sick(self) -> None:
         self._act = "a worker is sick"
         assert self._detail is not None
-        victim = next(each for each in self._detail.instances if each.ready and not each.draining)
+        before = {each.id for each in self._detail.instances}
+        victim = next(each for each in self._detail.instances if _doing(each) == "ready")
         failed = self._load.failed
         async with aiohttp.ClientSession() as session, session.post(f"http://{victim.address}/sick"):
-            pass
+            self._happened(f"{victim.name} is told to be sick")
 
         def replaced() -> bool:
-            assert self._detail is not None
-            ids = {each.id for each in self._detail.instances}
-            return victim.id not in ids and self._ready() >= PEAK and self._ready() == self._existing()
+            now = self._instances()
+            there = any(each.id not in before and each.address in self._load.rates for each in now)
+            return victim.id not in {each.id for each in now} and there and self._ready() >= PEAK
 
-        await self._until("the sick worker is replaced", replaced, 30.0)
-        history = await self._around.history()
-        lines = history.lines if history is not None else ()
-        if not any(
-            each.kind == "outcome" and each.text.startswith("replace") and each.reason == "applied" for each in lines
-        ):
+        await self._until(f"{victim.name} is sick", lambda: self._known.get(victim.id) == "sick", 10.0)
+        await self._until("a new worker serves in place of the sick one", replaced, 20.0)
+        if await _listens(victim.address):
+            raise NotSeen(f"{victim.name} was replaced but goes on running")
+        if ("replace", "applied") not in await self._outcomes():
             raise NotSeen("the sick worker went, but not by a replacement")
-        self._saw(
-            f"{victim.name} turned sick: a new worker took its place, {self._load.failed - failed} requests failed"
-        )
+        lost = self._load.failed - failed
+        self._saw(f"{victim.name} turned sick: a new worker took its place, {lost} requests failed")
 
     async def _fall(self) -> None:
         self._act = "load falls"
+        many = self._instances()
         await self._load.set_users(FEW)
-        await self._until("one replica is left", lambda: self._existing() == 1, 45.0)
-        self._saw(f"{FEW} users again: back to one replica")
+        self._happened(f"{FEW} users now")
+        await self._until("one worker is left", lambda: self._existing() == 1 and len(self._instances()) == 1, 40.0)
+        left = {each.id for each in self._instances()}
+        if any([await _listens(each.address) for each in many if each.id not in left]):
+            raise NotSeen("a worker that should be gone goes on running")
+        self._saw(f"{FEW} users again: the others were drained and stopped, one worker is left")
 
     # looking
+
+    def _instances(self) -> tuple[Instance, ...]:
+        return self._detail.instances if self._detail is not None else ()
 
     def _ready(self) -> int:
         return self._detail.workload.ready or 0 if self._detail is not None else 0
@@ -114,9 +139,32 @@ class Story:
     def _existing(self) -> int:
         return self._detail.workload.existing or 0 if self._detail is not None else 0
 
+    def _rate(self) -> float:
+        return sum(self._load.rates.values())
+
+    async def _outcomes(self) -> set[tuple[str, str]]:
+        """Kinds of operations that ended, and how."""
+        lines = await self._lines()
+        return {(each.text.partition(":")[0], each.reason) for each in lines if each.kind == "outcome"}
+
+    async def _lines(self) -> tuple[Line, ...]:
+        """The history so far, newest first."""
+        history = await self._around.history()
+        return history.lines if history is not None else ()
+
     def _saw(self, sentence: str) -> None:
         self.seen.append(sentence)
-        self._screen.say(f"  ✓ {sentence}")
+        self._screen.happened(self._at(), f"✓ {sentence}", "1;32")
+
+    def _happened(self, sentence: str, color: str = "") -> None:
+        self._screen.happened(self._at(), f"· {sentence}", color)
+
+    def _at(self) -> float:
+        return self._clock.monotonic() - self._began
+
+    async def _pass(self, seconds: float) -> None:
+        until = self._clock.monotonic() + seconds
+        await self._until("time passes", lambda: self._clock.monotonic() >= until, seconds + 5.0)
 
     async def _until(self, what: str, done: Callable[[], bool], within_s: float) -> None:
         deadline = self._clock.monotonic() + within_s
@@ -128,56 +176,97 @@ class Story:
                 raise NotSeen(f"the daemon ended:\n{self._around.daemon.said()}")
             if self._clock.monotonic() > deadline:
                 last = "\n".join(self._detail.lines) if self._detail is not None else self._around.daemon.said()
-                raise NotSeen(f"waited {within_s:.0f} s in vain: {what}\n{last}")
-            await asyncio.sleep(LOOK_S)
+                raise NotSeen(f"not within {within_s:.0f} s: {what}\n{last}")
+            await self._clock.sleep(LOOK_S)
 
     async def _look(self) -> None:
         detail = await self._around.detail()
         if detail is None:
             return
         self._detail = detail
-        able = [each for each in detail.instances if each.ready and not each.draining]
-        self._load.workers = [each.address for each in able]
+        self._load.workers = [each.address for each in detail.instances if _doing(each) == "ready"]
         self._around.scrape(sorted(each.address for each in detail.instances if each.running and each.address))
-        workload = detail.workload
+        await self._tell_changes(detail)
+        workload, rates = detail.workload, self._load.rates
         self._screen.show(
             Look(
-                at_s=self._clock.monotonic() - self._began,
+                at_s=self._at(),
                 act=self._act,
                 users=self._load.users,
-                rate=self._load.rate,
+                rate=sum(rates.values()),
                 failed=self._load.failed,
                 ready=workload.ready or 0,
                 existing=workload.existing or 0,
                 desired=workload.desired or 0,
                 reason=workload.reason,
                 because=workload.because or workload.trouble,
-                workers=tuple(
-                    (each.name, "draining" if each.draining else "ready" if each.ready else _unready(each.was_ready))
-                    for each in detail.instances
+                workers=tuple(Row(e.name, _doing(e), rates.get(e.address, 0.0)) for e in detail.instances),
+                underway=tuple(
+                    f"a new worker for {self._name(each.instance)}: {each.stage}"
+                    for each in workload.doing
+                    if each.kind == OperationKind.REPLACE.value
                 ),
             )
         )
 
+    async def _tell_changes(self, detail: WorkloadDetail) -> None:
+        """Say what is new since the last look: another count, a sick worker, a replacement begun."""
+        for line in reversed(await self._lines()):
+            if line.kind == "decision" and line.at > self._told_at:
+                self._told_at = line.at
+                why, _, replaced = line.text.partition("; ")
+                if line.before != line.after:
+                    self._happened(f"{line.before} → {line.after}  {line.reason}: {why}", "36")
+                if replaced:
+                    self._happened(replaced, "36")
+        doing = {each.id: _doing(each) for each in detail.instances}
+        for each in detail.instances:
+            if doing[each.id] == "sick" and self._known.get(each.id) != "sick":
+                self._happened(f"{each.name} is sick: it gets no more requests", "31")
+        self._known = doing
 
-def _unready(was_ready: bool) -> str:
-    return "sick" if was_ready else "starting"
+    def _name(self, id: str) -> str:
+        return next((each.name for each in self._instances() if each.id == id), id)
 
 
-async def tell(folder: Path, screen: Screen, within_s: float) -> int:
-    """Play the story; the exit status: 0 only if all of it was seen."""
-    story = Story(folder, screen)
+def _doing(worker: Instance) -> str:
+    if worker.draining:
+        return "draining"
+    return "ready" if worker.ready else "sick" if worker.was_ready else "starting"
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"    {line}" for line in text.rstrip().split("\n"))
+
+
+async def _listens(address: str) -> bool:
+    host, _, port = address.rpartition(":")
+    try:
+        _, writer = await asyncio.open_connection(host, int(port))
+    except OSError:
+        return False
+    writer.close()
+    with contextlib.suppress(OSError):
+        await writer.wait_closed()
+    return True
+
+
+async def tell(folder: Path, screen: Screen, within_s: float, worker: Sequence[str] = WORKER) -> int:
+    """Play the story within so many seconds; the exit status: 0 only if all of it was seen."""
+    story = Story(folder, screen, worker)
     clock = SystemClock()
     began = clock.monotonic()
+    trouble = ""
     try:
         await asyncio.wait_for(story.play(), within_s)
     except (NotSeen, AutoscalerError) as error:
-        screen.say(f"  ✗ {error}")
-        return 1
+        trouble = str(error)
     except TimeoutError:
-        screen.say(f"  ✗ not done within {within_s:.0f} s")
-        return 1
-    screen.say(f"\nAll of it was seen to happen, in {clock.monotonic() - began:.0f} s:")
-    for sentence in story.seen:
-        screen.say(f"  · {sentence}")
-    return 0
+        trouble = f"the story was not over within {within_s:.0f} s"
+    took = clock.monotonic() - began
+    if trouble:
+        screen.say(f"\nNot seen, after {took:.0f} s: {trouble}", "1;31")
+    else:
+        screen.say(f"\nAll of it was seen to happen, in {took:.0f} s:", "1;32")
+    screen.say("\n".join(f"  ✓ {sentence}" for sentence in story.seen) or "  nothing of the story was seen")
+    return 1 if trouble else 0

@@ -54,9 +54,8 @@ class Worker:
         return web.Response(text="\n".join(lines) + "\n")
 
 
-def main() -> None:
+def serve(worker: Worker) -> None:
     """Serve on the loopback port in PORT until ended."""
-    worker = Worker()
     application = web.Application()
     application.add_routes(
         [
@@ -72,4 +71,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    serve(Worker())

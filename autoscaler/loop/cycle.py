@@ -10,7 +10,7 @@ import msgspec
 
 from autoscaler.decide import memory as remembering
 from autoscaler.decide.brake import Fleet
-from autoscaler.decide.explain import why
+from autoscaler.decide.explain import sentence, why
 from autoscaler.decide.memory import Memory
 from autoscaler.decide.plan import Plan
 from autoscaler.decide.step import applied, step
@@ -219,7 +219,7 @@ class Cycle:
                         before=decision.current,
                         after=decision.desired,
                         reason=decision.reason.value,
-                        text=why(decision),
+                        text=_text(decision),
                         decision=decision,
                     )
                 )
@@ -272,3 +272,9 @@ class Cycle:
             self._saved.pop(key, None)
         self._observer.forget(keys)
         return [Fact(kind, key, None) for kind in (FactKind.MEMORY, FactKind.INTENT) for key in sorted(keys)]
+
+
+def _text(decision: Decision) -> str:
+    """Why the count is what it is, and which instance gets a successor."""
+    due = [sentence(each) for each in decision.steps if each.reason is Reason.UNHEALTHY]
+    return "; ".join([why(decision), *due])

@@ -9,45 +9,84 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from autoscaler.decide.explain import explain, why
 from autoscaler.decide.memory import Memory
 from autoscaler.decide.plan import Plan
 from autoscaler.decide.step import step
 from autoscaler.model.decision import Decision
 from autoscaler.model.observation import Seen
-from autoscaler.model.signal import Missing, MissingWhy, Point, Reading, Series
-from autoscaler.model.target import TargetState
+from autoscaler.model.signal import Missing, MissingWhy, Reading
 
-Past = Sequence[tuple[float, float | None]]  # one signal's values over time; None where there were none
+HOLE = Missing(MissingWhy.EMPTY, "what it was before is not known")
 
-HOLE = Missing(MissingWhy.EMPTY, "no sample at that time")
+
+class Foretold(msgspec.Struct, frozen=True, kw_only=True):
+    """What would be decided for one workload: `current` → `desired`, the reason code, and why in words."""
+
+    key: str
+    policy: str
+    mode: str
+    current: int
+    desired: int
+    reason: str
+    because: str
+    lines: tuple[str, ...]
+    decision: Decision
+
+
+class Foresight(msgspec.Struct, frozen=True, kw_only=True):
+    """A whole dry run: when, by which Prometheus, and what of the past could not be had (`notes`)."""
+
+    at: float
+    cycle_s: float
+    prometheus: str
+    pretended: int | None
+    notes: tuple[str, ...]
+    workloads: tuple[Foretold, ...]
+
+
+def foretold(plan: Plan, decision: Decision) -> Foretold:
+    """A decision with its words."""
+    return Foretold(
+        key=decision.ref.key,
+        policy=decision.policy,
+        mode=plan.workload.policy.mode.value,
+        current=decision.current,
+        desired=decision.desired,
+        reason=decision.reason.value,
+        because=why(decision),
+        lines=tuple(explain(decision)),
+        decision=decision,
+    )
 
 
 def reach_s(plan: Plan, cycle_s: float) -> float:
-    """How far back the past matters to a plan, in seconds: its down window and the seed of a first sight before it."""
+    """How far back the past matters to a plan, in seconds: its windows and the seed of a first sight before them."""
     down = plan.behavior.down.stabilization_s
     up = plan.behavior.up.stabilization_s
     return 2 * max(down, up, 60.0) + 4 * cycle_s
 
 
-def rehearse(plan: Plan, look: Seen, past: Mapping[str, Past], *, now: float, cycle_s: float) -> Decision:
-    """The decision at `now` from this look, after the cycles before it were replayed from `past` (by signal)."""
+def rehearse(
+    plan: Plan,
+    look: Seen,
+    times: Sequence[float],
+    past: Mapping[str, Sequence[Reading]],
+    *,
+    now: float,
+    cycle_s: float,
+) -> Decision:
+    """The decision at `now` from this look, after the cycles at `times` were replayed with the readings of `past`.
+
+    `past` has one reading per time for each signal it knows.
+    """
     memories: dict[str, Memory] = {}
     state = look.state
-    if isinstance(state, Missing):
-        past = {}
-    names = [signal.name for signal in plan.workload.policy.signals]
-    beats = max((len(past[name]) for name in names if name in past), default=0)
-    start = now - beats * cycle_s
-    for beat in range(beats):
-        at = start + beat * cycle_s
-        readings = tuple(_reading(past.get(name, ()), beat) for name in names)
-        assert isinstance(state, TargetState)
-        seen = Seen(state=msgspec.structs.replace(state, at=at), readings=readings)
-        memories = step([plan], [seen], memories, at, cycle_s=cycle_s).memories
+    if past and not isinstance(state, Missing):
+        names = [signal.name for signal in plan.workload.policy.signals]
+        for beat, at in enumerate(times):
+            readings = tuple(past[name][beat] if name in past else HOLE for name in names)
+            seen = Seen(state=msgspec.structs.replace(state, at=at), readings=readings)
+            memories = step([plan], [seen], memories, at, cycle_s=cycle_s).memories
     (decision,) = step([plan], [look], memories, now, cycle_s=cycle_s).decisions
     return decision
-
-
-def _reading(past: Past, beat: int) -> Reading:
-    value = past[beat][1] if beat < len(past) else None
-    return HOLE if value is None else Series((Point(value),))

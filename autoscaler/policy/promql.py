@@ -1,15 +1,20 @@
-"""PromQL text → what it reads and how: its innermost selectors, windows, functions. The only door to the parser.
+"""PromQL text → what it reads and how: innermost selectors, windows, functions. The only door to the parser.
 
-Selectors are printed by ourselves: the parser's own printer does not escape. The library is loaded with the first
-query, so that commands without one do not pay for it.
+Selectors are printed by ourselves: the parser's own printer does not escape. It is never given a query nested so
+deeply that it could overflow its stack, and its own walk is not used: that takes seconds on a sum of some hundred
+terms. The library is loaded with the first query, so that commands without one do not pay for it.
 """
 
 from __future__ import annotations
 
 import functools
+import re
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
+
+MOST_NESTED = 500  # operators and brackets a query may have to be taken apart; the parser recurses once for each
 
 _OPERATORS = {
     "MatchOp.Equal": "=",
@@ -17,13 +22,16 @@ _OPERATORS = {
     "MatchOp.Re": "=~",
     "MatchOp.NotRe": "!~",
 }
+_TEXT = re.compile(r"#[^\n]*|\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'|`[^`]*`", re.DOTALL)
+_NESTING = re.compile(r"[(\[+\-*/%^<>=!@]|\b(?:and|or|unless|atan2|offset)\b", re.IGNORECASE)
+_LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 
 
 class Selector(msgspec.Struct, frozen=True):
-    """A selector without range, offset and @; `ranged` where the query reads it over a range."""
+    """A selector without range, offset and @; `range_s` is how far back the query reads it, 0 for an instant."""
 
     text: str
-    ranged: bool
+    range_s: float = 0.0
 
 
 class Facts(msgspec.Struct, frozen=True):
@@ -44,7 +52,7 @@ def selectors(query: str) -> tuple[Selector, ...] | None:
     """The innermost selectors of a query, each once; None for what cannot be told (the server may still know it).
 
     >>> selectors('sum(rate(requests_total{job="a.b"}[5m] offset 1h)) / scalar(up)')
-    (Selector(text='requests_total{job="a.b"}', ranged=True), Selector(text='up', ranged=False))
+    (Selector(text='requests_total{job="a.b"}', range_s=300.0), Selector(text='up', range_s=0.0))
     """
     found = facts(query)
     return found.selectors if isinstance(found, Facts) else None
@@ -61,71 +69,79 @@ def facts(query: str) -> Facts | str:
     """
     import promql_parser
 
+    if len(_NESTING.findall(_TEXT.sub("", query))) > MOST_NESTED:
+        return f"it has more than {MOST_NESTED} operators and brackets"
     try:
         tree = promql_parser.parse(query)
     except ValueError as error:
         return str(error)
-    walk = _Walk(promql_parser)
+    nodes = list(_nodes(tree))
+    vectors = [(node, range_s) for node, range_s in nodes if isinstance(node, promql_parser.VectorSelector)]
+    calls = [node for node, _ in nodes if isinstance(node, promql_parser.Call)]
+    binaries = [node for node, _ in nodes if isinstance(node, promql_parser.BinaryExpr)]
+    matrices = [node for node, _ in nodes if isinstance(node, promql_parser.MatrixSelector)]
+    return Facts(
+        selectors=_selectors(vectors),
+        metrics=frozenset(name for node, _ in vectors for name in _names(node)),
+        functions=frozenset(node.func.name for node in calls),
+        windows=tuple(node.range.total_seconds() for node in matrices),
+        divides=any(str(node.op) in ("/", "%") and not _constant(node.rhs) for node in binaries),
+    )
+
+
+def _nodes(tree: Any) -> Iterator[tuple[Any, float]]:
+    """The nodes of a query in the order of its text, with the ranges around each added up."""
+    import promql_parser
+
+    waiting = [(tree, 0.0)]
+    while waiting:
+        node, range_s = waiting.pop()
+        yield node, range_s
+        if isinstance(node, promql_parser.MatrixSelector):
+            waiting.append((node.vector_selector, range_s + node.range.total_seconds()))
+        elif isinstance(node, promql_parser.SubqueryExpr):
+            waiting.append((node.expr, range_s + node.range.total_seconds()))
+        elif isinstance(node, promql_parser.BinaryExpr):
+            waiting += [(node.rhs, range_s), (node.lhs, range_s)]
+        elif isinstance(node, promql_parser.AggregateExpr):
+            waiting += [(each, range_s) for each in (node.expr, node.param) if each is not None]
+        elif isinstance(node, promql_parser.Call):
+            waiting += [(each, range_s) for each in reversed(node.args)]
+        elif isinstance(node, (promql_parser.ParenExpr, promql_parser.UnaryExpr)):
+            waiting.append((node.expr, range_s))
+
+
+def _selectors(vectors: list[tuple[Any, float]]) -> tuple[Selector, ...] | None:
+    """Each once, with its longest range; None where one is not PromQL once it is printed."""
+    import promql_parser
+
+    found: dict[str, float] = {}
     try:
-        promql_parser.walk(tree, walk.before, walk.after)
-        for text in walk.found:
+        for node, range_s in vectors:
+            text = printed(node)
             promql_parser.parse(text)
+            found[text] = max(found.get(text, 0.0), range_s)
     except ValueError:
-        walk.printable = False
-    return walk.facts()
+        return None
+    return tuple(Selector(text, range_s) for text, range_s in found.items())
 
 
-class _Walk:
-    """One walk over a query's tree."""
-
-    def __init__(self, library: Any) -> None:
-        self._ranging = (library.MatrixSelector, library.SubqueryExpr)
-        self._library = library
-        self._ranges: list[Any] = []
-        self._metrics: set[str] = set()
-        self._functions: set[str] = set()
-        self._windows: list[float] = []
-        self._divides = False
-        self.found: dict[str, bool] = {}
-        self.printable = True
-
-    def before(self, node: Any) -> bool:
-        library = self._library
-        if isinstance(node, self._ranging):
-            self._ranges.append(node)
-        if isinstance(node, library.MatrixSelector):
-            self._windows.append(node.range.total_seconds())
-        elif isinstance(node, library.Call):
-            self._functions.add(node.func.name)
-        elif isinstance(node, library.BinaryExpr):
-            self._divides = self._divides or (str(node.op) in "/%" and not self._constant(node.rhs))
-        elif isinstance(node, library.VectorSelector):
-            self._select(node)
-        return True
-
-    def after(self, node: Any) -> bool:
-        if isinstance(node, self._ranging):
-            self._ranges.pop()
-        return True
-
-    def facts(self) -> Facts:
-        """What was seen."""
-        found = tuple(Selector(text, ranged) for text, ranged in self.found.items()) if self.printable else None
-        return Facts(found, frozenset(self._metrics), frozenset(self._functions), tuple(self._windows), self._divides)
-
-    def _select(self, node: Any) -> None:
-        names = [each.value for each in node.matchers.matchers if each.name == "__name__"]
-        self._metrics.update([node.name] if node.name else names)
-        text = _printed(node)
-        self.found[text] = self.found.get(text, False) or bool(self._ranges)
-
-    def _constant(self, node: Any) -> bool:
-        while isinstance(node, self._library.ParenExpr):
-            node = node.expr
-        return isinstance(node, self._library.NumberLiteral)
+def _names(selector: Any) -> list[str]:
+    if selector.name:
+        return [selector.name]
+    return [each.value for each in selector.matchers.matchers if each.name == "__name__"]
 
 
-def _printed(selector: Any) -> str:
+def _constant(node: Any) -> bool:
+    import promql_parser
+
+    while isinstance(node, promql_parser.ParenExpr):
+        node = node.expr
+    return isinstance(node, promql_parser.NumberLiteral)
+
+
+def printed(selector: Any) -> str:
+    """A parsed vector selector as text. Raises ValueError for what is not PromQL."""
     matchers = selector.matchers
     if matchers.or_matchers:
         raise ValueError("alternatives of matchers are not PromQL")
@@ -136,7 +152,7 @@ def _printed(selector: Any) -> str:
 
 
 def _name(label: str) -> str:
-    return label if label.isascii() and label.replace("_", "a").isalnum() else _quoted(label)
+    return label if _LABEL.fullmatch(label) else _quoted(label)
 
 
 def _quoted(value: str) -> str:

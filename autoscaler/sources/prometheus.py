@@ -1,28 +1,18 @@
-"""Readings from Prometheus: each distinct query once per cycle, and beside it how old its samples are.
-
-A reply's own timestamp is the time of evaluation and proves nothing, so the age comes from companion queries over the
-query's innermost selectors, reckoned on the server's clock.
-"""
+"""Readings from Prometheus: each distinct query once per cycle, and beside it how old its samples are."""
 
 from __future__ import annotations
 
 import asyncio
-import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from autoscaler.clients.prometheus import Answer, PrometheusClient
-from autoscaler.decide.explain import span
 from autoscaler.errors import SourceError
 from autoscaler.model.observation import Ask
-from autoscaler.model.signal import Missing, MissingWhy, Point, Reading, Series
-from autoscaler.policy.promql import Selector, selectors
+from autoscaler.model.signal import Reading
+from autoscaler.sources import judge
+from autoscaler.sources.intervals import Intervals
 
 DEADLINE_S = 5.0
-MAX_AGE_S = 120.0  # where the policy does not say
-LOOKBACK_S = 300.0  # how far back the server looks for an instant value, its default
-
-# Warnings about the query, not about data that is not there. Everything else means a partial response.
-HINTS = ("PromQL info:", "PromQL warning:")
 
 Told = Answer | SourceError
 
@@ -30,78 +20,45 @@ Told = Answer | SourceError
 class PrometheusSource:
     """Asks one server. A server that does not answer makes the readings Missing, never zero."""
 
-    def __init__(self, client: PrometheusClient, *, deadline_s: float = DEADLINE_S) -> None:
+    def __init__(
+        self, client: PrometheusClient, *, deadline_s: float = DEADLINE_S, intervals: Intervals | None = None
+    ) -> None:
         self._client = client
         self._deadline_s = deadline_s
+        self._intervals = intervals or Intervals()
+        self._failed: set[str] = set()
 
     async def read(self, asks: Sequence[Ask], now: float) -> Sequence[Reading]:
-        """One reading per ask, in the same order."""
-        queries = dict.fromkeys(ask.query for ask in asks)
-        for query in list(queries):
-            queries.update(dict.fromkeys(_companion(each) for each in selectors(query) or ()))
-        told = dict(zip(queries, await asyncio.gather(*map(self._ask, queries)), strict=True))
-        return [_reading(ask, told) for ask in asks]
+        """One reading per ask, in the same order, all within the deadline."""
+        until = asyncio.get_running_loop().time() + self._deadline_s
+        queries: dict[str, set[str]] = {ask.query: set() for ask in asks}
+        for query in tuple(queries):
+            for companion, further in judge.companions(query).items():
+                queries.setdefault(companion, set()).update({further} - {""})
+        # What failed last time is asked last, so that it holds nobody else up.
+        order = sorted(queries, key=self._failed.__contains__)
+        told: dict[str, Told] = {}
+        for answers in await asyncio.gather(*(self._told(query, queries[query], until) for query in order)):
+            told.update(answers)
+        self._failed = {query for query, answer in told.items() if isinstance(answer, SourceError)}
+        for query in dict.fromkeys(ask.query for ask in asks):
+            judge.learn(query, told, self._intervals)
+        return [judge.reading(ask, told, self._intervals) for ask in asks]
 
     async def close(self) -> None:
         """Close the client."""
         await self._client.close()
 
-    async def _ask(self, query: str) -> Told:
+    async def _told(self, query: str, further: Iterable[str], until: float) -> dict[str, Told]:
+        """The answer to a query, and where it is empty the answers to further ones."""
+        answer = await self._ask(query, until)
+        told = {query: answer}
+        if isinstance(answer, Answer) and not answer.samples:
+            told.update({each: await self._ask(each, until) for each in further})
+        return told
+
+    async def _ask(self, query: str, until: float) -> Told:
         try:
-            return await self._client.instant(query, self._deadline_s)
+            return await self._client.instant(query, max(0.0, until - asyncio.get_running_loop().time()))
         except SourceError as error:
             return error
-
-
-def _companion(selector: Selector) -> str:
-    return f"time() - max(timestamp({selector.text}))"
-
-
-def _reading(ask: Ask, told: dict[str, Told]) -> Reading:
-    answer = told[ask.query]
-    if isinstance(answer, SourceError):
-        return Missing(MissingWhy.FAILED, answer.message)
-    partial = [text for text in answer.warnings if not text.startswith(HINTS)]
-    if partial:
-        return Missing(MissingWhy.PARTIAL, partial[0])
-    if not answer.samples:
-        return Missing(MissingWhy.EMPTY, "the query gives no series")
-    if len(answer.samples) > 1:
-        return Missing(MissingWhy.SEVERAL, f"the query gives {len(answer.samples)} series: put sum(…) or max(…) around")
-    sample = answer.samples[0]
-    value = _number(sample.value[1])
-    if not math.isfinite(value):
-        return Missing(MissingWhy.NAN, f"the query gives {sample.value[1]}")
-    age = _age(ask.query, told)
-    if isinstance(age, Missing):
-        return age
-    oldest = MAX_AGE_S if ask.signal.max_age is None else ask.signal.max_age
-    if age is not None and age > oldest:
-        most = "more than " if age == LOOKBACK_S else ""
-        said = f"the newest sample is {most}{span(age)} old, max_age is {span(oldest)}"
-        return Missing(MissingWhy.STALE, said)
-    return Series((Point(value, tuple(sorted(sample.metric.items()))),), age)
-
-
-def _age(query: str, told: dict[str, Told]) -> float | Missing | None:
-    """How old the newest sample of the oldest selector is, in seconds; None where that cannot be told.
-
-    A range may still hold samples of series the server does not find any more: then they are older than its lookback.
-    """
-    ages: list[float] = []
-    for each in selectors(query) or ():
-        answer = told[_companion(each)]
-        if isinstance(answer, SourceError):
-            return Missing(MissingWhy.FAILED, f"the age of the data cannot be told: {answer.message}")
-        if answer.samples:
-            ages.append(max(0.0, _number(answer.samples[0].value[1])))
-        elif each.ranged:
-            ages.append(LOOKBACK_S)
-    return max(ages, default=None)
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return math.nan

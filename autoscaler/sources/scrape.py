@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
 from autoscaler.clients.exposition import ExpositionClient, Line
+from autoscaler.decide.explain import span
 from autoscaler.errors import SourceError
 from autoscaler.model.observation import Ask
 from autoscaler.model.policy import Scrape, ScrapeMode
@@ -17,13 +18,24 @@ from autoscaler.model.target import Instance
 from autoscaler.ports import Clock
 
 KEEP_S = 600.0  # a counter read longer ago than this is not continued
+MAX_AGE_S = 120.0  # where no policy says it, for samples that carry a time
+
+Labels = tuple[tuple[str, str], ...]
+Key = tuple[str, str, str, str, str, Labels]  # workload, signal, instance, where, metric, matchers
 
 
 class Read(msgspec.Struct, frozen=True):
-    """A counter as read at a time."""
+    """An instance's counters as read at a time, by their labels."""
+
+    values: Mapping[Labels, float]
+    at: float
+
+
+class Found(msgspec.Struct, frozen=True):
+    """One instance's value and how old it is, in seconds."""
 
     value: float
-    at: float
+    age_s: float
 
 
 Page = list[Line] | SourceError
@@ -35,7 +47,8 @@ class ScrapeSource:
     def __init__(self, clock: Clock, client: ExpositionClient | None = None) -> None:
         self._clock = clock
         self._client = client or ExpositionClient()
-        self._counters: dict[tuple[str, str, str, str], Read] = {}
+        self._counters: dict[Key, Read] = {}
+        self._failed: set[str] = set()
 
     async def read(self, asks: Sequence[Ask], now: float) -> Sequence[Reading]:
         """One reading per ask, in the same order."""
@@ -43,12 +56,14 @@ class ScrapeSource:
         for ask in asks:
             for instance in _expected(ask.instances):
                 wanted.setdefault(_url(instance, _scrape(ask)), set()).add(_scrape(ask).metric)
-        fetched = await asyncio.gather(*(self._page(url, frozenset(names)) for url, names in wanted.items()))
+        # What failed last time is asked last, so that it holds nobody else up.
+        urls = sorted(wanted, key=self._failed.__contains__)
+        fetched = await asyncio.gather(*(self._page(url, frozenset(wanted[url])) for url in urls))
+        pages = dict(zip(urls, fetched, strict=True))
+        self._failed = {url for url, page in pages.items() if isinstance(page, SourceError)}
         at = self._clock.monotonic()
-        pages = dict(zip(wanted, fetched, strict=True))
-        readings = [self._reading(ask, pages, at) for ask in asks]
         self._counters = {key: read for key, read in self._counters.items() if at - read.at < KEEP_S}
-        return readings
+        return [self._reading(ask, pages, at, now) for ask in asks]
 
     async def close(self) -> None:
         """Close the client."""
@@ -60,49 +75,61 @@ class ScrapeSource:
         except SourceError as error:
             return error
 
-    def _reading(self, ask: Ask, pages: dict[str, Page], at: float) -> Reading:
-        scrape, points, unread, why = _scrape(ask), [], [], ""
-        expected = list(_expected(ask.instances))
-        if not expected:
-            return Missing(MissingWhy.EMPTY, "no instance is ready, so there is nothing to read")
-        for instance in expected:
-            try:
-                value = self._value(ask, instance, pages[_url(instance, scrape)], at)
-            except SourceError as error:
+    def _reading(self, ask: Ask, pages: Mapping[str, Page], at: float, now: float) -> Reading:
+        points: list[Point] = []
+        unread: list[str] = []
+        missing: Missing | None = None
+        age_s = 0.0
+        for instance in _expected(ask.instances):
+            found = self._found(ask, instance, pages[_url(instance, _scrape(ask))], at, now)
+            if isinstance(found, Missing):
                 unread.append(instance.id)
-                why = why or error.message
+                missing = missing or found
             else:
-                points.append(Point(value, instance=instance.id))
-        if not points:
-            return Missing(MissingWhy.FAILED, why)
-        return Series(tuple(points), 0.0, tuple(unread))
+                points.append(Point(found.value, instance=instance.id))
+                age_s = max(age_s, found.age_s)
+        if points:
+            return Series(tuple(points), age_s, tuple(unread))
+        return missing or Missing(MissingWhy.EMPTY, "no instance is ready, so there is nothing to read")
 
-    def _value(self, ask: Ask, instance: Instance, page: Page, at: float) -> float:
-        """One instance's value. Raises SourceError where there is none."""
+    def _found(self, ask: Ask, instance: Instance, page: Page, at: float, now: float) -> Found | Missing:
+        """One instance's value, or why it has none."""
         scrape = _scrape(ask)
         if isinstance(page, SourceError):
-            raise page
-        fitting = [
-            line.value
-            for line in page
-            if line.name == scrape.metric and all(line.labels.get(k) == v for k, v in scrape.match.items())
-        ]
+            return Missing(MissingWhy.FAILED, page.message)
+        fitting = [line for line in page if line.name == scrape.metric and scrape.match.items() <= line.labels.items()]
         url = _url(instance, scrape)
         if not fitting:
-            raise SourceError(f"{url}: no series {scrape.metric} that fits")
-        total = math.fsum(fitting)
-        if not math.isfinite(total):
-            raise SourceError(f"{url}: {scrape.metric} is {total}")
-        return total if scrape.mode is ScrapeMode.GAUGE else self._rate(ask, instance, total, at)
+            return Missing(MissingWhy.EMPTY, f"{url}: no series {scrape.metric} that fits")
+        total = math.fsum(line.value for line in fitting if math.isfinite(line.value))
+        if not all(math.isfinite(line.value) for line in fitting):
+            return Missing(MissingWhy.NAN, f"{url}: {scrape.metric} is not a number, or infinite")
+        age_s = max(0.0 if line.at is None else max(0.0, now - line.at) for line in fitting)
+        limit = MAX_AGE_S if ask.signal.max_age is None else ask.signal.max_age
+        if age_s > limit:
+            said = f"{url}: the samples carry a time {span(age_s)} ago, max_age is {span(limit)}"
+            return Missing(MissingWhy.STALE, said)
+        if scrape.mode is ScrapeMode.GAUGE:
+            return Found(total, age_s)
+        rate = self._rate(ask, instance, {_labels(line): line.value for line in fitting}, at)
+        if rate is None:
+            return Missing(MissingWhy.EMPTY, f"{instance.name}: read for the first time, a rate needs two reads")
+        return Found(rate, age_s)
 
-    def _rate(self, ask: Ask, instance: Instance, total: float, at: float) -> float:
-        """Per second since the read before. A counter that went down began again at zero."""
-        key = (ask.ref.key, ask.signal.name, instance.id, _scrape(ask).metric)
+    def _rate(self, ask: Ask, instance: Instance, values: Mapping[Labels, float], at: float) -> float | None:
+        """Per second since the read before; None at the first.
+
+        A counter that went down, or was not there before, began again at zero; one that went away has no part.
+        """
+        scrape = _scrape(ask)
+        matchers = tuple(sorted(scrape.match.items()))
+        key = (ask.ref.key, ask.signal.name, instance.id, _url(instance, scrape), scrape.metric, matchers)
         before = self._counters.get(key)
-        self._counters[key] = Read(total, at)
+        self._counters[key] = Read(values, at)
         if before is None or at <= before.at:
-            raise SourceError(f"{instance.name}: read for the first time, a rate needs two reads")
-        risen = total - before.value if total >= before.value else total
+            return None
+        starts = {labels: before.values.get(labels, 0.0) for labels in values}
+        risen = math.fsum(now - starts[each] if now >= starts[each] else now for each, now in values.items())
         return risen / (at - before.at)
 
 
@@ -112,14 +139,28 @@ def _scrape(ask: Ask) -> Scrape:
 
 
 def _expected(instances: Iterable[Instance]) -> Iterable[Instance]:
-    """Who should be in the data: the ready, and who was: a sick one may still carry load."""
-    return (each for each in instances if each.address and each.running and not each.draining and each.ready)
+    """Who should be in the data: the ready, and who was ready once.
+
+    A sick one may still carry load, or be sick because of it: left out, its load would seem gone. One that only starts
+    carries none yet.
+    """
+    return (each for each in instances if each.address and each.running and not each.draining and _served(each))
+
+
+def _served(instance: Instance) -> bool:
+    return instance.ready or instance.was_ready
+
+
+def _labels(line: Line) -> Labels:
+    return tuple(sorted(line.labels.items()))
 
 
 def _url(instance: Instance, scrape: Scrape) -> str:
     host, _, own = instance.address.rpartition(":")
     if not host or (instance.address.count(":") > 1 and not instance.address.startswith("[")):
         host, own = instance.address, ""  # an address without a port; IPv6 has colons of its own
+    elif instance.address.endswith("]"):
+        host, own = instance.address, ""
     if ":" in host and not host.startswith("["):
         host = f"[{host}]"
     port = own if scrape.port is None else str(scrape.port)

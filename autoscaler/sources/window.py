@@ -1,32 +1,66 @@
-"""The recent past of a query, one value per cycle: what a daemon that had run would have read."""
+"""The recent past of an ask: the readings a daemon that had run would have had, one per cycle."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
-from autoscaler.clients.prometheus_range import RangeClient
+from autoscaler.clients.prometheus import Answer, Sample
+from autoscaler.clients.prometheus_range import RangeClient, Told
+from autoscaler.model.observation import Ask
+from autoscaler.model.signal import Reading
+from autoscaler.sources import judge
+from autoscaler.sources.intervals import Intervals
 
-Beat = tuple[float, float | None]
+MOST_STEPS = 10_000  # a server gives 11,000 in one answer
 
 
-async def window(client: RangeClient, query: str, *, reach_s: float, now: float, every_s: float) -> list[Beat]:
-    """Times and values from `reach_s` before `now` up to one cycle before it; None where there was not one number.
+def beats(now: float, reach_s: float, every_s: float) -> list[float]:
+    """The times of the cycles from `reach_s` before `now` up to one cycle before it; the first is a whole second.
 
-    Raises SourceError.
+    >>> beats(100.5, 45, 15)
+    [55.0, 70.0, 85.0]
     """
-    end = math.floor(now)  # the server is asked for whole seconds
-    beats = max(1, math.floor(reach_s / every_s))
-    times = [end - beat * every_s for beat in range(beats, 0, -1)]
-    series = await client.window(query, math.floor(times[0]), end, every_s)
-    offset = times[0] - math.floor(times[0])
-    return [(at, _value([each[at - offset] for each in series if at - offset in each])) for at in times]
+    start = math.floor(now - reach_s)
+    return [start + beat * every_s for beat in range(max(1, math.floor((now - start) / every_s)))]
 
 
-def _value(values: list[str]) -> float | None:
-    if len(values) != 1:
-        return None
-    try:
-        value = float(values[0])
-    except ValueError:
-        return None
-    return value if math.isfinite(value) else None
+async def window(
+    client: RangeClient, ask: Ask, times: Sequence[float], every_s: float, intervals: Intervals
+) -> list[Reading]:
+    """The readings of an ask at these times, judged as the daemon does, age included. Raises SourceError.
+
+    The intervals at which samples came are learned on the way.
+    """
+    queries = [ask.query]
+    for companion, further in judge.companions(ask.query).items():
+        queries += [companion, *([further] if further else [])]
+    answers = {query: await _answers(client, query, times, every_s) for query in queries}
+    readings: list[Reading] = []
+    for beat in range(len(times)):
+        told = {query: answers[query][beat] for query in queries}
+        judge.learn(ask.query, told, intervals)
+        readings.append(judge.reading(ask, told, intervals))
+    return readings
+
+
+async def _answers(client: RangeClient, query: str, times: Sequence[float], every_s: float) -> list[Answer]:
+    """What the server would have said at each time."""
+    answers: list[Answer] = []
+    while len(answers) < len(times):
+        part = times[len(answers) : len(answers) + MOST_STEPS]
+        start = math.floor(part[0])  # the server is asked for whole seconds
+        offset = part[0] - start
+        told = await client.window(query, start, math.ceil(part[-1]), every_s)
+        answers += _by_time(told, [at - offset for at in part], every_s)
+    return answers
+
+
+def _by_time(told: Told, times: Sequence[float], every_s: float) -> list[Answer]:
+    samples: list[list[Sample]] = [[] for _ in times]
+    for series in told.series:
+        for at, value in series.values.items():
+            beat = round((at - times[0]) / every_s)
+            if 0 <= beat < len(times):
+                samples[beat].append(Sample((at, value), series.metric))
+    return [Answer(tuple(each), told.warnings) for each in samples]

@@ -24,10 +24,13 @@ class PretendedTarget:
         return [(named(policy), policy) for policy in policies]
 
     async def states(self, refs: Sequence[WorkloadRef]) -> list[TargetState]:
-        """The same count for each."""
+        """The same count for each. A zero is the owner's, as on every platform."""
         count = self._count
         now = self._clock.now()
-        return [TargetState(ref=ref, desired=count, existing=count, ready=count, at=now) for ref in refs]
+        return [
+            TargetState(ref=ref, desired=count, existing=count, ready=count, at=now, off_by_owner=not count)
+            for ref in refs
+        ]
 
     async def advance(self, operation: Operation) -> Advanced:
         """Withheld: there is nothing to change."""

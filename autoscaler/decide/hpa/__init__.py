@@ -6,11 +6,23 @@ is remembered · `smooth` wish → count · `passes` a whole pass with its condi
 
 from autoscaler.decide.hpa.history import Event, History, Recommendation, record, seeded, without_recommendations
 from autoscaler.decide.hpa.metric import average_value, value
-from autoscaler.decide.hpa.quantity import milli
-from autoscaler.decide.hpa.rules import LEGACY, Behavior, Legacy, Rate, Rules, Select, completed
+from autoscaler.decide.hpa.quantity import cut, milli
+from autoscaler.decide.hpa.rules import (
+    DEFAULT_DOWN,
+    DEFAULT_UP,
+    LEGACY,
+    Behavior,
+    Legacy,
+    Rate,
+    Rules,
+    Select,
+    completed,
+)
 from autoscaler.decide.hpa.smooth import Limit, Result, hpa, policy_limit_down, policy_limit_up
 
 __all__ = [
+    "DEFAULT_DOWN",
+    "DEFAULT_UP",
     "LEGACY",
     "Behavior",
     "Event",
@@ -24,6 +36,7 @@ __all__ = [
     "Select",
     "average_value",
     "completed",
+    "cut",
     "hpa",
     "milli",
     "policy_limit_down",

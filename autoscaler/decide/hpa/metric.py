@@ -148,11 +148,9 @@ def per_pod(
     usage = {name: sample.value for name, sample in samples.items() if name not in dropped}
     if not usage:
         return Failure.NO_USABLE_SAMPLES
-    requested: Mapping[str, int] | Failure | None = None
-    if utilization:
-        requested = requests(pods, resource, container, pod_level=pod_level)
-        if isinstance(requested, Failure):
-            return requested
+    requested = requests(pods, resource, container, pod_level=pod_level) if utilization else None
+    if isinstance(requested, Failure):
+        return requested
     first = _ratio(usage, requested, target)
     if isinstance(first, Failure):
         return first

@@ -7,12 +7,10 @@ the cycle, and each of these is what the HPA does.
 from __future__ import annotations
 
 import enum
-import math
-from collections.abc import Sequence
 
 import msgspec
 
-from autoscaler.decide.hpa.history import Event, History, Recommendation, seeded, stored
+from autoscaler.decide.hpa.history import History, Recommendation, seeded, stored
 from autoscaler.decide.hpa.quantity import MOST_REPLICAS
 from autoscaler.decide.hpa.quantity import up as ceiling
 from autoscaler.decide.hpa.rules import Behavior, Legacy, Rules, Select
@@ -28,6 +26,12 @@ class Limit(enum.Enum):
     SCALE_DOWN_LIMIT = "ScaleDownLimit"
     TOO_MANY_REPLICAS = "TooManyReplicas"
     TOO_FEW_REPLICAS = "TooFewReplicas"
+
+
+_NONE = Limit.NONE  # looking a member up in its enum takes longer than all the comparisons around it
+_MAX, _DISABLED = Select.MAX, Select.DISABLED
+_UP, _MANY = Limit.SCALE_UP_LIMIT, Limit.TOO_MANY_REPLICAS
+_DOWN, _FEW = Limit.SCALE_DOWN_LIMIT, Limit.TOO_FEW_REPLICAS
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -78,8 +82,8 @@ def smoothed(
                 least = entry.replicas
         elif at < up_cutoff and at < down_cutoff:  # exactly at a cutoff it neither counts nor is used again
             slot = index
-    stable = max(current, least)
-    return min(stable, most), stored(past, slot, Recommendation(wish, now))
+    stable = current if current > least else least
+    return stable if stable < most else most, stored(past, slot, Recommendation(wish, now))
 
 
 def limited(
@@ -88,54 +92,61 @@ def limited(
     """The smoothed count within rates and the one bound that lies in the direction of movement."""
     if stable > current:
         fastest = max(policy_limit_up(current, behavior.up, history, now), current)
-        top, limit = (fastest, Limit.SCALE_UP_LIMIT) if high > fastest else (high, Limit.TOO_MANY_REPLICAS)
-        return (top, limit) if stable > top else (stable, Limit.NONE)
+        top, limit = (fastest, _UP) if high > fastest else (high, _MANY)
+        return (top, limit) if stable > top else (stable, _NONE)
     if stable < current:
         fastest = min(policy_limit_down(current, behavior.down, history, now), current)
-        floor, limit = (fastest, Limit.SCALE_DOWN_LIMIT) if low < fastest else (low, Limit.TOO_FEW_REPLICAS)
-        return (floor, limit) if stable < floor else (stable, Limit.NONE)
-    return stable, Limit.NONE
+        floor, limit = (fastest, _DOWN) if low < fastest else (low, _FEW)
+        return (floor, limit) if stable < floor else (stable, _NONE)
+    return stable, _NONE
 
 
 def policy_limit_up(current: int, rules: Rules, history: History, now: float) -> int:
     """How high the rates alone let the count go; below current where much was done in the period."""
-    if rules.select is Select.DISABLED:
+    select = rules.select
+    if select is _DISABLED:
         return current
-    limits = []
+    best: int | None = None
+    period = start = None
     for rate in rules.rates:
-        start = _at_start(current, history, now - rate.period_s)
-        if rate.replicas is not None:
-            limits.append(min(start + rate.replicas, MOST_REPLICAS))
-        else:
-            limits.append(ceiling(start * (1 + (rate.percent or 0) / 100)))
-    return max(limits) if rules.select is Select.MAX else min(limits)
+        if start is None or rate.period_s != period:
+            period = rate.period_s
+            start = _at_start(current, history, now - period)
+        replicas = rate.replicas
+        limit = ceiling(start * (1 + (rate.percent or 0) / 100)) if replicas is None else start + replicas
+        if best is None or (limit > best if select is _MAX else limit < best):
+            best = limit
+    return current if best is None else min(best, MOST_REPLICAS)
 
 
 def policy_limit_down(current: int, rules: Rules, history: History, now: float) -> int:
     """How low the rates alone let the count go; above current where much was done in the period."""
-    if rules.select is Select.DISABLED:
+    select = rules.select
+    if select is _DISABLED:
         return current
-    limits = []
+    best: int | None = None
+    period = start = None
     for rate in rules.rates:
-        start = _at_start(current, history, now - rate.period_s)
-        if rate.replicas is not None:
-            limits.append(start - rate.replicas)
-        else:
-            limits.append(math.trunc(start * (1 - (rate.percent or 0) / 100)))
-    return min(limits) if rules.select is Select.MAX else max(limits)
+        if start is None or rate.period_s != period:
+            period = rate.period_s
+            start = _at_start(current, history, now - period)
+        replicas = rate.replicas
+        limit = int(start * (1 - (rate.percent or 0) / 100)) if replicas is None else start - replicas  # towards zero
+        if best is None or (limit < best if select is _MAX else limit > best):
+            best = limit
+    return current if best is None else best
 
 
 def _at_start(current: int, history: History, cutoff: float) -> int:
     """The count at the period's start: changes of both directions undone, whether marked as outdated or not."""
-    return current - _changed(history.ups, cutoff) + _changed(history.downs, cutoff)
-
-
-def _changed(events: Sequence[Event], cutoff: float) -> int:
-    total = 0
-    for event in events:
+    start = current
+    for event in history.ups:
         if event.at > cutoff:
-            total += event.change
-    return total
+            start -= event.change
+    for event in history.downs:
+        if event.at > cutoff:
+            start += event.change
+    return start
 
 
 # without
@@ -157,7 +168,7 @@ def smoothed_legacy(wish: int, window_s: float, past: Past, now: float) -> tuple
 def limited_legacy(current: int, stable: int, low: int, high: int, behavior: Legacy) -> tuple[int, Limit]:
     """Within the bounds and the one speed that legacy knows; the minimum comes first, so it wins over the speed."""
     speed = int(max(behavior.factor * current, behavior.minimum))
-    top, limit = (speed, Limit.SCALE_UP_LIMIT) if high > speed else (high, Limit.TOO_MANY_REPLICAS)
+    top, limit = (speed, _UP) if high > speed else (high, _MANY)
     if stable < low:
-        return low, Limit.TOO_FEW_REPLICAS
-    return (top, limit) if stable > top else (stable, Limit.NONE)
+        return low, _FEW
+    return (top, limit) if stable > top else (stable, _NONE)

@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from autoscaler.clients.processes import Processes
-from autoscaler.errors import Refused
+from autoscaler.errors import Conflict, Refused
 from autoscaler.model.policy import ProcessTarget as Spec
 from autoscaler.model.target import Instance
 
@@ -48,6 +48,8 @@ class Worker(msgspec.Struct, kw_only=True):
         return f"127.0.0.1:{self.port}"
 
 
+LOGS_KEPT = 20  # of workers that are gone
+
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Worker).decode
 
@@ -71,11 +73,39 @@ class Roster:
         """A workload's workers by number."""
         return sorted((each for each in self if each.workload == workload), key=lambda each: each.number)
 
+    def serving(self, workload: str) -> list[Worker]:
+        """The workers that count, by number. One that served and ended by itself is not there any more."""
+        return [each for each in self.of(workload) if each.duty is Duty.SERVING and not self.lost(each)]
+
+    def count(self, workload: str) -> int:
+        """How many exist. A worker and the one that will take its place (it has its number) are one."""
+        surge = [each for each in self.of(workload) if each.duty is Duty.SURGE]
+        standing = [each for each in surge if each.pid == 0 or self.alive(each)]
+        return len({each.number for each in [*self.serving(workload), *standing]})
+
+    def lost(self, worker: Worker) -> bool:
+        """True for a worker that was ready once and whose process has ended; nobody waits for it any more."""
+        return worker.was_ready and worker.pid > 0 and not self.alive(worker)
+
+    def sweep(self, workload: str) -> int:
+        """Put away the files of serving workers that are lost; how many there were."""
+        gone = [each for each in self.of(workload) if each.duty is Duty.SERVING and self.lost(each)]
+        for worker in gone:
+            self.drop(worker)
+        return len(gone)
+
     def add(self, id: str, workload: str, spec: Spec, *, number: int, duty: Duty, now: float) -> Worker:
-        """A new worker on a free port, on file and not started; the same one again for the same id."""
+        """A new worker on a free port, on file and not started; the same one again for the same id.
+
+        A number is given once, and once more to the one that stands in beside its worker. Raises Conflict, Refused.
+        """
         known = self._workers.get(id)
         if known is not None:
             return known
+        stands_in = duty is Duty.SURGE
+        if any(each.number == number and stands_in is (each.duty is Duty.SURGE) for each in self.of(workload)):
+            what = "is being replaced" if stands_in else "exists"
+            raise Conflict(f"worker {number} {what} already")
         worker = Worker(
             id=id, workload=workload, number=number, port=free_port(), created=now, since=now, duty=duty,
             command=fingerprint(spec),
@@ -95,9 +125,22 @@ class Roster:
         self._workers[worker.id] = worker
 
     def drop(self, worker: Worker) -> None:
-        """Forget a worker that is gone."""
+        """Forget a worker that is gone. What the last few wrote is kept for people to read."""
         self._workers.pop(worker.id, None)
         self._file(worker.id).unlink(missing_ok=True)
+        logs = [each for each in self._folder.glob("*.log") if each.stem not in self._workers]
+        for old in sorted(logs, key=_modified)[:-LOGS_KEPT]:
+            old.unlink(missing_ok=True)
+
+    def end_of(self, worker: Worker) -> str:
+        """How a worker ended and the last line it wrote, in a few words."""
+        code = self._processes.exit_code(worker.pid)
+        how = "it ended" if code is None else f"exit status {code}" if code >= 0 else f"signal {-code}"
+        try:
+            lines = self._log(worker.id).read_bytes()[-2000:].decode(errors="replace").strip().splitlines()
+        except OSError:
+            lines = []
+        return f"{how}; it wrote last: {lines[-1].strip()}" if lines else how
 
     def start(self, worker: Worker, spec: Spec) -> None:
         """Start its process, or find the one that was started already. Raises Refused."""
@@ -107,8 +150,8 @@ class Roster:
         if found is None:
             port = str(worker.port)
             command = [word.replace("{port}", port) for word in spec.command]
-            log = self._folder / f"{worker.id}.log"
-            found = self._processes.start(worker.id, command, {**spec.env, "PORT": port}, log)
+            environment = {**spec.env, "PORT": port}
+            found = self._processes.start(worker.id, command, environment, self._log(worker.id))
         worker.pid, worker.started = found
         self.keep(worker)
 
@@ -140,6 +183,9 @@ class Roster:
     def _file(self, id: str) -> Path:
         return self._folder / f"{id}.json"
 
+    def _log(self, id: str) -> Path:
+        return self._folder / f"{id}.log"
+
     def _read(self) -> Iterator[Worker]:
         for file in sorted(self._folder.glob("*.json")):
             try:
@@ -154,6 +200,13 @@ class Roster:
 def fingerprint(spec: Spec) -> str:
     """A short word for what is run."""
     return hashlib.sha256(_encode([list(spec.command), sorted(spec.env.items())])).hexdigest()[:12]
+
+
+def _modified(file: Path) -> float:
+    try:
+        return file.stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def free_port() -> int:

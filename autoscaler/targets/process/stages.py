@@ -6,13 +6,15 @@ from collections.abc import Sequence
 
 import msgspec
 
-from autoscaler.errors import Refused
+from autoscaler.errors import Conflict, Refused
 from autoscaler.model.operation import BEGIN, Advanced, Operation, OperationKind, Outcome, OutcomeKind, Split
 from autoscaler.model.policy import ProcessTarget as Spec
 from autoscaler.targets.process.roster import Duty, Roster, Worker
 
 STOP_WITHIN_S = 10.0
 LOOK_S = 0.1
+LONGEST_S = 60.0  # between two starts of workers that keep failing
+FORGET_S = 300.0  # without a failure, and the next one is the first again
 START, WAIT, DRAIN, STOP, END, DISCARD = "start", "wait", "drain", "stop", "end", "discard"
 
 
@@ -21,6 +23,7 @@ class Stages:
 
     def __init__(self, roster: Roster) -> None:
         self._roster = roster
+        self._brake = Brake()
 
     def advance(self, operation: Operation, spec: Spec | None, now: float) -> Advanced:
         """Do the operation's stage."""
@@ -34,18 +37,23 @@ class Stages:
             if operation.kind is OperationKind.CREATE:
                 return self._create(operation, spec, now)
             return self._replace(operation, spec, now)
+        except Conflict as error:
+            return Outcome(operation, OutcomeKind.CONFLICT, now, error.message)
         except Refused as error:
             return self._refused(operation, str(error), now)
 
     # scale
 
     def _split(self, operation: Operation, now: float) -> Advanced:
-        working = [each for each in self._roster.of(operation.ref.key) if each.duty is Duty.SERVING]
-        more = operation.count - len(working)
+        key = operation.ref.key
+        if self._roster.sweep(key):
+            self._brake.failed(key, now)
+        working = self._roster.serving(key)
+        more = operation.count - self._roster.count(key)
         if more == 0:
             return Outcome(operation, OutcomeKind.APPLIED, now, count=operation.count)
         if more > 0:
-            taken = {each.number for each in self._roster.of(operation.ref.key)}
+            taken = {each.number for each in self._roster.of(key)}
             free = (number for number in range(1, len(taken) + more + 1) if number not in taken)
             parts = [self._part(operation, OperationKind.CREATE, number=next(free)) for _ in range(more)]
         else:
@@ -70,37 +78,41 @@ class Stages:
         if operation.stage == BEGIN:
             id, number = operation.id.replace("-", ""), int(operation.facts["number"])
             self._roster.add(id, operation.ref.key, spec, number=number, duty=Duty.SERVING, now=now)
-            return _to(operation, START, worker=id)
+            started = _to(operation, START, worker=id)
+            return msgspec.structs.replace(started, wait_until=self._brake.until(operation.ref.key))
         return self._bring_up(operation, spec, now)
 
     def _bring_up(self, operation: Operation, spec: Spec, now: float) -> Advanced:
         """A new worker from its file to readiness; one that fails is put away again."""
         worker = self._roster.get(operation.facts["worker"])
+        if operation.stage == DISCARD:
+            return self._discard(operation, worker, now)
         if worker is None:
-            return Outcome(operation, OutcomeKind.FAILED, now, "the new worker was taken away by somebody else")
+            return Outcome(operation, OutcomeKind.GONE, now, "the new worker was taken away by somebody else")
         if operation.stage == START:
             self._roster.start(worker, spec)
             return _to(operation, WAIT, ready_by=repr(now + operation.ready_within_s))
-        if operation.stage == WAIT:
-            if worker.ready and self._roster.alive(worker):
-                if operation.kind is OperationKind.REPLACE:
-                    return _to(operation, DRAIN)
-                return Outcome(operation, OutcomeKind.APPLIED, now)
-            if not self._roster.alive(worker):
-                return _to(operation, DISCARD, why="it ended before it was ready; see its log beside its file")
-            if now >= float(operation.facts["ready_by"]):
-                return _to(operation, DISCARD, why=f"it was not ready within {operation.ready_within_s:g} s")
-            return msgspec.structs.replace(operation, wait_until=now + LOOK_S)
-        return self._discard(operation, worker, now)
+        if worker.ready and self._roster.alive(worker):
+            self._roster.keep(worker)  # that it was ready once must outlive the daemon
+            if operation.kind is OperationKind.REPLACE:
+                return _to(operation, DRAIN)
+            return Outcome(operation, OutcomeKind.APPLIED, now)
+        if not self._roster.alive(worker):
+            return _to(operation, DISCARD, why=f"it ended before it was ready: {self._roster.end_of(worker)}")
+        if now >= float(operation.facts["ready_by"]):
+            return _to(operation, DISCARD, why=f"it was not ready within {operation.ready_within_s:g} s")
+        return msgspec.structs.replace(operation, wait_until=now + LOOK_S)
 
-    def _discard(self, operation: Operation, worker: Worker, now: float) -> Advanced:
-        if self._roster.alive(worker):
+    def _discard(self, operation: Operation, worker: Worker | None, now: float) -> Advanced:
+        if worker is not None and self._roster.alive(worker):
             self._roster.end(worker, kill=True)
             return msgspec.structs.replace(operation, wait_until=now + LOOK_S)
-        self._roster.drop(worker)
+        if worker is not None:
+            self._roster.drop(worker)
         why = operation.facts.get("why", "")
         if operation.facts.get("conflict"):
             return Outcome(operation, OutcomeKind.CONFLICT, now, why)
+        self._brake.failed(operation.ref.key, now)
         return Outcome(operation, OutcomeKind.FAILED, now, f"the new worker failed: {why}")
 
     # remove: begin → stop → end
@@ -128,8 +140,8 @@ class Stages:
     def _replace(self, operation: Operation, spec: Spec, now: float) -> Advanced:
         old = self._roster.get(operation.instance)
         if operation.stage == BEGIN:
-            if old is None:
-                return Outcome(operation, OutcomeKind.GONE, now, "the sick worker is gone already")
+            if old is None or old.duty is Duty.DRAINING:
+                return Outcome(operation, OutcomeKind.GONE, now, "the sick worker is gone already, or going")
             id = f"{operation.id}n".replace("-", "")
             self._roster.add(id, operation.ref.key, spec, number=old.number, duty=Duty.SURGE, now=now)
             return _to(operation, START, worker=id)
@@ -143,7 +155,7 @@ class Stages:
         """The new worker counts from here on, the old one does not; unless the old one is well again."""
         new = self._roster.get(operation.facts["worker"])
         if new is None:
-            return Outcome(operation, OutcomeKind.FAILED, now, "the new worker was taken away by somebody else")
+            return Outcome(operation, OutcomeKind.GONE, now, "the new worker was taken away by somebody else")
         if new.duty is Duty.SURGE and old is not None and old.ready and self._roster.alive(old):
             return _to(operation, DISCARD, why="the sick worker is well again", conflict="yes")
         new.duty = Duty.SERVING
@@ -154,7 +166,27 @@ class Stages:
         worker = self._roster.get(operation.facts.get("worker", ""))
         if worker is not None and not self._roster.alive(worker):
             self._roster.drop(worker)
+        self._brake.failed(operation.ref.key, now)
         return Outcome(operation, OutcomeKind.REFUSED, now, why)
+
+
+class Brake:
+    """Slows starts down while workers keep failing: at once after the first time, then 1, 2, 4 … 60 seconds later."""
+
+    def __init__(self) -> None:
+        self._failures: dict[str, tuple[int, float]] = {}
+
+    def failed(self, workload: str, now: float) -> None:
+        """A start failed, or a worker ended by itself. What fails within a second is one failure."""
+        count, at = self._failures.get(workload, (0, -FORGET_S))
+        if now - at >= FORGET_S:
+            count = 0
+        self._failures[workload] = (count + 1 if now - at >= 1.0 else count, now)
+
+    def until(self, workload: str) -> float:
+        """When the next start may be, in seconds since the epoch; 0 for at once."""
+        count, at = self._failures.get(workload, (0, 0.0))
+        return at + min(LONGEST_S, 2.0 ** (count - 2)) if count > 1 else 0.0
 
 
 def victims(working: Sequence[Worker], sick: Sequence[str]) -> list[Worker]:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
+from autoscaler import log
 from autoscaler.clients.http_probe import HttpProbe
 from autoscaler.clients.processes import Processes
 from autoscaler.model.operation import BEGIN, Advanced, Operation, OperationKind
@@ -27,6 +28,7 @@ class ProcessTarget:
 
     def __init__(self, folder: Path, clock: Clock, *, instance: str = "default") -> None:
         self._clock = clock
+        self._folder = folder
         self._instance = instance
         self._roster = Roster(folder, Processes())
         self._stages = Stages(self._roster)
@@ -35,6 +37,7 @@ class ProcessTarget:
         self._probing: asyncio.Task[None] | None = None
         self._failures: dict[str, int] = {}
         self._probed: dict[str, float] = {}
+        self._ended: dict[str, str] = {}  # by workload: the worker that ended by itself last
         self._woken: asyncio.Queue[WorkloadRef] = asyncio.Queue()
 
     def discover(self, policies: Sequence[Policy]) -> list[tuple[WorkloadRef, Policy]]:
@@ -63,7 +66,7 @@ class ProcessTarget:
             yield await self._woken.get()
 
     async def leftovers(self, refs: Sequence[WorkloadRef]) -> list[Operation]:
-        """Removals of workers that forgotten operations left: half drained, or beside the one to replace."""
+        """Removals of workers that forgotten operations left: half drained, beside the one to replace, never ready."""
         now = self._clock.now()
         return [
             Operation(
@@ -78,11 +81,15 @@ class ProcessTarget:
             )
             for ref in refs
             for worker in self._roster.of(ref.key)
-            if worker.duty is not Duty.SERVING
+            if worker.duty is not Duty.SERVING or not (worker.was_ready or self._roster.alive(worker))
         ]
 
     async def close(self) -> None:
-        """Stop probing; the workers go on."""
+        """Stop probing; the workers go on, and the log says so."""
+        left = sum(self._roster.alive(worker) for worker in self._roster)
+        if left and self._specs:
+            text = f"{left} worker processes go on; the next daemon with this data folder takes them over"
+            log.event("workers go on", folder=str(self._folder), text=text)
         if self._probing is not None:
             self._probing.cancel()
             await asyncio.gather(self._probing, return_exceptions=True)
@@ -106,18 +113,20 @@ class ProcessTarget:
     def _state(self, ref: WorkloadRef) -> TargetState:
         workers = self._roster.of(ref.key)
         _, spec, name = self._specs.get(ref.key, (ref, None, ref.name))
-        counted = [each for each in workers if each.duty is Duty.SERVING]
         instances = tuple(
-            self._roster.instance(each, f"{name}-{each.number}") for each in workers if each.duty is not Duty.SURGE
+            self._roster.instance(each, f"{name}-{each.number}")
+            for each in workers
+            if each.duty is not Duty.SURGE and not self._roster.lost(each)
         )
         return TargetState(
             ref=ref,
             desired=None,
-            existing=len(counted),
-            ready=sum(each.ready and self._roster.alive(each) for each in counted),
+            existing=self._roster.count(ref.key),
+            ready=sum(each.ready and self._roster.alive(each) for each in self._roster.serving(ref.key)),
             at=self._clock.now(),
             instances=instances,
             version=fingerprint(spec) if spec is not None else "",
+            writer=self._ended.get(ref.key, ""),
         )
 
     # readiness
@@ -149,7 +158,14 @@ class ProcessTarget:
         elif well != worker.ready and (well or not alive or failures >= ready.failures):
             worker.ready, worker.since = well, self._clock.now()
             worker.was_ready = worker.was_ready or well
-            self._roster.keep(worker)
             known = self._specs.get(worker.workload)
             if known is not None:
                 self._woken.put_nowait(known[0])
+                if self._roster.lost(worker) and worker.duty is Duty.SERVING:
+                    self._tell(worker, known[2])
+
+    def _tell(self, worker: Worker, policy: str) -> None:
+        """A worker ended that nobody had told to."""
+        name, how = f"{policy}-{worker.number}", self._roster.end_of(worker)
+        self._ended[worker.workload] = f"{name} ended by itself: {how}"
+        log.event("worker ended", level=log.WARNING, workload=worker.workload, worker=name, text=how)

@@ -172,6 +172,8 @@ class Fleet:
         replaced = self._unit("create", ref, old)
         workload = self.workload(ref)
         made = workload.made_by(operation)
+        if replaced.draining:
+            raise Gone(f"{old} is on its way out already")
         if made is None:
             if any(each.replaces == old for each in workload.units.values()):
                 raise Conflict(f"{old} is being replaced already")

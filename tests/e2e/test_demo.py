@@ -1,0 +1,118 @@
+"""`make demo` as people see it: its own process, its summary and exit status, and nothing of it left behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.daemon import ROOT
+from tests.support.wait import until
+
+pytestmark = pytest.mark.e2e
+
+MOST_S = 120
+
+
+class Demo:
+    """A run of the demo in a temporary folder of its own, which every process it starts carries in its environment."""
+
+    def __init__(self, folder: Path, module: str = "autoscaler.demo") -> None:
+        self._folder = folder
+        self._out = folder / "out"
+        # No prometheus there: the demo then reads its workers directly.
+        environment = {**os.environ, "PATH": str(folder), "TMPDIR": str(folder), "PYTHONUNBUFFERED": "1"}
+        with self._out.open("wb") as out:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", module],
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                env=environment,
+                cwd=ROOT,
+                start_new_session=True,
+            )
+
+    def text(self) -> str:
+        """What it printed so far."""
+        return self._out.read_text()
+
+    def ended(self) -> int:
+        """Its exit status, once it has ended."""
+        return self.process.wait(MOST_S)
+
+    def left(self) -> list[str]:
+        """Command lines of processes that carry its folder, but for itself."""
+        mark = f"TMPDIR={self._folder}".encode()
+        found = []
+        for each in Path("/proc").glob("[0-9]*"):
+            try:
+                if int(each.name) != self.process.pid and mark in (each / "environ").read_bytes().split(b"\0"):
+                    found.append((each / "cmdline").read_bytes().replace(b"\0", b" ").decode())
+            except OSError:
+                continue  # it has ended meanwhile
+        return found
+
+    def files(self) -> list[str]:
+        """What is left in its folder."""
+        return [each.name for each in self._folder.iterdir() if each != self._out]
+
+
+def test_the_demo_shows_the_main_job_and_cleans_up(tmp_path: Path) -> None:
+    demo = Demo(tmp_path)
+    until(lambda: "load rises" in demo.text(), what="the demo is under way", within=40)
+    assert len(demo.left()) >= 2, "the daemon and a worker at least"
+    assert demo.ended() == 0, demo.text()
+    told, summary = demo.text().split("\nAll of it was seen to happen, in ")
+    assert "Load is read from every worker directly: no prometheus is on PATH." in told
+    for sentence in (
+        "20 users: 5 workers serve",
+        "shop-1 turned sick: a new worker took its place",
+        "one worker is left",
+    ):
+        assert sentence in told
+        assert sentence in summary
+    assert "above_target: in flight: load 10, 4 per replica, so it asks for 3" in told
+    assert "shop-1 has been unhealthy for 2s: a new one takes its place" in told
+    assert "\x1b" not in demo.text(), "no terminal, no control characters"
+    assert (demo.left(), demo.files()) == ([], [])
+
+
+def test_a_demo_whose_worker_cannot_become_sick_says_what_was_not_seen(tmp_path: Path) -> None:
+    demo = Demo(tmp_path, "tests.e2e.stubborn")
+    assert demo.ended() == 1, demo.text()
+    summary = demo.text().partition("\nNot seen, after ")[2]
+    assert "shop-1 is sick" in summary
+    assert "✓ 20 users: 5 workers serve" in summary, "what was seen until then is told too"
+    assert "one worker is left" not in demo.text()
+    assert (demo.left(), demo.files()) == ([], [])
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda each: each.name)
+def test_an_interrupted_demo_leaves_no_process_behind(tmp_path: Path, number: signal.Signals) -> None:
+    demo = Demo(tmp_path)
+    until(lambda: "10 users now" in demo.text(), what="load rises", within=40)
+    demo.process.send_signal(number)
+    until(lambda: "stopping" in demo.text(), what="it says so", within=10)
+    demo.process.send_signal(number)  # an impatient person does it twice
+    assert demo.ended() == 128 + number
+    assert (demo.left(), demo.files()) == ([], [])
+
+
+def test_a_demo_nobody_reads_any_more_leaves_no_process_behind(tmp_path: Path) -> None:
+    demo = subprocess.run(
+        f"{sys.executable} -m autoscaler.demo | head -c 700",
+        shell=True,
+        executable="/bin/bash",
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        capture_output=True,
+        timeout=MOST_S,
+        cwd=ROOT,
+        check=True,
+    )
+    assert b"Traceback" not in demo.stderr
+    assert list(tmp_path.iterdir()) == []
