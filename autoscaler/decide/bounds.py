@@ -4,41 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
+
 from autoscaler.decide import hpa
 from autoscaler.decide.calendar import Open, open_windows
-from autoscaler.decide.guards import doubt
+from autoscaler.decide.guards import ALWAYS, flapping
 from autoscaler.decide.turn import Turn
 from autoscaler.decide.votes import Vote
-from autoscaler.model.decision import Reason, Stage
+from autoscaler.model.decision import Fact, Reason, Stage
 from autoscaler.model.policy import Fallback, Replicas
 
 
 class Limits:
     """The lower and upper bound in force, and whose they are.
 
-    The highest floor wins, the lowest ceiling wins, a floor beats a ceiling; all lie within the policy's own bounds.
+    Of windows the highest floor wins, the lowest ceiling wins, a floor beats a ceiling; the fallback `at_least` of a
+    signal is a floor below all ceilings. All lie within the policy's own bounds.
     """
 
     def __init__(self, turn: Turn, replicas: Replicas, votes: Sequence[Vote]) -> None:
         opened = open_windows(turn.policy.schedule, turn.now) if turn.policy.schedule else ()
         self.floor = _highest(opened)
         self.ceiling = _lowest(opened)
-        self.least = _at_least(turn, votes)
-        floors = [replicas.min]
-        if self.floor is not None and self.floor.window.min is not None:
-            floors.append(self.floor.window.min)
+        self.least = _at_least(turn, votes) if turn.missing else None
+        low, high = replicas.min, replicas.max
+        if self.floor is not None:
+            low = min(max(low, self.floor.window.min or 0), high)
+        if self.ceiling is not None:
+            high = max(min(high, self.ceiling.window.max or high), low)
         if self.least is not None:
-            floors.append(self.least[1])
-        turn.low = min(max(floors), replicas.max)
-        high = replicas.max
-        if self.ceiling is not None and self.ceiling.window.max is not None:
-            high = min(high, self.ceiling.window.max)
-        turn.high = max(high, turn.low)
-
-    @property
-    def floored(self) -> bool:
-        """True while a window or a fallback asks for a minimum of its own."""
-        return self.floor is not None or self.least is not None
+            low = min(max(low, self.least[1]), high)
+        turn.low, turn.high = low, high
 
 
 def _highest(opened: Sequence[Open]) -> Open | None:
@@ -53,39 +49,56 @@ def _lowest(opened: Sequence[Open]) -> Open | None:
 
 def _at_least(turn: Turn, votes: Sequence[Vote]) -> tuple[str, int] | None:
     """The highest floor of signals that are missing and say `failed: {at_least: …}`."""
+    voting = [goal for goal in turn.plan.goals if goal.kind != "wake_above"]
     found = [
         (goal.signal, goal.asked.failed.at_least)
-        for goal, each in zip(turn.plan.goals, votes, strict=False)
+        for goal, each in zip(voting, votes, strict=False)
         if each.missing and isinstance(goal.asked.failed, Fallback) and goal.asked.failed.at_least is not None
     ]
     return max(found, key=lambda each: each[1], default=None)
 
 
-def above(turn: Turn, limits: Limits) -> None:
-    """Down to the ceiling whatever the signals say; on first sight only after one down window, never in a rollout."""
-    down = turn.plan.behavior.down
-    rest = turn.memory.first_seen + down.stabilization_s - turn.now
-    reason, facts = Reason.ABOVE_MAXIMUM, {"limit": turn.high}
-    replicas = turn.policy.replicas
-    if limits.ceiling is not None and replicas is not None and turn.high < replicas.max:
-        reason = Reason.WINDOW_CEILING
-        facts |= {"window": limits.ceiling.window.name, "rest_s": limits.ceiling.until - turn.now}  # type: ignore[dict-item]
-    if turn.state.rollout:
+def lowered(turn: Turn, limits: Limits) -> None:
+    """Down to the ceiling whatever the signals say, as fast as `behavior.down` allows; never in a rollout.
+
+    On first sight only after one down window. A spent budget, a contest and a second claim hold it up as well.
+    """
+    reason, facts = _ceiling(turn, limits)
+    down, memory = turn.plan.behavior.down, turn.memory
+    rest = memory.first_seen + down.stabilization_s - turn.now
+    if turn.plan.strict:
+        turn.move(turn.high, reason, Stage.BOUND, **facts)
+    elif turn.state.rollout:
         turn.hold(Reason.ROLLOUT, Stage.GUARD)
-    elif rest > 0 and turn.memory.applied is None:
+    elif rest > 0 and memory.applied is None and not memory.conflicts:
         turn.hold(reason, Stage.BOUND, **facts, first_s=rest)
     else:
-        allowed = hpa.policy_limit_down(turn.current, down, turn.memory.history, turn.now)
+        if down.select is hpa.Select.DISABLED:  # forbids to shrink by signals; a ceiling is law
+            down = msgspec.structs.replace(down, select=hpa.Select.MAX)
+        allowed = hpa.policy_limit_down(turn.current, down, memory.history, turn.now)
         turn.move(max(turn.high, min(allowed, turn.current)), reason, Stage.BOUND, **facts)
+        flapping(turn)
+    for guard in ALWAYS:
+        guard(turn)
 
 
-def below(turn: Turn, limits: Limits) -> None:
-    """Up to the floor at once. Under doubt not less than our last order: the floor alone would forget a peak."""
-    if limits.floor is not None and limits.floor.window.min == turn.low:
-        rest = limits.floor.until - turn.now
-        turn.move(turn.low, Reason.WINDOW_FLOOR, Stage.BOUND, window=limits.floor.window.name, rest_s=rest)
-    elif limits.least is not None and limits.least[1] >= turn.low:
+def _ceiling(turn: Turn, limits: Limits) -> tuple[Reason, dict[str, Fact]]:
+    replicas, window = turn.policy.replicas, limits.ceiling
+    if window is None or replicas is None or turn.high >= replicas.max:
+        return Reason.ABOVE_MAXIMUM, {"limit": turn.high}
+    rest = window.until - turn.now
+    return Reason.WINDOW_CEILING, {"limit": turn.high, "window": window.window.name, "rest_s": rest}
+
+
+def raised(turn: Turn, limits: Limits) -> None:
+    """Up to the floor at once, where less is on its way."""
+    if turn.count >= turn.low:
+        return
+    floor = limits.floor
+    if limits.least is not None and limits.least[1] >= turn.low:
         turn.move(turn.low, Reason.AT_LEAST, Stage.BOUND, signal=limits.least[0])
+    elif floor is not None and (floor.window.min or 0) >= turn.low:
+        rest = floor.until - turn.now
+        turn.move(turn.low, Reason.WINDOW_FLOOR, Stage.BOUND, window=floor.window.name, rest_s=rest)
     else:
         turn.move(turn.low, Reason.BELOW_MINIMUM, Stage.BOUND)
-    doubt(turn)

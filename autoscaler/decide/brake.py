@@ -10,19 +10,22 @@ PERIOD_S = 600.0
 SHARE = 0.3
 AT_LEAST = 5
 LATCH_S = 3600.0
+DOUBT_SHARE = 0.05  # of the idle workloads, woken on doubt in one minute
 
 
 class Fleet(msgspec.Struct, frozen=True):
     """What the brake remembers: who shrank because of signals or idle and when, and until when nobody may.
 
-    `size` is the number of workloads steered. `wanting` counts who wanted to shrink in the cycle at `cycle`; a cycle
-    may come in slices. `doubting` counts idle workloads woken on doubt in the minute that began at `minute`.
+    `size` is the number of workloads steered. `wanting` counts who wanted to shrink in the cycle at `cycle`, `idle` how
+    many were idle when it began; a cycle may come in slices. `doubting` counts idle workloads woken on doubt in the
+    minute that began at `minute`.
     """
 
     size: int = 1
     shrunk: dict[str, float] = {}
     cycle: float = 0.0
     wanting: int = 0
+    idle: int = 0
     latched: float | None = None  # since when
     minute: float = 0.0
     doubting: int = 0
@@ -34,23 +37,26 @@ class Fleet(msgspec.Struct, frozen=True):
 
 
 class Brake:
-    """The fleet's memory while a step runs."""
+    """The fleet's memory while a step runs. `idle` is how many of its workloads are idle now."""
 
-    def __init__(self, fleet: Fleet, now: float, resumed: float | None) -> None:
+    def __init__(self, fleet: Fleet, now: float, resumed: float | None, idle: int) -> None:
         self._fleet = fleet
         self._now = now
         self.shrunk = {key: at for key, at in fleet.shrunk.items() if now - at < PERIOD_S}
-        self.wanting = fleet.wanting if fleet.cycle == now else 0
+        again = fleet.cycle == now
+        self.wanting, self.idle = (fleet.wanting, fleet.idle) if again else (0, idle)
         latched = fleet.latched
         if latched is not None and (now - latched >= LATCH_S or (resumed is not None and resumed >= latched)):
             latched = None
         self.latched = latched
-        self.minute, self.doubting = (fleet.minute, fleet.doubting) if now - fleet.minute < 60.0 else (now, 0)
+        # whoever says `resume` has looked at the data: it does not latch again at once for the same reason
+        self._vouched = resumed is not None and 0 <= now - resumed < PERIOD_S
+        self.minute, self.doubting = (fleet.minute, fleet.doubting) if 0 <= now - fleet.minute < 60.0 else (now, 0)
 
     def holds(self, key: str) -> bool:
         """One more workload wants to shrink because of signals or idle: whether it may not, counted if it may."""
         self.wanting += 1
-        if self.wanting > 2 * self._fleet.allowed and self.latched is None:
+        if self.wanting > 2 * self._fleet.allowed and self.latched is None and not self._vouched:
             self.latched = self._now
         if self.latched is not None:
             return True
@@ -59,13 +65,22 @@ class Brake:
         self.shrunk[key] = self._now
         return False
 
-    def may_wake_on_doubt(self, share: float) -> bool:
+    def may_wake_on_doubt(self) -> bool:
         """Whether one more idle workload may be woken on doubt this minute, counted if so; one at least always may."""
-        if self.doubting >= max(1, math.floor(share * self._fleet.size)):
+        if self.doubting >= max(1, math.floor(DOUBT_SHARE * self.idle)):
             return False
         self.doubting += 1
         return True
 
     def fleet(self) -> Fleet:
         """What is to be remembered."""
-        return Fleet(self._fleet.size, self.shrunk, self._now, self.wanting, self.latched, self.minute, self.doubting)
+        return Fleet(
+            size=self._fleet.size,
+            shrunk=self.shrunk,
+            cycle=self._now,
+            wanting=self.wanting,
+            idle=self.idle,
+            latched=self.latched,
+            minute=self.minute,
+            doubting=self.doubting,
+        )

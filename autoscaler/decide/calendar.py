@@ -16,6 +16,7 @@ import msgspec
 from autoscaler.model.policy import Window
 
 DAY_S = 86400.0
+SLACK = timedelta(hours=3)  # more than clocks are moved
 WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 
 
@@ -40,17 +41,46 @@ def open_windows(schedule: tuple[Window, ...], now: float) -> tuple[Open, ...]:
 
 def spans(window: Window, since: float, until: float) -> Iterator[tuple[float, float]]:
     """Start and end of every opening of a window that starts between two times, in order."""
+    zone = ZoneInfo(window.timezone)
+    hourly = window.cron.split()[1].startswith("*")
+    begin = _wall(since, zone) - SLACK
+    starts = {
+        at
+        for local in _walls(window.cron, begin, _wall(until, zone) + SLACK)
+        if local.date().isoformat() not in window.excepted
+        for at in _instants(local, zone, hourly=hourly)
+        if since <= at < until
+    }
+    return ((at, at + window.lasts) for at in sorted(starts))
+
+
+def _wall(at: float, zone: ZoneInfo) -> datetime:
+    return datetime.fromtimestamp(at, zone).replace(tzinfo=UTC, fold=0)
+
+
+def _walls(cron: str, after: datetime, last: datetime) -> Iterator[datetime]:
+    """The times on a clock on the wall that a cron line names, in order; days on which clocks change are no matter."""
     from apscheduler.triggers.cron import CronTrigger
 
-    zone = ZoneInfo(window.timezone)
-    minute, hour, day, month, weekday = window.cron.split()
-    trigger = CronTrigger(minute=minute, hour=hour, day=day, month=month, day_of_week=weekdays(weekday), timezone=zone)
-    after, last = datetime.fromtimestamp(since, zone), datetime.fromtimestamp(until, zone)
+    minute, hour, day, month, weekday = cron.split()
+    trigger = CronTrigger(minute=minute, hour=hour, day=day, month=month, day_of_week=weekdays(weekday), timezone=UTC)
     while (start := trigger.get_next_fire_time(None, after)) is not None and start < last:
-        if start.date().isoformat() not in window.excepted:
-            at = start.astimezone(UTC).timestamp()
-            yield at, at + window.lasts
-        after = (start.astimezone(UTC) + timedelta(seconds=1)).astimezone(zone)
+        yield start
+        after = start + timedelta(seconds=1)
+
+
+def _instants(wall: datetime, zone: ZoneInfo, *, hourly: bool) -> Iterator[float]:
+    """When a clock in this zone shows a time: once, as cron has it.
+
+    A time that is skipped when clocks go forward comes as much later as they were moved; one that comes twice when they
+    go back counts the first time only. What starts every so many hours follows the hours that pass instead.
+    """
+    first = wall.replace(tzinfo=zone)
+    if not hourly:
+        yield first.timestamp()
+        return
+    if datetime.fromtimestamp(first.timestamp(), zone).replace(tzinfo=UTC, fold=0) == wall:
+        yield from {first.timestamp(), first.replace(fold=1).timestamp()}
 
 
 @functools.lru_cache(maxsize=65_536)

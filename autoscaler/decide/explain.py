@@ -69,10 +69,10 @@ _SENTENCES: Mapping[Reason, str] = {
     Reason.WINDOW_FLOOR: "{before} run, the window {window} asks for at least {after} for another {rest}",
     Reason.WINDOW_CEILING: "{before} run, the window {window} allows {limit} for another {rest}: {after} now",
     Reason.AT_LEAST: "{signal} has no data and says `at_least`: {after} instead of {before}",
-    Reason.IDLE: "nothing is asked for: idle at {after}",
+    Reason.IDLE: "nothing that can be read asks for more: idle at {after}",
     Reason.IDLE_SOON: "nothing is asked for; idle at {idle} in {rest} if it stays so",
     Reason.WOKEN: "{signal} wakes it from idle: {after} at once",
-    Reason.WOKEN_ON_DOUBT: "no wake signal could be read for {for}, and on_doubt says wake: {after}",
+    Reason.WOKEN_ON_DOUBT: "{signals}: not to be read for {for}, and on_doubt says wake: {after}",
     Reason.DOUBT: "data is missing for {missing}, so nothing shrinks on doubt: {after} instead of {before}",
     Reason.RESEEDED: "the past is not known well enough ({because}): not below {after} for another {rest}",
     Reason.SETTLING: "the last raise is still settling ({rest} to go): {after} stay",
@@ -119,7 +119,7 @@ def sentence(step: Step) -> str:
 
     >>> from autoscaler.model.decision import Stage
     >>> sentence(Step(Stage.BOUND, 6, 5, Reason.CAPPED_AT_MAXIMUM))
-    '6 are asked for, replicas.max allows 5'
+    '6 are asked for, no more than 5 are allowed'
     """
     words: dict[str, str] = {"before": str(step.before), "after": str(step.after)}
     for key, value in step.facts.items():

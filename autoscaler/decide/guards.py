@@ -5,11 +5,12 @@ Each looks at a turn whose count is on its way and moves it, or leaves it alone.
 
 from __future__ import annotations
 
-from autoscaler.decide.memory import CONFLICT_S
+from autoscaler.decide.memory import CONFLICT_S, Applied
 from autoscaler.decide.turn import Turn
 from autoscaler.model.decision import Fact, Reason, Stage
 
 PUSH_S = 60.0  # between two raises of a contested workload; doubles up to CONFLICT_S
+PUSHES = 4  # doubled so often it is past CONFLICT_S
 
 
 def _floor(turn: Turn, floor: int, reason: Reason, **facts: Fact) -> None:
@@ -21,8 +22,8 @@ def doubt(turn: Turn) -> None:
     """Any voting signal missing: not below the current count, nor below our last order if somebody else cut it."""
     if not turn.missing:
         return
-    applied = turn.memory.applied
-    ours = min(applied.count, turn.high) if applied is not None and turn.current > 0 else 0
+    stands = turn.memory.stands
+    ours = min(stands, turn.high) if stands is not None and turn.current > 0 else 0
     _floor(turn, max(turn.current, ours), Reason.DOUBT, missing=", ".join(turn.missing))
 
 
@@ -31,8 +32,8 @@ def reseeded(turn: Turn) -> None:
     seed = turn.memory.seed
     if seed is None or turn.now >= seed.until or turn.count >= seed.count:
         return
-    because = "first sight, restart, pause, a floor's end or a gap"
-    _floor(turn, min(seed.count, turn.current), Reason.RESEEDED, rest_s=seed.until - turn.now, because=because)
+    floor = min(seed.count, turn.current)
+    _floor(turn, floor, Reason.RESEEDED, rest_s=seed.until - turn.now, because=seed.because)
 
 
 def settling(turn: Turn) -> None:
@@ -66,7 +67,8 @@ def flapping(turn: Turn) -> None:
         return
     recent = [at for at in turn.memory.turns if turn.now - at < budget.per]
     if len(recent) >= budget.count:
-        _floor(turn, turn.current, Reason.FLAPPING, turns=len(recent), rest_s=recent[0] + budget.per - turn.now)
+        rest = recent[-budget.count] + budget.per - turn.now
+        _floor(turn, turn.current, Reason.FLAPPING, turns=len(recent), rest_s=rest)
 
 
 def claimed_twice(turn: Turn) -> None:
@@ -77,15 +79,25 @@ def claimed_twice(turn: Turn) -> None:
 
 def contested(turn: Turn) -> None:
     """Somebody else keeps changing the count: never shrink, raise at most once a minute, then less and less often."""
-    memory = turn.memory
-    if not memory.contested(turn.now) or turn.count == turn.current:
+    if turn.count == turn.current or not turn.memory.contested(turn.now):
         return
-    facts: dict[str, Fact] = {"writer": turn.state.writer, "times": len(memory.conflicts)}
-    _floor(turn, turn.current, Reason.CONTESTED, **facts)
-    pause = min(PUSH_S * 2.0 ** max(0, memory.pushes - 1), CONFLICT_S) if memory.pushes else 0.0
-    rest = memory.applied.at + pause - turn.now if memory.applied is not None else 0.0
-    if turn.count > turn.current and rest > 0:
-        turn.hold(Reason.CONTESTED, Stage.GUARD, rest_s=rest, **facts)
+    _floor(turn, turn.current, Reason.CONTESTED, **_contest(turn))
+    if turn.count > turn.current:
+        spaced(turn, turn.memory.raised)
+
+
+def spaced(turn: Turn, order: Applied | None) -> None:
+    """Not yet, where an order of ours to a contested workload is too young for another."""
+    memory = turn.memory
+    if order is None or turn.count == turn.current or not memory.contested(turn.now):
+        return
+    rest = order.at + min(PUSH_S * 2.0 ** min(memory.pushes, PUSHES), CONFLICT_S) - turn.now
+    if rest > 0:
+        turn.hold(Reason.CONTESTED, Stage.GUARD, rest_s=rest, **_contest(turn))
+
+
+def _contest(turn: Turn) -> dict[str, Fact]:
+    return {"writer": turn.state.writer, "times": len(turn.memory.conflicts)}
 
 
 GUARDS = (doubt, reseeded, settling, rollout, none_ready, flapping)
@@ -94,7 +106,10 @@ ALWAYS = (claimed_twice, contested)  # under `parity: strict` as well
 
 def guarded(turn: Turn) -> None:
     """Let every guard look at the count; the ceiling is the owner's and comes last."""
-    for guard in ALWAYS if turn.plan.strict else GUARDS + ALWAYS:
+    if not turn.plan.strict:
+        for guard in GUARDS:
+            guard(turn)
+    for guard in ALWAYS:
         guard(turn)
     if turn.count > turn.high:
         turn.move(turn.high, Reason.CAPPED_AT_MAXIMUM, Stage.BOUND)

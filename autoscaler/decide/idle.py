@@ -10,11 +10,10 @@ from autoscaler.decide.plan import Goal
 from autoscaler.decide.turn import Turn
 from autoscaler.decide.votes import Vote
 from autoscaler.model.decision import Reason, Stage
-from autoscaler.model.policy import Empty, NotANumber, OnDoubt, ZeroIf
+from autoscaler.model.policy import Empty, Mode, NotANumber, OnDoubt, ZeroIf
 from autoscaler.model.signal import Missing, MissingWhy, Reading, Series
 
-UNREAD_S = 300.0  # unread for so long, all wake signals together may wake on doubt
-DOUBT_SHARE = 0.05  # of the fleet, woken on doubt in one minute
+UNREAD_S = 300.0  # wake signals unread for so long may wake on doubt
 
 
 class Wakes:
@@ -31,8 +30,8 @@ class Wakes:
             load = _load(goal, reading, turn)
             if load is None:
                 self.unread.append(goal.signal)
-                facts = {"signal": goal.signal, "detail": reading.detail if isinstance(reading, Missing) else ""}
-                turn.note(Reason.WAKE_UNREAD, Stage.IDLE, **facts)
+                detail = reading.detail or reading.why.value if isinstance(reading, Missing) else "implausible"
+                turn.note(Reason.WAKE_UNREAD, Stage.IDLE, signal=goal.signal, detail=detail)
             else:
                 (self.above if load > limit else self.quiet).append(goal.signal)
                 reason = Reason.WAKE_ABOVE if load > limit else Reason.WAKE_QUIET
@@ -63,24 +62,27 @@ def _load(goal: Goal, reading: Reading, turn: Turn) -> float | None:
 def idled(turn: Turn, votes: Sequence[Vote], brake: Brake, *, floor: bool) -> bool:
     """Decide by `idle` where it has something to say; False leaves the count to the signals.
 
-    `floor` is True while a window or a fallback asks for a minimum of its own: that beats idle.
+    `floor` is True while a schedule window asks for a minimum of its own: that beats idle. The fallback `at_least` is
+    a matter of one signal, so it does not.
     """
-    idle = turn.policy.idle
+    idle, memory = turn.policy.idle, turn.memory
     assert idle is not None
     wakes = Wakes(turn)
-    turn.remember(unread=_unread(turn, wakes))
-    asleep = turn.memory.idle is not None and turn.current <= idle.replicas
-    if asleep and floor:
-        turn.remember(idle=None, quiet=None)
-        return False
-    if asleep:
+    unread = {name: memory.unread.get(name, turn.now) for name in wakes.unread}
+    if unread != memory.unread:
+        turn.remember(unread=unread)
+    asleep = memory.idle is not None and turn.current <= idle.replicas
+    if asleep and not floor:
         _asleep(turn, votes, wakes, brake)
         return True
-    quiet = not floor and not turn.missing and not wakes.above and not wakes.unread and _nothing_asked(turn, votes)
-    since = (turn.memory.quiet if turn.memory.quiet is not None else turn.now) if quiet else None
-    if since != turn.memory.quiet:
-        turn.remember(quiet=since)
-    if since is None or turn.current <= idle.replicas:
+    if asleep or floor or turn.missing or wakes.above or wakes.unread or _asking(turn, votes):
+        if memory.quiet is not None or asleep:
+            turn.remember(idle=None, quiet=None)
+        return False
+    seen = memory.quiet is not None and turn.now - memory.quiet_at <= turn.gap_s
+    since = memory.quiet if seen and memory.quiet is not None else turn.now
+    turn.remember(quiet=since, quiet_at=turn.now)
+    if turn.current <= idle.replicas:
         return False
     rest = since + idle.after - turn.now
     if rest > 0:
@@ -91,33 +93,35 @@ def idled(turn: Turn, votes: Sequence[Vote], brake: Brake, *, floor: bool) -> bo
     return True
 
 
-def _nothing_asked(turn: Turn, votes: Sequence[Vote]) -> bool:
-    return all(each.count is None or each.count <= turn.low for each in votes)
-
-
-def _unread(turn: Turn, wakes: Wakes) -> float | None:
-    """Since when no wake signal at all could be read."""
-    if not wakes.unread or wakes.above or wakes.quiet:
-        return None
-    return turn.memory.unread if turn.memory.unread is not None else turn.now
+def _asking(turn: Turn, votes: Sequence[Vote]) -> list[Vote]:
+    """The votes, read and not guessed, for more than the minimum."""
+    least = turn.policy.replicas.min if turn.policy.replicas is not None else 1
+    return [each for each in votes if each.count is not None and each.count > least and not each.missing]
 
 
 def _asleep(turn: Turn, votes: Sequence[Vote], wakes: Wakes, brake: Brake) -> None:
     idle, memory = turn.policy.idle, turn.memory
     assert idle is not None
     wishes = [each.count for each in votes if each.count is not None and not each.missing]
-    asking = [each.step.facts.get("signal") for each in votes if each.count is not None and each.count > turn.low]
     awake = min(max([turn.low, *wishes]), turn.high)
-    if wakes.above or asking:
-        turn.move(awake, Reason.WOKEN, Stage.IDLE, signal=wakes.above[0] if wakes.above else asking[0])
-    elif (
-        idle.on_doubt is OnDoubt.WAKE
-        and memory.unread is not None
-        and turn.now - memory.unread >= UNREAD_S
-        and brake.may_wake_on_doubt(DOUBT_SHARE)
-    ):
-        turn.move(awake, Reason.WOKEN_ON_DOUBT, Stage.IDLE, for_s=turn.now - memory.unread)
+    by = wakes.above or [str(each.step.facts["signal"]) for each in _asking(turn, votes)]
+    if by:
+        turn.move(awake, Reason.WOKEN, Stage.IDLE, signal=by[0])
+    elif idle.on_doubt is OnDoubt.WAKE and _long_unread(turn) and _may_wake(turn, brake):
+        rest = turn.now - max(turn.memory.unread.values())
+        turn.move(awake, Reason.WOKEN_ON_DOUBT, Stage.IDLE, signals=", ".join(turn.memory.unread), for_s=rest)
     else:
         turn.move(idle.replicas, Reason.IDLE, Stage.IDLE, since_s=turn.now - (memory.idle or turn.now))
         return
-    turn.remember(quiet=None, unread=None)
+    turn.remember(quiet=None, unread={})
+
+
+def _long_unread(turn: Turn) -> bool:
+    """True where wake signals are unread, and each of them has been for long enough."""
+    unread = turn.memory.unread
+    return bool(unread) and all(turn.now - since >= UNREAD_S for since in unread.values())
+
+
+def _may_wake(turn: Turn, brake: Brake) -> bool:
+    """Only so many a minute in the whole fleet; one that is only observed takes nobody's place."""
+    return turn.policy.mode is Mode.OBSERVE or brake.may_wake_on_doubt()

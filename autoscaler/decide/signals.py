@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import msgspec
 
 from autoscaler.decide import combine, hpa
+from autoscaler.decide.bounds import Limits, raised
 from autoscaler.decide.guards import guarded
-from autoscaler.decide.memory import Seed
 from autoscaler.decide.turn import Turn
 from autoscaler.decide.votes import Ballot, Vote, kept, vote
 from autoscaler.model.decision import Reason, Stage
@@ -31,12 +31,47 @@ def remember(turn: Turn, votes: Sequence[Vote]) -> None:
     turn.memory = kept(turn.memory, goals, votes, readings, turn.now)
 
 
-def decide(turn: Turn, votes: Sequence[Vote]) -> None:
-    """The count the signals lead to."""
-    wish = _wish(turn, votes)
-    opinions = any(each.count is not None for each in votes)
-    if opinions and (wish >= turn.current or not turn.missing):
-        _accept(turn, wish)
+def renewed(turn: Turn) -> None:
+    """What makes the past unfit before any signal is looked at: the end of a pause, and signals that changed."""
+    memory = turn.memory
+    if memory.paused:
+        turn.remember(paused=False, reseed="a pause or an override that ended")
+    if memory.fingerprint != turn.plan.fingerprint:
+        past = memory.history
+        turn.remember(
+            fingerprint=turn.plan.fingerprint,
+            history=past if turn.plan.strict else hpa.without_recommendations(past),
+            reseed="signals that changed",
+            freed=turn.current,
+            good={},
+            covered=(),
+            quiet=None,
+            unread={},
+        )
+    if turn.plan.strict and turn.memory.history.recommendations is None:  # where the HPA begins, whatever it decides
+        turn.remember(history=hpa.seeded(turn.memory.history, turn.current, turn.now))
+
+
+def floored(turn: Turn) -> None:
+    """Remember the floor in force. One that ends while it was binding leaves a past that tells nothing of demand."""
+    before = turn.memory.floor
+    if turn.low < before and turn.current <= before:
+        turn.remember(floor=turn.low, freed=before, reseed="a floor's end")
+    elif turn.low != before:
+        turn.remember(floor=turn.low)
+
+
+def decide(turn: Turn, votes: Sequence[Vote], limits: Limits) -> None:
+    """The count the signals lead to, within the bounds."""
+    strict = turn.plan.strict
+    if not (strict and 0 < turn.current < turn.low):  # there the HPA does not look at signals
+        wish = _wish(turn, votes)
+        if any(each.count is not None for each in votes) and (wish >= turn.current or not turn.missing):
+            _accept(turn, wish)
+        elif wish < turn.current and strict:
+            turn.hold(Reason.DOUBT, Stage.GUARD, missing=", ".join(turn.missing))
+    if turn.current < turn.low:
+        raised(turn, limits)
     guarded(turn)
     turn.by_load = True
 
@@ -63,9 +98,18 @@ def _accept(turn: Turn, wish: int) -> None:
     """Take the wish into the history: smoothing, rates and bounds, exactly as the HPA."""
     if not turn.plan.strict:
         _reseed(turn)
-    behavior = turn.plan.behavior
-    result = hpa.hpa(wish, turn.current, turn.low, turn.high, behavior, turn.memory.history, turn.now)
-    turn.remember(history=result.history, accepted=turn.now, wish=max(turn.low, min(wish, turn.high)))
+    behavior, memory = turn.plan.behavior, turn.memory
+    result = hpa.hpa(wish, turn.current, turn.low, turn.high, behavior, memory.history, turn.now)
+    stands = memory.stands
+    if stands is not None and wish <= turn.current < stands and not turn.missing:
+        stands = turn.current
+    turn.remember(
+        history=result.history,
+        accepted=turn.now,
+        wish=result.replicas,
+        stands=stands,
+        freed=memory.freed if wish < turn.current else 0,
+    )
     if result.stabilized != wish:
         down = result.stabilized > wish
         rules = behavior.down if down else behavior.up
@@ -78,38 +122,30 @@ def _accept(turn: Turn, wish: int) -> None:
 
 def _reseed(turn: Turn) -> None:
     """Hold the current count where what came before it is not known well enough; the down side only."""
-    memory, behavior, current = turn.memory, turn.plan.behavior, turn.current
-    changed = memory.fingerprint != turn.plan.fingerprint
-    gap = memory.accepted is None or turn.now - memory.accepted > max(3 * turn.cycle_s, 60.0)
-    ended = turn.low < memory.floor and current <= memory.floor
-    if changed or gap or memory.paused or memory.distrust or ended:
-        hold = max(behavior.down.stabilization_s, memory.lead + 2 * turn.cycle_s)
-        turn.remember(
-            seed=Seed(current, turn.now + hold),
-            fingerprint=turn.plan.fingerprint,
-            history=hpa.without_recommendations(memory.history) if changed else memory.history,
-            paused=False,
-            distrust=False,
-            freed=memory.floor if ended else memory.freed,
-            good={} if changed else memory.good,
-            covered=() if changed else memory.covered,
-        )
+    memory = turn.memory
+    because = memory.reseed
+    if memory.accepted is None:
+        because = because or "first sight"
+    elif not because and turn.now - memory.accepted > turn.gap_s:
+        because = "a gap in the data"
+    if not because:
+        return
+    hold = max(turn.plan.behavior.down.stabilization_s, memory.lead + 2 * turn.cycle_s)
+    turn.memory = memory.held(turn.current, turn.now + hold, because)
+    past = turn.memory.history
+    turn.remember(reseed="", history=hpa.without_recommendations(past) if past.recommendations is None else past)
 
 
-def floored(turn: Turn) -> None:
-    """Remember the floor in force, so that its end is seen."""
-    if turn.low != turn.memory.floor:
-        turn.remember(floor=turn.low)
-
-
-def woken(turn: Turn) -> None:
-    """Between two cycles: back up to the last wish if the count fell below it, nothing else."""
-    wish = turn.memory.wish
-    if wish is None or wish <= turn.current:
-        turn.hold(Reason.AWAITING_CYCLE, Stage.SIGNAL)
-    else:
+def woken(turn: Turn, limits: Limits) -> None:
+    """Between two cycles: up to the floor, back up to the count of the last cycle if it fell below, nothing else."""
+    memory = turn.memory
+    wish = memory.wish if memory.accepted is not None and turn.now - memory.accepted <= turn.gap_s else None
+    if wish is not None and wish > turn.current:
         turn.move(min(wish, turn.high), Reason.LAST_WISH, Stage.SIGNAL)
-        guarded(turn)
+    else:
+        turn.hold(Reason.AWAITING_CYCLE, Stage.SIGNAL)
+    raised(turn, limits)
+    guarded(turn)
 
 
 _LIMITS = {

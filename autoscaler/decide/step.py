@@ -15,7 +15,7 @@ from autoscaler.decide.recycle import replacements
 from autoscaler.decide.turn import Turn
 from autoscaler.model.decision import Decision, Reason, Replacement, Stage, Step
 from autoscaler.model.observation import Seen
-from autoscaler.model.policy import Mode
+from autoscaler.model.policy import Mode, Replicas, Reversals
 from autoscaler.model.signal import Missing
 
 CYCLE_S = 15.0
@@ -47,13 +47,14 @@ def step(
     `cycle_s` is the daemon's cycle in seconds. A wake decides from states alone: it may grow to the last wish or
     recycle, and adds nothing to the history. `fleet_resumed` is when a person released the fleet's brake last.
     """
-    brake = Brake(fleet, now, fleet_resumed)
+    idling = sum(memory.idle is not None for memory in memories.values())
+    brake = Brake(fleet, now, fleet_resumed, idling)
     decisions: list[Decision] = []
     after: dict[str, Memory] = {}
     for plan, look in zip(plans, seen, strict=True):
         key = plan.ref.key
         memory = memories.get(key) or first_sight(plan.workload.policy, now)
-        decision, after[key] = _decide(plan, look, memory, now, plan.every_s or cycle_s, brake, wake=wake)
+        decision, after[key] = _decide(plan, look, memory, now, cycle_s, brake, wake=wake)
         decisions.append(decision)
     return Stepped(decisions, after, brake.fleet())
 
@@ -64,11 +65,12 @@ def _decide(
     """One workload's decision and the memory after it, in the order of precedence."""
     if isinstance(look.state, Missing):
         return _blind(plan, look, look.state, memory, now), memory
-    turn = Turn(plan, look, look.state, memory, now, cycle_s)
-    controls.learn(turn)
+    turn = Turn(plan, look, look.state, memory, now, plan.every_s or cycle_s)
     if now - look.state.at > max(3 * cycle_s, LONGEST_STALE_S):
         turn.hold(Reason.STALE_STATE, Stage.STATE, age_s=now - look.state.at)
-    elif not (controls.controlled(turn) or controls.off_by_owner(turn)):
+        return _decided(turn, brake, look=False)
+    controls.learn(turn)
+    if not (controls.controlled(turn) or controls.off_by_owner(turn)):
         _by_policy(turn, brake, wake=wake)
     return _decided(turn, brake)
 
@@ -79,29 +81,35 @@ def _by_policy(turn: Turn, brake: Brake, *, wake: bool) -> None:
     if replicas is None:
         turn.hold(Reason.NO_SIGNALS, Stage.SIGNAL)
         return
+    signals.renewed(turn)
     votes = [] if wake else signals.cast(turn, turn.state)
     turn.steps.extend(each.step for each in votes)
     turn.missing = tuple(str(each.step.facts["signal"]) for each in votes if each.missing)
     limits = bounds.Limits(turn, replicas, votes)
-    asleep = turn.memory.idle is not None and turn.policy.idle is not None and turn.current < replicas.min
+    if wake:
+        _between(turn, limits, replicas)
+        return
+    signals.floored(turn)
     if turn.current > turn.high:
-        bounds.above(turn, limits)
-    elif turn.policy.idle is not None and not wake and idle.idled(turn, votes, brake, floor=limits.floored):
+        bounds.lowered(turn, limits)
+    elif turn.policy.idle is not None and idle.idled(turn, votes, brake, floor=limits.floor is not None):
         guarded(turn)
-    elif wake and asleep:
-        turn.hold(Reason.AWAITING_CYCLE, Stage.SIGNAL)
-    elif turn.current < turn.low:
-        bounds.below(turn, limits)
-        turn.remember(idle=None)
-    elif wake:
-        signals.woken(turn)
     elif votes:
-        signals.decide(turn, votes)
+        signals.decide(turn, votes, limits)
     else:
         turn.hold(Reason.NO_SIGNALS, Stage.SIGNAL)
-    if not wake:
-        signals.remember(turn, votes)
-        signals.floored(turn)
+        bounds.raised(turn, limits)
+        guarded(turn)
+    signals.remember(turn, votes)
+
+
+def _between(turn: Turn, limits: bounds.Limits, replicas: Replicas) -> None:
+    """A wake, without signals: what is idle by our order stays so, what is above its ceiling waits for the cycle."""
+    asleep = turn.memory.idle is not None and turn.policy.idle is not None and turn.current < replicas.min
+    if asleep or turn.current > turn.high:
+        turn.hold(Reason.AWAITING_CYCLE, Stage.SIGNAL)
+    else:
+        signals.woken(turn, limits)
 
 
 def _blind(plan: Plan, look: Seen, state: Missing, memory: Memory, now: float) -> Decision:
@@ -110,8 +118,12 @@ def _blind(plan: Plan, look: Seen, state: Missing, memory: Memory, now: float) -
     return _decision(plan, look, now, count, count, Reason.STATE_MISSING, steps, act=False)
 
 
-def _decided(turn: Turn, brake: Brake) -> tuple[Decision, Memory]:
+def _decided(turn: Turn, brake: Brake, *, look: bool = True) -> tuple[Decision, Memory]:
+    """The decision as it is carried out; `look` is False where the state was too old to be remembered."""
     act = turn.policy.mode is Mode.ACT
+    busy = turn.seen.busy
+    if busy and turn.count != turn.current:
+        turn.hold(Reason.BUSY, Stage.STATE)
     shrinks = act and turn.by_load and turn.count < turn.current and turn.current > turn.memory.freed
     if shrinks and brake.holds(turn.plan.ref.key):
         turn.hold(Reason.FLEET_BRAKE, Stage.GUARD, latched=brake.latched is not None)
@@ -119,11 +131,9 @@ def _decided(turn: Turn, brake: Brake) -> tuple[Decision, Memory]:
     if turn.reason not in (Reason.PAUSED, Reason.STALE_STATE):
         replace, said = replacements(turn.plan.workload, turn.seen, turn.memory, desired=turn.count, now=turn.now)
         turn.steps.extend(said)
-    if turn.seen.busy and turn.count != turn.current:
-        turn.hold(Reason.BUSY, Stage.STATE)
     if not act and (turn.count != turn.current or replace):
         turn.steps.append(Step(Stage.CONTROL, turn.current, turn.count, Reason.OBSERVED))
-    if turn.memory.known != turn.current:
+    if look and not busy and turn.memory.known != turn.current:
         turn.remember(known=turn.current)
     decision = _decision(
         turn.plan, turn.seen, turn.now, turn.current, turn.count, turn.reason, tuple(turn.steps), act=act,
@@ -153,4 +163,7 @@ def _decision(
 def applied(plan: Plan, memory: Memory, *, before: int, count: int, now: float, reason: str = "") -> Memory:
     """The memory after the platform accepted an order of ours: the change is on record for rates and settling."""
     history = hpa.record(memory.history, plan.behavior, before, count, now)
-    return ordered(memory, Applied(before, count, now), history, idle=reason == Reason.IDLE.value)
+    budget: Reversals | None = getattr(plan.workload.policy.behavior, "reversals", None)
+    kept = budget.count if budget is not None else 0
+    idled = reason == Reason.IDLE.value
+    return ordered(memory, Applied(before, count, now), history, idle=idled, reversals=kept)

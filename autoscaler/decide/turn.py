@@ -13,13 +13,15 @@ from autoscaler.model.observation import Seen
 from autoscaler.model.policy import Policy
 from autoscaler.model.target import TargetState
 
+LONGEST_GAP_S = 60.0
+
 
 class Turn:
     """What the stages hand on to one another.
 
     `current` is the count decided from, `count` the one on its way, `reason` the code of the step that settled it.
     `low` and `high` are the bounds in force, `missing` the voting signals without data, `by_load` says that a shrink
-    comes from signals or idle and not from the owner's words.
+    comes from signals or idle and not from the owner's words. `cycle_s` is the time between this workload's decisions.
     """
 
     __slots__ = (
@@ -41,6 +43,11 @@ class Turn:
         self.steps: list[Step] = []
         self.missing: tuple[str, ...] = ()
         self.by_load = False
+
+    @property
+    def gap_s(self) -> float:
+        """What was seen longer ago than this, in seconds, is not the past of what is seen now."""
+        return max(3 * self.cycle_s, LONGEST_GAP_S)
 
     def move(self, count: int, reason: Reason, stage: Stage, **facts: Fact) -> None:
         """The count goes on as this one, and this is why."""
