@@ -22,12 +22,15 @@ from autoscaler.loop.desk import Desk
 from autoscaler.loop.keeper import Keeper
 from autoscaler.loop.log_sink import LogSink
 from autoscaler.loop.observe import Observer
+from autoscaler.loop.past import Past, Retell
 from autoscaler.loop.registry import PLATFORMS, Targets
-from autoscaler.loop.rehearse import Foresight, foretold, reach_s, rehearse
-from autoscaler.model.observation import Ask
+from autoscaler.loop.rehearse import HOLE, Foresight, foretold, reach_s, rehearse
+from autoscaler.model.decision import Decision
+from autoscaler.model.observation import Ask, Seen
 from autoscaler.model.operation import Operation
 from autoscaler.model.policy import ScrapeMode
 from autoscaler.model.signal import Reading
+from autoscaler.model.target import TargetState
 from autoscaler.policy.load import load
 from autoscaler.policy.placeholders import fill
 from autoscaler.ports import Clock, Source, Target
@@ -84,7 +87,8 @@ async def run(
             load=load,
         )
         daemon = Daemon(parts, settings.cycle)
-        desk = Desk(board, keeper, clock, daemon.control)
+        past = Past(board, keeper, _retelling(settings, adapters.intervals))
+        desk = Desk(board, keeper, clock, daemon.control, past)
         vitals = Vitals(
             board, clock.now, leading=lambda: lease.remaining() > 0, store_failing=lambda: bool(keeper.failing)
         )
@@ -140,6 +144,25 @@ async def dry_run(settings: Settings, *, current: int | None = None) -> Foresigh
             notes=tuple(dict.fromkeys(notes)),
             workloads=tuple(map(foretold, plans, decided)),
         )
+
+
+def _retelling(settings: Settings, intervals: Intervals) -> Retell:
+    """Decides a cycle of the past once more, from what Prometheus tells of it and of the time before."""
+
+    async def retell(plan: Plan, state: TargetState, at: float) -> Decision:
+        from autoscaler.sources.window import beats
+
+        times, notes = beats(at + settings.cycle, reach_s(plan, settings.cycle), settings.cycle), list[str]()
+        past = await _past(settings, plan, times, intervals, notes)
+        if not past:
+            raise SourceError("; ".join(notes) or "the policy has no signals")
+        names = [signal.name for signal in plan.workload.policy.signals]
+        readings = tuple(past[name][-1] if name in past else HOLE for name in names)
+        before = {name: told[:-1] for name, told in past.items()}
+        look = Seen(state=state, readings=readings)
+        return rehearse(plan, look, times[:-1], before, now=at, cycle_s=settings.cycle)
+
+    return retell
 
 
 async def _answering(client: PrometheusClient) -> None:

@@ -16,13 +16,13 @@ from autoscaler.loop.answers import Done, Explanation, History, Status, Workload
 from autoscaler.loop.board import Board, Entry
 from autoscaler.loop.keeper import Keeper
 from autoscaler.loop.names import UnknownWorkload, find
+from autoscaler.loop.past import Past
 from autoscaler.model.observation import Override, Pause
 from autoscaler.ports import Clock, Fact, FactKind, Record, RecordKind
 
 FLEET = "fleet"  # the name, and the key, of everything at once
 HISTORY_LIMIT = 10_000
 LONGEST_S = 366 * 86_400.0
-_PAGE = 50
 
 _encode = msgspec.json.Encoder().encode
 _pause = msgspec.json.Decoder(Pause).decode
@@ -56,11 +56,12 @@ NOBODY = Word()
 class Desk:
     """Answers from the board and the store. `control` is told every word in force after each change."""
 
-    def __init__(self, board: Board, keeper: Keeper, clock: Clock, control: Control) -> None:
+    def __init__(self, board: Board, keeper: Keeper, clock: Clock, control: Control, past: Past) -> None:
         self._board = board
         self._keeper = keeper
         self._clock = clock
         self._control = control
+        self._past = past
         self._words: Words | None = None
         self._one_word = asyncio.Lock()  # two words at once must not forget each other
 
@@ -85,25 +86,13 @@ class Desk:
         return views.detail(entry, said.pauses.get(FLEET) or said.pauses.get(key), said.overrides.get(key))
 
     async def explain(self, name: str, at: float | None = None) -> Explanation:
-        """How the count came about, now or at a past time (then: the newest decision kept at or before it)."""
+        """How the count came about, now or at a past time."""
         if at is None:
             entry = self._entry(name)
             if entry.decision is None:
                 raise UsageError(f"{name} has not been decided yet", hint="the first cycle is still to come")
-            return views.explanation(entry.decision, since_change=False)
-        key = self._key(name)
-        limit = _PAGE
-        while True:
-            records = await self._keeper.store.history(key, until=at, limit=limit)
-            for record in records:
-                if record.decision is not None:
-                    return views.explanation(record.decision, since_change=True)
-            if len(records) < limit or limit >= HISTORY_LIMIT:
-                raise UsageError(
-                    f"no decision about {key} is on record at or before {written(at)}",
-                    hint="the history may not reach back that far: see `autoscaler history`",
-                )
-            limit *= 4
+            return views.explanation(entry.decision)
+        return await self._past.explain(self._key(name), at)
 
     async def history(self, name: str | None, *, until: float | None = None, limit: int = 50) -> History:
         """The newest `limit` lines not after `until` (now), of one workload or of all."""

@@ -7,6 +7,7 @@ import contextlib
 import math
 from collections.abc import AsyncIterator, Sequence
 
+from autoscaler.decide.plan import Plan
 from autoscaler.loop.act import Actor
 from autoscaler.loop.board import Board
 from autoscaler.loop.cycle import Cycle
@@ -14,10 +15,13 @@ from autoscaler.loop.daemon import Daemon, Parts
 from autoscaler.loop.desk import Desk
 from autoscaler.loop.keeper import Keeper
 from autoscaler.loop.observe import Observer
+from autoscaler.loop.past import Past
 from autoscaler.loop.registry import PLATFORMS, Targets
-from autoscaler.model.observation import Ask
+from autoscaler.loop.rehearse import rehearse
+from autoscaler.model.decision import Decision
+from autoscaler.model.observation import Ask, Seen
 from autoscaler.model.signal import Missing, MissingWhy, Point, Reading, Series
-from autoscaler.model.target import WorkloadRef
+from autoscaler.model.target import TargetState, WorkloadRef
 from autoscaler.policy.load import load
 from autoscaler.ports import Revision, Store
 from autoscaler.store.memory import MemoryStore
@@ -117,7 +121,15 @@ class House:
             policies=self.texts, board=self.board, clock=self.clock, load=load,
         )  # fmt: skip
         self.daemon = Daemon(parts, cycle_s)
-        self.desk = Desk(self.board, self.keeper, self.clock, self.daemon.control)
+        self.desk = Desk(
+            self.board, self.keeper, self.clock, self.daemon.control, Past(self.board, self.keeper, self.retell)
+        )
+
+    async def retell(self, plan: Plan, state: TargetState, at: float) -> Decision:
+        """The past as the dial would tell it: what it says now."""
+        asks = [Ask(plan.ref, each, each.prometheus or "") for each in plan.workload.policy.signals]
+        seen = Seen(state=state, readings=tuple(await self.dial.read(asks, at)))
+        return rehearse(plan, seen, [], {}, now=at, cycle_s=15.0)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[House]:

@@ -16,17 +16,24 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from autoscaler.cli.root import root
 from autoscaler.clock import ManualClock
-from autoscaler.errors import AutoscalerError, SettingsError
+from autoscaler.decide.plan import Plan
+from autoscaler.errors import AutoscalerError, SettingsError, SourceError
 from autoscaler.loop.board import Board
 from autoscaler.loop.desk import Desk
 from autoscaler.loop.keeper import Keeper
-from autoscaler.model.decision import Reason
+from autoscaler.loop.past import Past
+from autoscaler.model.decision import Decision, Reason
 from autoscaler.model.signal import Missing, MissingWhy, Point, Series
+from autoscaler.model.target import TargetState
 from autoscaler.store.memory import MemoryStore
 from autoscaler.web.server import Vitals, serve
 from tests.support.nouns import decision, policy_set, record, state, workload
 
 NOW = 2000.0
+
+
+async def untold(plan: Plan, state: TargetState, at: float) -> Decision:
+    raise SourceError("nobody tells of the past here")
 
 
 class House:
@@ -42,6 +49,7 @@ class House:
             self.keeper,
             self.clock,
             lambda said: self.controls.append((dict(said.pauses), dict(said.overrides))),
+            Past(self.board, self.keeper, untold),
         )
         self.socket = folder / "run" / "autoscaler.sock"
         self.config = folder / "autoscaler.yaml"
