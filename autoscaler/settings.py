@@ -97,7 +97,7 @@ class Settings(Node, frozen=True, kw_only=True):
 
 def told(file: Path | None, environment: Mapping[str, str]) -> bool:
     """True when somebody has said what the daemon's settings are."""
-    names = {ENVIRONMENT + field.name.upper() for field in inspect.type_info(Settings).fields}  # type: ignore[attr-defined]
+    names = {ENVIRONMENT + field.upper() for field in Settings.__struct_fields__}
     return file is not None or _found(environment) is not None or bool(names & set(environment))
 
 

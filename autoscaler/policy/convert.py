@@ -84,7 +84,7 @@ class Converter:
 
     def _value(self, node: Node, kind: inspect.Type, path: Path, meta: inspect.Metadata | None) -> Any:
         self.nodes.setdefault(path, node)
-        while not isinstance(kind, _LEAVES):
+        while (make := self._MAKERS.get(type(kind))) is None:
             if isinstance(kind, inspect.Metadata):
                 kind, meta = kind.type, kind
             elif isinstance(kind, inspect.UnionType):
@@ -97,16 +97,16 @@ class Converter:
         if node.value is None:
             hint = "write a value, or remove the key"
             return self._wrong(path, f"expected {expected(kind, unit_of(meta))}, got nothing", hint)
-        return self._MAKERS[type(kind)](self, node, kind, path, meta)
+        return make(self, node, kind, path, meta)
 
     def _struct(self, node: Node, kind: inspect.StructType, path: Path, meta: inspect.Metadata | None) -> Any:
         if not isinstance(node.value, dict):
             names = ", ".join(field.encode_name for field in kind.fields[:4])
             return self._wrong(path, f"expected a map, got {got(node)}", f"its keys are {names}")
-        fields = fields_of(kind.cls)
+        fields = keyed(kind)
         for key in node.value:
             self.nodes[(*path, key)] = node.value[key]  # a quantity looks for `resource` beside it
-        whole = self._known(node, kind.cls, path)
+        whole = self._known(node, kind, path)
         made: dict[str, Any] = {}
         for key, field in fields.items():
             if key in node.value:
@@ -125,10 +125,10 @@ class Converter:
                 self.problem((*path, *below), sentence, hint)
         return struct
 
-    def _known(self, node: Node, kind: type, path: Path) -> bool:
+    def _known(self, node: Node, kind: inspect.StructType, path: Path) -> bool:
         """Say which keys are not known (yet)."""
         known = True
-        fields = fields_of(kind)
+        fields = keyed(kind)
         assert isinstance(node.value, dict)
         for key, value in node.value.items():
             if key in fields:
@@ -136,7 +136,7 @@ class Converter:
             known = False
             line, column = node.keys[key]
             self.nodes[(*path, key)] = Node(line, column, None, origin=value.origin)
-            if key in LATER.get(kind, ()):
+            if key in LATER.get(kind.cls, ()):
                 self.problem((*path, key), "not available yet", "remove the key: this version cannot do it")
             else:
                 near = difflib.get_close_matches(key, fields, n=1, cutoff=0.6)
@@ -215,21 +215,27 @@ class Converter:
     }
 
 
-_LEAVES = tuple(Converter._MAKERS)
-
-
 @functools.cache
 def described(kind: type) -> inspect.Type:
     """What msgspec knows of a struct; asked once, because it costs a millisecond."""
     return inspect.type_info(kind)
 
 
-@functools.cache
 def fields_of(kind: type) -> dict[str, inspect.Field]:
     """A struct's fields by the keys they have in a file."""
     known = described(kind)
     assert isinstance(known, inspect.StructType)
-    return {field.encode_name: field for field in known.fields}
+    return keyed(known)
+
+
+def keyed(kind: inspect.StructType) -> dict[str, inspect.Field]:
+    """The same for a struct that is described already."""
+    if kind.cls not in _KEYED:
+        _KEYED[kind.cls] = {field.encode_name: field for field in kind.fields}
+    return _KEYED[kind.cls]
+
+
+_KEYED: dict[type, dict[str, inspect.Field]] = {}  # what msgspec said, kept; never anything that was read
 
 
 def _chosen(node: Node, kind: inspect.UnionType) -> inspect.Type | None:

@@ -24,6 +24,8 @@ _LONGEST = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 # hold a leap day, and each weekday's turn of the year.
 _FIRST, _DAYS = date(2027, 12, 25), 740
 
+_CHANGE_S = 7200  # no clock is set forward by more than this
+
 
 class Field(msgspec.Struct, frozen=True):
     """What may stand in one field: numbers from `least` to `most`, or names that count from `least`."""
@@ -95,10 +97,18 @@ def parse(line: str) -> Cron:
 
 def overlap(cron: Cron, lasts_s: float, zone: tzinfo) -> tuple[datetime, datetime] | None:
     """Two starts in a row the second of which comes before the end of the first; None where there are none."""
+    if lasts_s <= _closest(cron) * 60 - (0 if zone is UTC else _CHANGE_S):
+        return None
     for before, after in _neighbours(cron, zone):
         if (after - before).total_seconds() < lasts_s:
             return before, after
     return None
+
+
+def _closest(cron: Cron) -> int:
+    """No two starts are fewer minutes apart than this, as long as no clock changes."""
+    times = cron.times
+    return min([*(after - before for before, after in itertools.pairwise(times)), 1440 - times[-1] + times[0]])
 
 
 def starts(cron: Cron, day: date, zone: tzinfo) -> list[datetime]:

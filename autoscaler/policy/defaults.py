@@ -29,7 +29,7 @@ def resolved(policy: Policy) -> Policy:
 
 def as_yaml(policy: Policy) -> str:
     """A policy as text that loads back to the same policy; what is not set is left out."""
-    return dump(_plain(policy, described(Policy), None))
+    return dump(plain(policy, described(Policy), None))
 
 
 def _direction(given: Direction, default: Direction) -> Direction:
@@ -44,17 +44,17 @@ def _direction(given: Direction, default: Direction) -> Direction:
     )
 
 
-def _plain(value: Any, kind: inspect.Type, meta: inspect.Metadata | None) -> Any:
-    """Structs as maps in the order of their fields, numbers with their units."""
+def plain(value: Any, kind: inspect.Type, meta: inspect.Metadata | None) -> Any:
+    """A value as a policy file would have it: structs as maps in the order of their fields, numbers with units."""
     if isinstance(kind, inspect.Metadata):
-        return _plain(value, kind.type, kind)
+        return plain(value, kind.type, kind)
     if isinstance(kind, inspect.UnionType):
-        return _plain(value, _of(value, kind), meta)
+        return plain(value, _of(value, kind), meta)
     if isinstance(kind, inspect.StructType):
         written = {field.encode_name: (getattr(value, field.name), field.type) for field in kind.fields}
-        return {key: _plain(each, inner, None) for key, (each, inner) in written.items() if each not in (None, {}, ())}
+        return {key: plain(each, inner, None) for key, (each, inner) in written.items() if each not in (None, {}, ())}
     if isinstance(kind, inspect.VarTupleType):
-        return [_plain(each, kind.item_type, None) for each in value]
+        return [plain(each, kind.item_type, None) for each in value]
     if isinstance(value, enum.Enum):
         return value.value
     unit = unit_of(meta)

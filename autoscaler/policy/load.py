@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping, Sequence
 
 import msgspec
@@ -36,14 +37,14 @@ class Read(msgspec.Struct, frozen=True):
 
 def load(texts: Sequence[Text], revision: str) -> PolicySet:
     """The policies in these texts, as one whole. Raises PolicyError with every problem."""
-    return PolicySet(revision, tuple(each.placed for each in read(texts).loaded))
+    return PolicySet(revision, tuple(each.placed for each in read(texts, keep=False).loaded))
 
 
-def read(texts: Sequence[Text]) -> Read:
-    """The same, with places. Raises PolicyError with every problem."""
+def read(texts: Sequence[Text], *, keep: bool = True) -> Read:
+    """The same, with the places of their values where they are to be kept. Raises PolicyError with every problem."""
     problems: list[Problem] = []
     defaults = Defaults()
-    policies: list[tuple[str, Node]] = []
+    policies: deque[tuple[str, Node]] = deque()
     for file, text in texts:
         for document in documents(file, text, problems):
             kind = _kind(file, document, problems)
@@ -52,7 +53,11 @@ def read(texts: Sequence[Text]) -> Read:
             elif kind == "defaults":
                 defaults.add(file, document, problems)
     defaults.check(problems)
-    loaded = [made for file, node in policies if (made := _policy(file, node, defaults, problems)) is not None]
+    loaded = []
+    while policies:  # each let go of once it is made: ten thousand are 200 MB of nodes
+        made = _policy(*policies.popleft(), defaults, problems, keep=keep)
+        if made is not None:
+            loaded.append(made)
     for each, sentence, hint in twice([one.placed for one in loaded]):
         problems.append(Problem(each.file, each.line, 1, sentence, hint))
     if problems:
@@ -60,13 +65,13 @@ def read(texts: Sequence[Text]) -> Read:
     return Read(tuple(loaded), defaults)
 
 
-def _policy(file: str, document: Node, defaults: Defaults, problems: list[Problem]) -> Loaded | None:
+def _policy(file: str, document: Node, defaults: Defaults, problems: list[Problem], *, keep: bool) -> Loaded | None:
     whole = defaults.under(document)
     converter = Converter(
         file, problems, rules=faults, origin=document.origin, whose=f"{_name(document)} at {file}:{document.line}"
     )
     policy = converter.struct(whole, Policy)
-    return None if policy is None else Loaded(Placed(policy, file, document.line), converter.nodes)
+    return None if policy is None else Loaded(Placed(policy, file, document.line), converter.nodes if keep else {})
 
 
 def _name(document: Node) -> str:

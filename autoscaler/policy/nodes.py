@@ -35,6 +35,7 @@ _WORDS: dict[str, Scalar] = {
     **dict.fromkeys(("-.inf", "-.Inf", "-.INF"), float("-inf")),
     **dict.fromkeys((".nan", ".NaN", ".NAN"), float("nan")),
 }
+_BEGINNINGS = frozenset(["", *(word[:1] for word in _WORDS), *"-+.0123456789"])  # of what may be no text
 
 
 class Problem(msgspec.Struct, frozen=True, order=True):
@@ -109,6 +110,8 @@ def resolve(text: str) -> Scalar:
     >>> resolve("off"), resolve("18:30"), resolve("1e6"), resolve("0o17"), resolve("~")
     ('off', '18:30', 1000000.0, 15, None)
     """
+    if text[:1] not in _BEGINNINGS:
+        return text  # most of them
     if text in _WORDS:
         return _WORDS[text]
     if _INT.fullmatch(text):

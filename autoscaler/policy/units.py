@@ -21,7 +21,7 @@ _SIZES = {
     **{unit: Decimal(1000) ** power for power, unit in enumerate(("k", "M", "G", "T", "P", "E"), start=1)},
     **{unit: Decimal(1024) ** power for power, unit in enumerate(("Ki", "Mi", "Gi", "Ti", "Pi", "Ei"), start=1)},
 }
-_PLAIN = r"([0-9]{1,30}(?:\.[0-9]{1,30})?)"
+_PLAIN = r"([0-9]{1,400}(?:\.[0-9]{1,400})?)"
 _DURATION = re.compile(_PLAIN + "(ms|s|m|h|d)")
 _PERCENT = re.compile(_PLAIN + "%")
 _QUANTITY = re.compile(_PLAIN + f"({'|'.join(sorted(_SIZES, key=len, reverse=True))})")

@@ -4,8 +4,6 @@ Each field carries its unit, bounds, default and sentence: `Annotated[type, Meta
 loader turns text into these types (`30s`, `70%`) by the marker in `extra`; nothing else knows the keys.
 """
 
-from __future__ import annotations
-
 from autoscaler.model.policy.behavior import HPA_BEHAVIOR, Behavior, Direction, Legacy, Rate, Reversals, Select
 from autoscaler.model.policy.lifecycle import BeforeStop, Lifecycle, Recycle, When
 from autoscaler.model.policy.node import DURATION, NUMBER, PERCENT, QUANTITY, Name, Node, Seconds

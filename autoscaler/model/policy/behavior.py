@@ -1,7 +1,5 @@
 """How fast a count may change, HPA v2 shape and defaults."""
 
-from __future__ import annotations
-
 import enum
 from typing import Annotated
 

@@ -1,7 +1,5 @@
 """How an instance comes and goes, and when a new one takes its place."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from msgspec import Meta

@@ -1,7 +1,5 @@
 """One policy as a whole, and the set of them that is in force."""
 
-from __future__ import annotations
-
 import enum
 from typing import Annotated
 

@@ -1,7 +1,5 @@
 """What the count follows: signals with one source, one goal and the owner's words on data that is not there."""
 
-from __future__ import annotations
-
 import enum
 from typing import Annotated
 

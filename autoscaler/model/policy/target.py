@@ -1,7 +1,5 @@
 """What is scaled, and how far."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from msgspec import Meta

@@ -100,9 +100,15 @@ def test_words_that_yaml_1_1_would_turn_into_something_else_stay_text() -> None:
     [
         (("max: 12", "max: 1"), "0.yaml:3:25: replicas.max: must be at least replicas.min (2), got 1"),
         (("max: 12", "max: twelve"), "0.yaml:3:25: replicas.max: expected a whole number, at least 1"),
-        (("max: 12", "max: 2.5"), "0.yaml:3:25: replicas.max: expected a whole number, at least 1, at most 100000, got 2.5"),
+        (
+            ("max: 12", "max: 2.5"),
+            "0.yaml:3:25: replicas.max: expected a whole number, at least 1, at most 100000, got 2.5",
+        ),
         (("max: 12", "max: yes"), "0.yaml:3:25: replicas.max: expected a whole number"),
-        (("max: 12", "max: .inf"), "0.yaml:3:25: replicas.max: expected a whole number, at least 1, at most 100000, got .inf"),
+        (
+            ("max: 12", "max: .inf"),
+            "0.yaml:3:25: replicas.max: expected a whole number, at least 1, at most 100000, got .inf",
+        ),
         (("max: 12", "max: ~"), "replicas.max: expected a whole number, at least 1, at most 100000, got nothing"),
         (("min: 2", "min: 0"), "0.yaml:3:17: replicas.min: expected a whole number, at least 1"),
         (("service: web", "servce: web"), "hint: did you mean service?"),
