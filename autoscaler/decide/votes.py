@@ -73,7 +73,9 @@ def vote(goal: Goal, reading: Reading, ballot: Ballot) -> Vote:
 def _counted(goal: Goal, reading: Series, ballot: Ballot, *, waived: bool) -> Vote:
     current = ballot.current
     asked, load = _ask(goal, reading.points, ballot)
-    if reading.unread and asked < current:
+    if reading.unread and asked < current and goal.kind == "steps":  # a rung says nothing of one instance
+        asked = current
+    elif reading.unread and asked < current:
         loaded = tuple(Point(_full(goal)) for _ in reading.unread)
         asked, load = _ask(goal, reading.points + loaded, ballot)
         asked = min(asked, current)
