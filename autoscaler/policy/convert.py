@@ -41,7 +41,7 @@ class Converter:
     """One document's nodes into structs. `nodes` tells what was written, by its path.
 
     With `partial` nothing is missed and no rule is asked: what is there is checked on its own. A value that came from
-    another document than `origin` is told as such, with `whose` uses it.
+    another document than `origin` is told as such, with `whose` uses it. `under` is the path the node stands at.
     """
 
     def __init__(
@@ -51,6 +51,7 @@ class Converter:
         *,
         rules: Rules = no_rules,
         whole: str = "policy",
+        under: Path = (),
         partial: bool = False,
         origin: Origin | None = None,
         whose: str = "",
@@ -60,6 +61,7 @@ class Converter:
         self._problems = problems
         self._rules = rules
         self._whole = whole
+        self._under = under
         self._partial = partial
         self._origin = origin
         self._whose = whose
@@ -76,7 +78,7 @@ class Converter:
             near = near[:-1]
         node = self.nodes.get(near)
         line, column, origin = (node.line, node.column, node.origin) if node is not None else (1, 1, ("", 0))
-        said = f"{dotted(path, self._whole)}: {sentence}"
+        said = f"{dotted((*self._under, *path), self._whole)}: {sentence}"
         whose = self._whose if origin != self._origin else ""
         self._problems.append(Problem(origin[0] or self._file, line, column, said, hint, whose))
 

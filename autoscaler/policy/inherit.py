@@ -93,7 +93,7 @@ def _scope(file: str, document: Node, problems: list[Problem]) -> Key | None:
             problems.append(Problem(file, line, column, said, hint))
     if "scope" not in document.value:
         return FLEET
-    converter = Converter(file, problems, rules=faults, whole="scope")
+    converter = Converter(file, problems, rules=faults, under=("scope",))
     before = len(problems)
     scope = converter.struct(document.value["scope"], Scope)
     if scope is None or len(problems) > before:

@@ -117,7 +117,11 @@ def _silences(file: str, text: str, silences: dict[tuple[str, int, str], Silence
             said, hint = "a silence needs a reason", "# lint: ignore CODE because REASON"
             yield Finding(file, number, column, "silence_without_reason", said, hint)
             continue
-        for code in codes.replace(",", " ").split():
+        named = codes.replace(",", " ").split()
+        if not named:
+            said, hint = "a silence names no code", "# lint: ignore CODE because REASON"
+            yield Finding(file, number, column, "silence_of_unknown", said, hint)
+        for code in named:
             if code in CODES:
                 silences[file, _meant(lines, number), code] = Silence(file, number, column, code)
             else:

@@ -129,7 +129,7 @@ def _number(kind: inspect.IntType | inspect.FloatType, unit: str) -> Schema:
     if not unit:
         return number
     above_zero = kind.gt == 0 or (kind.ge or 0) > 0
-    text = {"type": "string", "pattern": _pattern(PATTERNS["duration" if unit == "number" else unit], above_zero)}
+    text = {"type": "string", "pattern": _pattern(PATTERNS[unit], above_zero)}
     return text if unit in ("duration", "percent") else {"anyOf": [number, text]}
 
 

@@ -148,4 +148,4 @@ def _is_served_rate(look: Look) -> bool:
         return False
     if query.divides:
         return False
-    return all(_SERVED.search(name) and not _FRONT.search(name) for name in query.metrics)
+    return all(_SERVED.search(name) and not _FRONT.search(name) and not _LATENCY.search(name) for name in query.metrics)

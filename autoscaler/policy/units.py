@@ -26,11 +26,12 @@ _DURATION = re.compile(_PLAIN + "(ms|s|m|h|d)")
 _PERCENT = re.compile(_PLAIN + "%")
 _QUANTITY = re.compile(_PLAIN + f"({'|'.join(sorted(_SIZES, key=len, reverse=True))})")
 
-# The same as patterns of a JSON Schema.
+# The same as patterns of a JSON Schema. A number may be a duration, but never 300m, which may be meant either way.
 PATTERNS = {
     "duration": f"^{_DURATION.pattern}$",
     "percent": f"^{_PERCENT.pattern}$",
     "quantity": f"^{_QUANTITY.pattern}$",
+    "number": f"^{_PLAIN}(ms|s|h|d)$",
 }
 
 

@@ -7,8 +7,8 @@ from typing import Any
 from hypothesis import strategies as st
 
 from autoscaler.model.policy import (
-    Behavior,
     BeforeStop,
+    Behavior,
     Combine,
     ComposeTarget,
     Direction,

@@ -1,7 +1,7 @@
 """What every map of a policy file has in common, and the units its texts may carry.
 
-The loader turns text into these types by the marker in `extra`; nothing else knows the keys. In this package annotations
-are evaluated where they stand: as text they would be compiled at every start, which is a tenth of a quick command.
+The loader turns text into these types by the marker in `extra`; nothing else knows the keys. In this package
+annotations are evaluated where they stand: as text they would be compiled at every start, a tenth of a quick command.
 """
 
 from typing import Annotated

@@ -154,11 +154,6 @@ def test_names_and_workloads_are_unique() -> None:
     assert "steers compose/shop/web already" in twice[0] + twice[1]
 
 
-@pytest.mark.parametrize("key", sorted(LATER[Policy] - {"swarm", "cleanup", "defaults"}))
-def test_keys_of_later_versions_are_refused_by_name(key: str) -> None:
-    assert f"{key}: not available yet" in problem(SMALLEST + f"{key}: {{}}\n")
-
-
 def test_a_key_is_either_known_or_later() -> None:
     for kind, later in LATER.items():
         assert not later & set(kind.__struct_fields__), kind
