@@ -124,7 +124,6 @@ SMELLS = "  - {name: s, prometheus: 'sum(rate(a[10s]))', per_replica: 1, empty: 
         (["  # lint: ignore because I say so", SMELLS], ["doubt_waived", "short_window", "silence_of_unknown"]),
         (["  # lint: ignore nan_unsaid because no", SMELLS], ["doubt_waived", "short_window", "silence_unused"]),
         (["  # lint: ignore everything because no", SMELLS], ["doubt_waived", "short_window", "silence_of_unknown"]),
-        (["  # lint: ignore silence_unused because", SMELLS], ["doubt_waived", "short_window", "silence_without_reason"]),
         (["  # lint: ignore silence_unused because x", SMELLS], ["doubt_waived", "short_window", "silence_of_unknown"]),
         (
             [SMELLS, "  # lint: ignore doubt_waived because too late"],

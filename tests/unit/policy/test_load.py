@@ -13,6 +13,7 @@ from autoscaler.model.policy import Mode, Policy, Select
 from autoscaler.policy.defaults import as_yaml, resolved
 from autoscaler.policy.later import LATER
 from autoscaler.policy.load import load
+from autoscaler.policy.nodes import MOST_TEXT
 from autoscaler.policy.units import duration, fraction, percent, seconds
 
 EXAMPLES = sorted((Path(__file__).parents[3] / "policies").glob("*.yaml"))
@@ -194,3 +195,22 @@ def test_durations_are_read_back(span: float) -> None:
 @given(st.integers(min_value=1, max_value=100_000))
 def test_percents_are_read_back(thousandths: int) -> None:
     assert fraction(percent(thousandths / 1000)) == pytest.approx(thousandths / 1000)
+
+
+def test_ten_thousand_policies_fit_into_one_file_and_an_endless_one_is_refused() -> None:
+    many = "---\n".join(
+        SMALLEST.replace("name: web", f"name: p{n}", 1).replace("service: web", f"service: s{n}") for n in range(1000)
+    )
+    assert len(load([("many.yaml", many)], "r").placed) == 1000
+    assert 10 * len(many) < MOST_TEXT
+    assert "this file has more than 16 million characters" in problem("# " + "x" * MOST_TEXT)
+
+
+def test_hostile_texts_end_in_one_sentence() -> None:
+    assert "nested more than 50 deep" in problem("{a: " * 20_000)
+    assert "more than 100000 values" in problem("a: [" + "x, " * 100_001 + "]")
+    chain = "".join(f"k{n}: &a{n} [*a{n - 1}, *a{n - 1}]\n" for n in range(1, 40))
+    assert "more than 100000 values once its aliases are expanded" in problem("k0: &a0 [x]\n" + chain)
+    assert "this is not YAML" in problem("name: \x00\n")
+    assert "expected a duration" in problem(SMALLEST + f"every: {'9' * 5000}s\n")
+    assert "expected a whole number" in problem(SMALLEST.replace("max: 12", f"max: {'9' * 5000}"))
