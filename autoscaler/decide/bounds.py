@@ -36,6 +36,13 @@ class Limits:
             low = min(max(low, self.least[1]), high)
         turn.low, turn.high = low, high
 
+    def owner(self, bound: int, *, upper: bool) -> dict[str, Fact]:
+        """The fact that a bound in force is a window's, where it is."""
+        opened = self.ceiling if upper else self.floor
+        if opened is None or (opened.window.max if upper else opened.window.min) != bound:
+            return {}
+        return {"window": opened.window.name}
+
 
 def _highest(opened: Sequence[Open]) -> Open | None:
     floors = [each for each in opened if each.window.min is not None]
@@ -99,6 +106,7 @@ def raised(turn: Turn, limits: Limits) -> None:
         turn.move(turn.low, Reason.AT_LEAST, Stage.BOUND, signal=limits.least[0])
     elif floor is not None and (floor.window.min or 0) >= turn.low:
         rest = floor.until - turn.now
-        turn.move(turn.low, Reason.WINDOW_FLOOR, Stage.BOUND, window=floor.window.name, rest_s=rest)
+        facts: dict[str, Fact] = {"running": turn.current, "window": floor.window.name, "rest_s": rest}
+        turn.move(turn.low, Reason.WINDOW_FLOOR, Stage.BOUND, **facts)
     else:
-        turn.move(turn.low, Reason.BELOW_MINIMUM, Stage.BOUND)
+        turn.move(turn.low, Reason.BELOW_MINIMUM, Stage.BOUND, running=turn.current)

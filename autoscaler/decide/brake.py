@@ -17,8 +17,8 @@ class Fleet(msgspec.Struct, frozen=True):
     """What the brake remembers: who shrank because of signals or idle and when, and until when nobody may.
 
     `size` is the number of workloads steered. `wanting` counts who wanted to shrink in the cycle at `cycle`, `idle` how
-    many were idle when it began; a cycle may come in slices. `doubting` counts idle workloads woken on doubt in the
-    minute that began at `minute`.
+    many were idle when it began; a cycle may come in slices. `doubting` is when idle workloads were woken on doubt
+    within the last minute.
     """
 
     size: int = 1
@@ -27,8 +27,7 @@ class Fleet(msgspec.Struct, frozen=True):
     wanting: int = 0
     idle: int = 0
     latched: float | None = None  # since when
-    minute: float = 0.0
-    doubting: int = 0
+    doubting: tuple[float, ...] = ()
 
     @property
     def allowed(self) -> int:
@@ -51,7 +50,7 @@ class Brake:
         self.latched = latched
         # whoever says `resume` has looked at the data: it does not latch again at once for the same reason
         self._vouched = resumed is not None and 0 <= now - resumed < PERIOD_S
-        self.minute, self.doubting = (fleet.minute, fleet.doubting) if 0 <= now - fleet.minute < 60.0 else (now, 0)
+        self.doubting = [at for at in fleet.doubting if now - at < 60.0]
 
     def holds(self, key: str) -> bool:
         """One more workload wants to shrink because of signals or idle: whether it may not, counted if it may."""
@@ -67,9 +66,9 @@ class Brake:
 
     def may_wake_on_doubt(self) -> bool:
         """Whether one more idle workload may be woken on doubt this minute, counted if so; one at least always may."""
-        if self.doubting >= max(1, math.floor(DOUBT_SHARE * self.idle)):
+        if len(self.doubting) >= max(1, math.floor(DOUBT_SHARE * self.idle)):
             return False
-        self.doubting += 1
+        self.doubting.append(self._now)
         return True
 
     def fleet(self) -> Fleet:
@@ -81,6 +80,5 @@ class Brake:
             wanting=self.wanting,
             idle=self.idle,
             latched=self.latched,
-            minute=self.minute,
-            doubting=self.doubting,
+            doubting=tuple(self.doubting),
         )

@@ -62,11 +62,11 @@ _SENTENCES: Mapping[Reason, str] = {
     Reason.STABILIZED_UP: "{before} are asked for now, but within the last {window} {after} were enough",
     Reason.RATE_LIMITED_UP: "growing to {before} at once is faster than behavior.up allows, {after} for now",
     Reason.RATE_LIMITED_DOWN: "shrinking to {before} at once is faster than behavior.down allows, {after} for now",
-    Reason.CAPPED_AT_MAXIMUM: "{before} are asked for, no more than {after} are allowed",
-    Reason.RAISED_TO_MINIMUM: "{before} would be enough, the minimum is {after}",
+    Reason.CAPPED_AT_MAXIMUM: "{before} are asked for, no more than {after} are allowed{during}",
+    Reason.RAISED_TO_MINIMUM: "{before} would be enough, the minimum is {after}{during}",
     Reason.ABOVE_MAXIMUM: "{before} run, replicas.max allows {limit}: {after} now",
-    Reason.BELOW_MINIMUM: "{before} run, replicas.min asks for {after}",
-    Reason.WINDOW_FLOOR: "{before} run, the window {window} asks for at least {after} for another {rest}",
+    Reason.BELOW_MINIMUM: "{running} run, replicas.min asks for {after}",
+    Reason.WINDOW_FLOOR: "{running} run, the window {window} asks for at least {after} for another {rest}",
     Reason.WINDOW_CEILING: "{before} run, the window {window} allows {limit} for another {rest}: {after} now",
     Reason.AT_LEAST: "{signal} has no data and says `at_least`: {after} instead of {before}",
     Reason.IDLE: "nothing that can be read asks for more: idle at {after}",
@@ -127,6 +127,7 @@ def sentence(step: Step) -> str:
     words["measured"] = _measured(step.facts)
     words["by"] = f" by {words['by']}" if words.get("by") else ""
     words["writer"] = f" ({words['writer']})" if words.get("writer") else ""
+    words["during"] = f" while the window {words['window']} is open" if "window" in words else ""
     words["for_how_long"] = "until resumed" if step.facts.get("rest_s") is None else f"for another {words['rest']}"
     text = _SENTENCES[step.reason].format_map(_Forgiving(words))
     unread = step.facts.get("unread")

@@ -67,7 +67,7 @@ def decide(turn: Turn, votes: Sequence[Vote], limits: Limits) -> None:
     if not (strict and 0 < turn.current < turn.low):  # there the HPA does not look at signals
         wish = _wish(turn, votes)
         if any(each.count is not None for each in votes) and (wish >= turn.current or not turn.missing):
-            _accept(turn, wish)
+            _accept(turn, wish, limits)
         elif wish < turn.current and strict:
             turn.hold(Reason.DOUBT, Stage.GUARD, missing=", ".join(turn.missing))
     if turn.current < turn.low:
@@ -94,7 +94,7 @@ def _wish(turn: Turn, votes: Sequence[Vote]) -> int:
     return turn.count
 
 
-def _accept(turn: Turn, wish: int) -> None:
+def _accept(turn: Turn, wish: int, limits: Limits) -> None:
     """Take the wish into the history: smoothing, rates and bounds, exactly as the HPA."""
     if not turn.plan.strict:
         _reseed(turn)
@@ -115,9 +115,12 @@ def _accept(turn: Turn, wish: int) -> None:
         rules = behavior.down if down else behavior.up
         reason = Reason.STABILIZED_DOWN if down else Reason.STABILIZED_UP
         turn.move(result.stabilized, reason, Stage.BEHAVIOR, window_s=rules.stabilization_s)
-    if result.replicas != result.stabilized:
-        reason, stage = _LIMITS[result.limit]
-        turn.move(result.replicas, reason, stage)
+    if result.replicas == result.stabilized or (turn.current < turn.low and result.replicas == turn.low):
+        return  # a count below its floor is the floor's matter
+    reason, stage = _LIMITS[result.limit]
+    bound = stage is Stage.BOUND
+    facts = limits.owner(result.replicas, upper=reason is Reason.CAPPED_AT_MAXIMUM) if bound else {}
+    turn.move(result.replicas, reason, stage, **facts)
 
 
 def _reseed(turn: Turn) -> None:

@@ -12,7 +12,7 @@ from autoscaler.decide.guards import guarded
 from autoscaler.decide.memory import Applied, Memory, first_sight, ordered
 from autoscaler.decide.plan import Plan
 from autoscaler.decide.recycle import replacements
-from autoscaler.decide.turn import Turn
+from autoscaler.decide.turn import Turn, counted
 from autoscaler.model.decision import Decision, Reason, Replacement, Stage, Step
 from autoscaler.model.observation import Seen
 from autoscaler.model.policy import Mode, Replicas, Reversals
@@ -53,10 +53,19 @@ def step(
     after: dict[str, Memory] = {}
     for plan, look in zip(plans, seen, strict=True):
         key = plan.ref.key
-        memory = memories.get(key) or first_sight(plan.workload.policy, now)
+        memory = memories.get(key) or _first_sight(plan, look, now, cycle_s)
         decision, after[key] = _decide(plan, look, memory, now, cycle_s, brake, wake=wake)
         decisions.append(decision)
     return Stepped(decisions, after, brake.fleet())
+
+
+def _first_sight(plan: Plan, look: Seen, now: float, cycle_s: float) -> Memory:
+    """The memory of a workload never seen before: the count that is found holds, whoever wants to shrink it."""
+    memory = first_sight(plan.workload.policy, now)
+    if isinstance(look.state, Missing):
+        return memory
+    hold = max(plan.behavior.down.stabilization_s, memory.lead + 2 * (plan.every_s or cycle_s))
+    return memory.held(counted(look.state), now + hold, "first sight")
 
 
 def _decide(

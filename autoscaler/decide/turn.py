@@ -16,6 +16,11 @@ from autoscaler.model.target import TargetState
 LONGEST_GAP_S = 60.0
 
 
+def counted(state: TargetState) -> int:
+    """The count decided from: what the platform was asked for last, else what exists."""
+    return state.existing if state.desired is None else state.desired
+
+
 class Turn:
     """What the stages hand on to one another.
 
@@ -37,7 +42,7 @@ class Turn:
         self.memory = memory
         self.now = now
         self.cycle_s = cycle_s
-        self.current = self.count = state.existing if state.desired is None else state.desired
+        self.current = self.count = counted(state)
         self.low, self.high = 0, self.current
         self.reason = Reason.NO_SIGNALS
         self.steps: list[Step] = []
