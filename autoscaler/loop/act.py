@@ -109,6 +109,12 @@ class Actor:
         await self._store.put(_facts(fresh))
         self._drive(fresh)
 
+    async def abandon(self) -> None:
+        """Stop driving and forget: another process goes on with what is on record."""
+        await self.close()
+        self.underway.open.clear()
+        self.underway.intents.clear()
+
     async def close(self) -> None:
         """Stop driving. What is open stays on record and is resumed by the next process."""
         for task in self._tasks:

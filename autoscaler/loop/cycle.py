@@ -52,10 +52,16 @@ class Cycle:
         actor.accepted = self._accepted
         actor.ended = self._ended
 
-    async def run(self, keys: Iterable[str] | None, *, cycle_s: float, wake: bool = False) -> list[Decision]:
-        """Decide and act for these workloads (for None all that are due); returns the decisions."""
+    async def run(
+        self, keys: Iterable[str] | None, *, cycle_s: float, wake: bool = False, now: float | None = None
+    ) -> list[Decision]:
+        """Decide and act for these workloads (for None all that are due); returns the decisions.
+
+        `now` is the time all of it happens at: the beat's own, however late it came, so that windows and rates that
+        are multiples of the cycle mean what they say.
+        """
         plans = self._due(cycle_s) if keys is None else [self.plans[key] for key in sorted(keys) if key in self.plans]
-        now = self._clock.now()
+        now = self._clock.now() if now is None else now
         seen = await self._observer.look(plans, self._actor.underway, now, wake=wake)
         decisions: list[Decision] = []
         for start in range(0, len(plans), SLICE):
@@ -158,9 +164,8 @@ class Cycle:
         key = operation.ref.key
         plan, memory = self.plans.get(key), self.memories.get(key)
         if plan is not None and memory is not None and count != operation.before:
-            now = self._clock.now()
             self.memories[key] = applied(
-                plan, memory, before=operation.before, count=count, now=now, reason=operation.reason
+                plan, memory, before=operation.before, count=count, now=operation.started, reason=operation.reason
             )
 
     def _ended(self, outcome: Outcome) -> None:
@@ -257,6 +262,12 @@ class Cycle:
         for fact in facts:
             if fact.kind is FactKind.INTENT and fact.value == b"0" and fact.key in self.memories:
                 self.memories[fact.key] = remembering.our_zero(self.memories[fact.key], now)
+
+    def reset(self) -> None:
+        """Forget every memory, before those of another process are taken up."""
+        self.memories.clear()
+        self._saved.clear()
+        self.fleet = Fleet()
 
     def snapshot(self) -> list[Fact]:
         """The memories that changed since the last snapshot, and the fleet's."""

@@ -41,6 +41,7 @@ class Parts(msgspec.Struct, frozen=True):
     board: Board
     clock: Clock
     load: Load
+    lease_s: float = LEASE_S  # between two renewals of the lease
 
 
 class Daemon:
@@ -55,6 +56,7 @@ class Daemon:
         self._words = Words()
         self._snapshot_at = parts.clock.monotonic()
         self._loaded = asyncio.Event()
+        self._lost = False
         parts.keeper.fault = self._fault
 
     def stop(self) -> None:
@@ -88,7 +90,8 @@ class Daemon:
             ends = await asyncio.gather(*self._tasks, return_exceptions=True)
             await parts.actor.close()
             await parts.cycle.flush()
-            await parts.keeper.put([*parts.cycle.snapshot(), Fact(FactKind.MEMORY, CLEAN, b"1")])
+            if parts.lease.remaining() > 0:  # what is kept belongs to whoever holds the lease
+                await parts.keeper.put([*parts.cycle.snapshot(), Fact(FactKind.MEMORY, CLEAN, b"1")])
             await parts.lease.release()
         defect = next((end for end in ends if isinstance(end, Exception)), None)
         if defect is not None:
@@ -118,13 +121,14 @@ class Daemon:
 
     async def _cycle(self, woken: set[str] | None) -> None:
         parts, clock = self._parts, self._parts.clock
-        if parts.lease.remaining() <= 0:
+        if parts.lease.remaining() <= 0 or self._lost or not self._loaded.is_set():
             return
         began, late = clock.monotonic(), max(0.0, self._cadence.lateness_s + self._cadence.every_s)
         if woken is None:
             self._apply_controls()
         try:
-            await parts.cycle.run(woken, cycle_s=self._cadence.every_s, wake=woken is not None)
+            at = self._cadence.beat_at() if woken is None else None
+            await parts.cycle.run(woken, cycle_s=self._cadence.every_s, wake=woken is not None, now=at)
         except AutoscalerError as error:
             self._fault(str(error))
         await parts.cycle.flush()
@@ -228,11 +232,27 @@ class Daemon:
                 self._spawn(f"wakes of {name}", listen)
 
     async def _keep_lease(self) -> None:
+        """Renew it. Once lost, what this process knows is old: with the lease it starts again from what is kept."""
         while True:
-            await self._parts.clock.sleep(LEASE_S)
+            await self._parts.clock.sleep(self._parts.lease_s)
             if not await self._parts.lease.hold():
                 holder = self._parts.lease.holder() or "another daemon"
                 self._fault(f"the lease was lost to {holder}: nothing is done until it is ours again")
+                await self._parts.actor.abandon()
+                self._lost = True
+            elif self._lost:
+                self._lost = False
+                self._spawn("taking over", self._take_over)
+
+    async def _take_over(self) -> None:
+        """Go on from what the last holder left, as after a kill. Nothing is decided before that is read."""
+        self._loaded.clear()
+        try:
+            self._parts.cycle.reset()
+            await self._restore()
+            await self._resume_operations()
+        finally:
+            self._loaded.set()
 
     def _spawn(self, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         async def run() -> None:

@@ -118,13 +118,15 @@ class Fleet:
 
     def remove(self, ref: WorkloadRef, id: str) -> None:
         """Somebody else takes this instance away."""
-        self.workload(ref).units.pop(id, None)
+        workload = self.workload(ref)
+        workload.foreign_at = self._clock.now()
+        workload.units.pop(id, None)
         self._tell(ref)
 
     def set_count(self, ref: WorkloadRef, count: int, *, by: str = "somebody") -> None:
         """Another writer sets the count; it takes effect at once, new ones need their time to start."""
         workload, now = self.workload(ref), self._clock.now()
-        workload.version, workload.writer = workload.version + 1, by
+        workload.version, workload.writer, workload.foreign_at = workload.version + 1, by, now
         present = workload.counted()
         for unit in workload.leaving(len(present) - count, (), now) if count < len(present) else ():
             del workload.units[unit.id]

@@ -90,6 +90,7 @@ class SimulatedTarget:
             version=str(workload.version),
             writer=workload.writer,
             off_by_owner=not count,
+            foreign_at=workload.foreign_at,
         )
 
     def _left(self, ref: WorkloadRef, workload: Simulated) -> list[Operation]:

@@ -44,9 +44,11 @@ class Dial:
     def __init__(self) -> None:
         self.values: dict[str, float | Missing] = {}
         self.asked = 0
+        self.slow_s = 0.0
 
     async def read(self, asks: Sequence[Ask], now: float) -> Sequence[Reading]:
         self.asked += len(asks)
+        await asyncio.sleep(self.slow_s)
         return [self._reading(ask.query) for ask in asks]
 
     def _reading(self, query: str) -> Reading:

@@ -29,6 +29,22 @@ def test_load_becomes_instances_and_goes_again() -> None:
     run(story())
 
 
+def test_growth_is_as_fast_as_the_rates_allow_although_a_cycle_takes_its_time() -> None:
+    """Changes count from the beat they were decided at: 50 ms late they would stand in the way of the next ones."""
+
+    async def story() -> None:
+        house = House(POLICY.replace("max: 10", "max: 40"), start_s=0.5)
+        house.dial.values["load"], house.dial.slow_s = 4000.0, 0.05
+        async with house.running():
+            counts = []
+            for _ in range(4):
+                await asyncio.sleep(14 if not counts else 15)
+                counts.append(house.count())
+            assert counts == [5, 10, 20, 40]
+
+    run(story())
+
+
 def test_a_source_that_goes_away_shrinks_nothing() -> None:
     async def story() -> None:
         house = House()
