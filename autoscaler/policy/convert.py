@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import difflib
 import enum
-import functools
 import re
 from collections.abc import Callable, Iterator
 from typing import Any, ClassVar, TypeVar
@@ -88,7 +87,8 @@ class Converter:
         self.nodes.setdefault(path, node)
         while (make := self._MAKERS.get(type(kind))) is None:
             if isinstance(kind, inspect.Metadata):
-                kind, meta = kind.type, kind
+                meta = kind
+                kind = kind.type
             elif isinstance(kind, inspect.UnionType):
                 chosen = _chosen(node, kind)
                 if chosen is None:
@@ -217,10 +217,11 @@ class Converter:
     }
 
 
-@functools.cache
 def described(kind: type) -> inspect.Type:
-    """What msgspec knows of a struct; asked once, because it costs a millisecond."""
-    return inspect.type_info(kind)
+    """What msgspec knows of a struct; asked once, because it costs milliseconds."""
+    if kind not in _DESCRIBED:
+        _DESCRIBED[kind] = inspect.type_info(kind)
+    return _DESCRIBED[kind]
 
 
 def fields_of(kind: type) -> dict[str, inspect.Field]:
@@ -237,7 +238,9 @@ def keyed(kind: inspect.StructType) -> dict[str, inspect.Field]:
     return _KEYED[kind.cls]
 
 
-_KEYED: dict[type, dict[str, inspect.Field]] = {}  # what msgspec said, kept; never anything that was read
+# What msgspec said, kept; never anything that was read.
+_DESCRIBED: dict[type, inspect.Type] = {}
+_KEYED: dict[type, dict[str, inspect.Field]] = {}
 
 
 def _chosen(node: Node, kind: inspect.UnionType) -> inspect.Type | None:

@@ -100,7 +100,7 @@ def _nodes(tree: Any) -> Iterator[tuple[Any, float]]:
         if isinstance(node, promql_parser.MatrixSelector):
             waiting.append((node.vector_selector, range_s + node.range.total_seconds()))
         elif isinstance(node, promql_parser.SubqueryExpr):
-            waiting.append((node.expr, range_s + node.range.total_seconds()))
+            waiting.append((node.expr, range_s + (node.range.total_seconds() if node.range else 0.0)))
         elif isinstance(node, promql_parser.BinaryExpr):
             waiting += [(node.rhs, range_s), (node.lhs, range_s)]
         elif isinstance(node, promql_parser.AggregateExpr):

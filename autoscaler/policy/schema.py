@@ -124,7 +124,7 @@ def _scalar(kind: inspect.Type, meta: inspect.Metadata | None) -> Schema:
 
 def _number(kind: inspect.IntType | inspect.FloatType, unit: str) -> Schema:
     limits = {"minimum": kind.ge, "exclusiveMinimum": kind.gt, "maximum": kind.le, "exclusiveMaximum": kind.lt}
-    number = {"type": "integer" if isinstance(kind, inspect.IntType) else "number"}
+    number: Schema = {"type": "integer" if isinstance(kind, inspect.IntType) else "number"}
     number |= {key: value for key, value in limits.items() if value is not None}
     if not unit:
         return number

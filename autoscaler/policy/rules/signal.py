@@ -6,10 +6,11 @@ import itertools
 from collections.abc import Iterator
 
 from autoscaler.model.policy import Fallback, Plausible, Signal, ZeroIf
-from autoscaler.policy.convert import Fault, Path
+from autoscaler.policy.convert import Fault
 from autoscaler.policy.placeholders import sample
 from autoscaler.policy.promql import facts
 from autoscaler.policy.rules.shape import SOURCES, written
+from autoscaler.policy.words import Path
 
 GOALS = ("per_replica", "value", "utilization", "steps")
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from autoscaler.model.policy import Behavior, Fallback, Parity, Policy, Replicas, When, ZeroIf
-from autoscaler.policy.convert import Fault, Path
+from autoscaler.policy.convert import Fault
 from autoscaler.policy.placeholders import WORDS, used
 from autoscaler.policy.rules.shape import ONE_OF, written
+from autoscaler.policy.words import Path
 
 
 def policy(policy: Policy) -> Iterator[Fault]:
