@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import sys
 from dataclasses import dataclass
 
 from tests.simulation.story import Told
@@ -28,6 +30,9 @@ def play(told: Told) -> Result:
         await world.play()
         return Result(told, tuple(world.rules.broken), world.rules.checked)
 
+    # A killed daemon's tasks never end; that they are thrown away at the end is no news.
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+    sys.unraisablehook = lambda unraisable: None
     try:
         return run(story())
     except Stuck as stuck:

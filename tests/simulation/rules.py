@@ -97,7 +97,7 @@ class Rules:
             self.say("the owner's zero is law", f"{made.ref.name}: {made.current} → {made.desired}")
 
     def _braked(self, life: Life, made: Decision) -> None:
-        now = self._world.now()
+        now = made.at
         shrunk = {k: at for k, at in self._shrunk.get(life.mark, {}).items() if now - at < 600.0}
         freed = self._world.edited.get(made.ref.key, -1e9)
         if now - freed > 2 * 3600.0:

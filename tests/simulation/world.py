@@ -83,7 +83,8 @@ class Life:
     lease: SharedLease
     began: float
     knows_past: bool
-    task: asyncio.Task[None] | None = None
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+    gone_s: float = 5.0  # until the supervisor starts the next one
 
 
 @dataclass
@@ -233,10 +234,11 @@ class World:
             case "rollout":
                 workload.rollout = True
             case "kill":
-                self._kill(event.how)
+                self._kill(event)
             case "restart":
                 life = self.lives.get(event.how)
                 if life is not None:
+                    life.gone_s = event.lasts
                     life.daemon.stop()
             case "wall clock":
                 life = self.lives.get(event.how)
@@ -323,12 +325,13 @@ class World:
 
     # daemons
 
-    def _kill(self, name: str) -> None:
-        life = self.lives.pop(name, None)
+    def _kill(self, event: Event) -> None:
+        """The process freezes at its next await, wherever that is; its supervisor sees that it is gone."""
+        life = self.lives.pop(event.how, None)
         if life is not None:
             life.mortal.dead = True
-            if life.task is not None:
-                life.task.cancel()
+            life.gone_s = event.lasts
+            life.ended.set()
 
     async def _keep(self, name: str) -> None:
         """A supervisor: starts the daemon whenever there is none, again and again."""
@@ -336,16 +339,19 @@ class World:
         while not self.over:
             life = self._born(name, clean=clean)
             self.lives[name] = life
-            life.task = asyncio.create_task(self._live(life))
-            done = await asyncio.gather(life.task, return_exceptions=True)
-            clean = done[0] is True
-            if isinstance(done[0], Exception) and not isinstance(done[0], AutoscalerError):
-                self.rules.say("no daemon dies of a defect", f"{name}: {done[0]!r}")
+            running = asyncio.create_task(self._live(life))
+            ended = asyncio.create_task(life.ended.wait())
+            await asyncio.wait({running, ended}, return_when=asyncio.FIRST_COMPLETED)
+            ended.cancel()
+            defect = running.exception() if running.done() else None
+            if defect is not None and not isinstance(defect, AutoscalerError):
+                self.rules.say("no daemon dies of a defect", f"{name}: {defect!r}")
                 return
+            clean = running.done() and defect is None
             self.lives.pop(name, None)
-            await asyncio.sleep(5.0)
+            await asyncio.sleep(life.gone_s)
 
-    async def _live(self, life: Life) -> bool:
+    async def _live(self, life: Life) -> None:
         while True:
             try:
                 await life.daemon.begin()
@@ -355,7 +361,6 @@ class World:
         life.began = self.now()
         life.knows_past = False
         await life.daemon.run()
-        return True
 
     def _born(self, name: str, *, clean: bool) -> Life:
         self._births += 1

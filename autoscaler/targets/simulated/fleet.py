@@ -39,11 +39,11 @@ class News:
         self._changed.clear()
         return found
 
-    async def wait(self, clock: Clock) -> None:
-        """Come back when there may be news."""
+    async def wait(self, clock: Clock, now: float) -> None:
+        """Come back when there may be news. `now` is the platform's time, `clock` only sleeps."""
         waits: list[asyncio.Future[object]] = [asyncio.ensure_future(self._woken.wait())]
         if self._coming:
-            waits.append(asyncio.ensure_future(clock.sleep(self._coming[0][0] - clock.now())))
+            waits.append(asyncio.ensure_future(clock.sleep(self._coming[0][0] - now)))
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -67,6 +67,10 @@ class Fleet:
         self.listeners: list[News] = []
         self._clock = clock
         self._workloads: dict[WorkloadRef, Simulated] = {}
+
+    def now(self) -> float:
+        """The platform's own time; a daemon's clock may differ."""
+        return self._clock.now()
 
     # the hands outside
 

@@ -77,7 +77,7 @@ class Stages:
         if more > 0:
             facts = [{"number": str(number)} for number in workload.free(more)]
             return Split(tuple(_part(operation, OperationKind.CREATE, each["number"], facts=each) for each in facts))
-        leaving = workload.leaving(-more, operation.sick, now)
+        leaving = workload.leaving(-more, operation.sick, self._fleet.now())
         return Split(tuple(_part(operation, OperationKind.REMOVE, each.id, instance=each.id) for each in leaving))
 
     # up
@@ -92,7 +92,7 @@ class Stages:
 
     def _wait(self, operation: Operation, now: float) -> Advanced:
         new = self._fleet.inspect(operation.ref, operation.facts["new"])
-        if new.ready(now):
+        if new.ready(self._fleet.now()):
             if operation.kind is OperationKind.REPLACE:
                 return _to(operation, DRAIN)
             return Outcome(operation, OutcomeKind.APPLIED, now)
@@ -109,7 +109,7 @@ class Stages:
         """Mark the old one as leaving: from here on the new one counts. Unless the old one is well again."""
         units = self._fleet.workload(operation.ref).units
         old = units.get(operation.instance)
-        if old is not None and not old.draining and old.ready(now):
+        if old is not None and not old.draining and old.ready(self._fleet.now()):
             return _to(operation, DISCARD, why="the sick one is well again", end=OutcomeKind.CONFLICT.value)
         with contextlib.suppress(Gone):
             self._fleet.drain(operation.ref, operation.instance)

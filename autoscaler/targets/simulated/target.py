@@ -51,10 +51,10 @@ class SimulatedTarget:
         self._fleet.listeners.append(news)
         try:
             while True:
-                for ref in news.due(self._clock.now()):
+                for ref in news.due(self._fleet.now()):
                     if ref in self._steered:
                         yield ref
-                await news.wait(self._clock)
+                await news.wait(self._clock, self._fleet.now())
         finally:
             self._fleet.listeners.remove(news)
 
@@ -77,15 +77,16 @@ class SimulatedTarget:
             workload = self._fleet.look(ref)
         except TargetError as error:
             return Missing(MissingWhy.FAILED, error.message)
+        there = self._fleet.now()
         count = workload.counted()
         shown = count + [each for each in workload.units.values() if each.draining]
         return TargetState(
             ref=ref,
             desired=None,
             existing=len(count),
-            ready=sum(each.ready(now) for each in count),
+            ready=sum(each.ready(there) for each in count),
             at=now,
-            instances=tuple(each.instance(now) for each in sorted(shown, key=lambda each: (each.number, each.created))),
+            instances=tuple(each.instance(there) for each in sorted(shown, key=lambda each: (each.number, each.created))),
             rollout=workload.rollout,
             version=str(workload.version),
             writer=workload.writer,
