@@ -5,7 +5,6 @@ Policies are made this way, and the daemon's settings too.
 
 from __future__ import annotations
 
-import difflib
 import enum
 import re
 from collections.abc import Callable, Iterator
@@ -16,7 +15,7 @@ from msgspec import inspect
 from autoscaler.policy.later import LATER
 from autoscaler.policy.nodes import Node, Origin, Problem
 from autoscaler.policy.scalars import number
-from autoscaler.policy.words import Path, dotted, example, example_of, expected, got, unit_of
+from autoscaler.policy.words import Path, dotted, example, example_of, expected, got, nearest, unit_of
 
 Fault = tuple[Path, str, str]  # where below the struct, what, hint
 Rules = Callable[[object], Iterator[Fault]]
@@ -141,8 +140,8 @@ class Converter:
             if key in LATER.get(kind.cls, ()):
                 self.problem((*path, key), "not available yet", "remove the key: this version cannot do it")
             else:
-                near = difflib.get_close_matches(key, fields, n=1, cutoff=0.6)
-                hint = f"did you mean {near[0]}?" if near else f"known here: {', '.join(fields)}"
+                near = nearest(key, fields)
+                hint = f"did you mean {near}?" if near else f"known here: {', '.join(fields)}"
                 self.problem((*path, key), "unknown key", hint)
         return known
 
@@ -170,8 +169,8 @@ class Converter:
         words: dict[str, enum.Enum] = {each.value: each for each in kind.cls}
         if node.text in words and not isinstance(node.value, (tuple, dict)):
             return words[node.text]
-        near = difflib.get_close_matches(node.text, words, n=1)
-        hint = f"did you mean {near[0]}?" if near else ""
+        near = nearest(node.text, words)
+        hint = f"did you mean {near}?" if near else ""
         return self._wrong(path, f"expected {expected(kind)}, got {got(node)}", hint)
 
     def _bool(self, node: Node, kind: inspect.BoolType, path: Path, meta: inspect.Metadata | None) -> Any:

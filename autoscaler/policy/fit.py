@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Iterator, Sequence
 
 from autoscaler.model.policy import Mode, Parity, Placed, Policy
 from autoscaler.policy.nodes import Problem
 from autoscaler.policy.units import duration
+from autoscaler.policy.words import nearest
 
 Misfit = tuple[str, str]  # what does not fit, and a way out
 
@@ -63,7 +63,7 @@ def _strict(policy: Policy, strict_may_act: bool) -> Iterator[Misfit]:
 
 
 def _known(name: str, names: Collection[str], key: str) -> str:
-    near = difflib.get_close_matches(name, sorted(names), n=1)
+    near = nearest(name, sorted(names))
     if near:
-        return f"did you mean {near[0]}?"
+        return f"did you mean {near}?"
     return f"known there: {', '.join(sorted(names))}" if names else f"add it under {key}: of the settings"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from msgspec import inspect
 
@@ -120,3 +121,14 @@ def thousandth(text: str) -> str:
     if not re.fullmatch(r"[0-9]{1,15}(\.[0-9]{1,15})?m", text):
         return ""
     return f"{float(text[:-1]) / 1000:g} or {text}s?"
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """The known word somebody may have meant; empty where none is near.
+
+    >>> nearest("obseve", ["act", "observe"]), nearest("x", ["act"])
+    ('observe', '')
+    """
+    import difflib  # only what is wrong needs it
+
+    return next(iter(difflib.get_close_matches(word, list(known), n=1)), "")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterator
 from datetime import UTC, date, timedelta, tzinfo
@@ -11,6 +10,7 @@ from autoscaler.model.policy import Policy, Window
 from autoscaler.policy.convert import Fault
 from autoscaler.policy.cron import BadCron, Cron, overlap, parse
 from autoscaler.policy.units import duration
+from autoscaler.policy.words import nearest
 
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
@@ -77,8 +77,8 @@ def _zone(name: str) -> tzinfo | str:
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
         known = {each.lower(): each for each in zoneinfo.available_timezones()}
         cities = {each.rpartition("/")[2]: each for each in known}
-        near = difflib.get_close_matches(name.lower(), [*known, *cities], n=1)
-        return f"did you mean {known[cities.get(near[0], near[0])]}?" if near else "an IANA name such as Asia/Seoul"
+        near = nearest(name.lower(), [*known, *cities])
+        return f"did you mean {known[cities.get(near, near)]}?" if near else "an IANA name such as Asia/Seoul"
 
 
 def _is_date(text: str) -> bool:
