@@ -41,16 +41,16 @@ class Brake:
     def __init__(self, fleet: Fleet, now: float, resumed: float | None, idle: int) -> None:
         self._fleet = fleet
         self._now = now
-        self.shrunk = {key: at for key, at in fleet.shrunk.items() if now - at < PERIOD_S}
+        self.shrunk = {key: min(at, now) for key, at in fleet.shrunk.items() if now - at < PERIOD_S}
         again = fleet.cycle == now
         self.wanting, self.idle = (fleet.wanting, fleet.idle) if again else (0, idle)
-        latched = fleet.latched
+        latched = None if fleet.latched is None else min(fleet.latched, now)  # a clock may have been set back
         if latched is not None and (now - latched >= LATCH_S or (resumed is not None and resumed >= latched)):
             latched = None
         self.latched = latched
         # whoever says `resume` has looked at the data: it does not latch again at once for the same reason
         self._vouched = resumed is not None and 0 <= now - resumed < PERIOD_S
-        self.doubting = [at for at in fleet.doubting if now - at < 60.0]
+        self.doubting = [min(at, now) for at in fleet.doubting if now - at < 60.0]
 
     def holds(self, key: str) -> bool:
         """One more workload wants to shrink because of signals or idle: whether it may not, counted if it may."""

@@ -47,8 +47,8 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
 
     `wish` is the count that the last accepted wish led to, and `accepted` when; `known` the count at the end of the
     last cycle (None: not to be compared with); `applied` our last accepted order and `raised` the last that grew;
-    `stands` our last applied count, until data in hand says that fewer are enough; `lead_s` how long a raise took to
-    become ready; `fingerprint` names the signals the history was made from.
+    `stands` our last applied count, or one that data agreed with, until data says that fewer are enough; `lead_s` how
+    long a raise took to become ready; `fingerprint` names the signals the history was made from.
 
     `reseed` says what makes the past unfit to shrink by until the count is reseeded (empty: nothing); `paused` that a
     pause or an override decided last; `floor` is the lower bound of the last cycle and `freed` the count from which a
@@ -144,8 +144,11 @@ def clamped(memory: Memory, now: float) -> Memory:
     def order(made: Applied | None) -> Applied | None:
         return None if made is None else Applied(made.before, made.count, min(made.at, now), past(made.ready))
 
-    seed = memory.seed
-    future = memory.accepted is not None and memory.accepted > now
+    seed, accepted = memory.seed, memory.accepted
+    future = accepted is not None and accepted > now
+    if seed is not None:  # what was left of it is left of it
+        until = seed.until - accepted + now if accepted is not None and future else seed.until
+        seed = Seed(seed.count, min(until, now + LONGEST_HOLD_S), seed.because)
     return msgspec.structs.replace(
         memory,
         first_seen=min(memory.first_seen, now),
@@ -153,7 +156,7 @@ def clamped(memory: Memory, now: float) -> Memory:
         accepted=past(memory.accepted),
         applied=order(memory.applied),
         raised=order(memory.raised),
-        seed=None if seed is None else Seed(seed.count, min(seed.until, now + LONGEST_HOLD_S), seed.because),
+        seed=seed,
         reseed="a clock that was set back" if future else memory.reseed,
         idle=past(memory.idle),
         quiet=None if future else past(memory.quiet),

@@ -101,7 +101,7 @@ def _accept(turn: Turn, wish: int, limits: Limits) -> None:
     behavior, memory = turn.plan.behavior, turn.memory
     result = hpa.hpa(wish, turn.current, turn.low, turn.high, behavior, memory.history, turn.now)
     stands = memory.stands
-    if stands is not None and wish <= turn.current < stands and not turn.missing:
+    if not turn.missing and (wish >= turn.current if stands is None else wish <= turn.current < stands):
         stands = turn.current
     turn.remember(
         history=result.history,

@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from autoscaler.decide.brake import Fleet
-from autoscaler.decide.memory import Memory, after_kill, uncertain
+from autoscaler.decide.memory import Memory, after_kill, our_zero, uncertain
 from autoscaler.decide.plan import Plan, prepare
 from autoscaler.decide.step import applied, step
 from autoscaler.model.decision import Decision, Reason
@@ -160,6 +160,7 @@ class Story:
         self.ours = False
         self.age_s = 0.0
         self.snapshots: list[bytes] = []
+        self.intent: int | None = None
 
     # what is there to see
 
@@ -228,9 +229,11 @@ class Story:
         self.memories = _decoded(_encoded(self.memories))
 
     def is_killed(self, lost: int = 0) -> None:
-        """A kill: what comes back is a snapshot from so many cycles ago."""
+        """A kill: what comes back is a snapshot from so many cycles ago, and the order that was on record last."""
         old = self.snapshots[max(len(self.snapshots) - 1 - lost, 0)] if self.snapshots else b"{}"
         self.memories = {key: after_kill(memory) for key, memory in _decoded(old).items()}
+        if self.intent == 0 and self.key in self.memories:
+            self.memories[self.key] = our_zero(self.memory, self.now)
 
     # cycles
 
@@ -284,6 +287,7 @@ class Story:
             now=self.now,
             reason=made.reason.value,
         )
+        self.intent = made.desired
         self.count = made.desired if self.limit is None else min(made.desired, self.limit)
         memories[self.key] = memory if self.count == made.desired else uncertain(memory)
         self.ready = min(self.ready, self.count)
