@@ -133,11 +133,11 @@ class Actor:
             await self._clock.sleep(operation.wait_until - self._clock.now())
             while self._lease.remaining() < CALL_S:
                 await self._clock.sleep(FENCE_NAP_S)
-            target = self._targets.get(operation.ref.platform)
+            target = self._targets.get(operation.ref.place)
             if target is None:
-                fault = self._targets.faults[operation.ref.platform]
+                fault = self._targets.faults[operation.ref.place]
                 return await self._end(Outcome(operation, OutcomeKind.FAILED, self._clock.now(), fault))
-            gate = self._gates.setdefault(operation.ref.platform, asyncio.Semaphore(IN_FLIGHT))
+            gate = self._gates.setdefault(operation.ref.place, asyncio.Semaphore(IN_FLIGHT))
             async with gate:
                 self.before_call(operation)
                 after = await self._advanced(target, operation)

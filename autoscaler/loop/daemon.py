@@ -166,7 +166,7 @@ class Daemon:
         refs = [plan.ref for plan in self._parts.cycle.plans.values()]
         for name, target in self._parts.targets.made().items():
             find: Callable[..., Awaitable[Sequence[Operation]]] | None = getattr(target, "leftovers", None)
-            mine = [ref for ref in refs if ref.platform == name]
+            mine = [ref for ref in refs if ref.place == name]
             if find is not None and mine:
                 try:
                     await self._parts.actor.take_over(await find(mine))

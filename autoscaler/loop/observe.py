@@ -72,7 +72,7 @@ class Observer:
     async def _states(self, plans: Sequence[Plan], underway: Underway) -> list[TargetState | Missing]:
         places: dict[str, list[int]] = {}
         for index, plan in enumerate(plans):
-            places.setdefault(plan.ref.platform, []).append(index)
+            places.setdefault(plan.ref.place, []).append(index)
         found: list[TargetState | Missing] = [Missing(MissingWhy.FAILED, "not asked")] * len(plans)
 
         async def ask(platform: str, indices: list[int]) -> None:

@@ -26,6 +26,15 @@ class WorkloadRef(msgspec.Struct, frozen=True, order=True):
         """
         return f"{self.platform}/{self.instance}/{self.namespace}/{self.kind}/{self.name}"
 
+    @property
+    def place(self) -> str:
+        """The platform it is on, with the engine or cluster where that is a named one.
+
+        >>> WorkloadRef("compose", "shop", "service", "web", "edge").place
+        'compose/edge'
+        """
+        return self.platform if self.instance == "default" else f"{self.platform}/{self.instance}"
+
 
 class Instance(msgspec.Struct, frozen=True, kw_only=True):
     """One pod or container as last seen."""

@@ -13,7 +13,7 @@ from autoscaler.ports import Clock
 from autoscaler.targets.naming import named
 from autoscaler.targets.simulated.fleet import Fleet, News
 from autoscaler.targets.simulated.stages import REMOVE, STOP, Stages
-from autoscaler.targets.simulated.unit import Simulated
+from autoscaler.targets.simulated.unit import Simulated, Unit
 
 LEFTOVER_S = 120.0
 
@@ -86,7 +86,7 @@ class SimulatedTarget:
             existing=len(count),
             ready=sum(each.ready(there) for each in count),
             at=now,
-            instances=tuple(each.instance(there) for each in sorted(shown, key=lambda each: (each.number, each.created))),
+            instances=tuple(each.instance(there) for each in sorted(shown, key=_by_number)),
             rollout=workload.rollout,
             version=str(workload.version),
             writer=workload.writer,
@@ -115,3 +115,7 @@ class SimulatedTarget:
                 )
             )
         return found
+
+
+def _by_number(unit: Unit) -> tuple[int, float]:
+    return unit.number, unit.created
