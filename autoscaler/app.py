@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import signal
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -13,7 +14,7 @@ import msgspec
 from autoscaler import log
 from autoscaler.clients.prometheus import PrometheusClient
 from autoscaler.decide.plan import Plan, prepare
-from autoscaler.errors import SettingsError, SourceError, UsageError
+from autoscaler.errors import PolicyError, SettingsError, SourceError, UsageError
 from autoscaler.loop.act import Actor, Underway
 from autoscaler.loop.board import Board
 from autoscaler.loop.cycle import Cycle
@@ -22,12 +23,16 @@ from autoscaler.loop.desk import Desk
 from autoscaler.loop.keeper import Keeper
 from autoscaler.loop.log_sink import LogSink
 from autoscaler.loop.observe import Observer
-from autoscaler.loop.registry import PLATFORMS, Targets
-from autoscaler.loop.rehearse import Foresight, foretold, reach_s, rehearse
-from autoscaler.model.observation import Ask
+from autoscaler.loop.past import Past, Retell
+from autoscaler.loop.registry import Targets
+from autoscaler.loop.rehearse import HOLE, Foresight, foretold, reach_s, rehearse
+from autoscaler.model.decision import Decision
+from autoscaler.model.observation import Ask, Seen
 from autoscaler.model.operation import Operation
-from autoscaler.model.policy import ScrapeMode
+from autoscaler.model.policy import PolicySet, ScrapeMode
 from autoscaler.model.signal import Reading
+from autoscaler.model.target import TargetState
+from autoscaler.policy.fit import misfits
 from autoscaler.policy.load import load
 from autoscaler.policy.placeholders import fill
 from autoscaler.ports import Clock, Source, Target
@@ -81,10 +86,11 @@ async def run(
             policies=policies,
             board=board,
             clock=clock,
-            load=load,
+            load=partial(_fitting, settings),
         )
         daemon = Daemon(parts, settings.cycle)
-        desk = Desk(board, keeper, clock, daemon.control)
+        past = Past(board, keeper, _retelling(settings, adapters.intervals))
+        desk = Desk(board, keeper, clock, daemon.control, past)
         vitals = Vitals(
             board, clock.now, leading=lambda: lease.remaining() > 0, store_failing=lambda: bool(keeper.failing)
         )
@@ -106,11 +112,11 @@ async def dry_run(settings: Settings, *, current: int | None = None) -> Foresigh
     """
     from autoscaler.clock import SystemClock
     from autoscaler.sources.window import beats
-    from autoscaler.store.policy_folder import identity, read
+    from autoscaler.store.policy_files import identity, read
 
     clock = SystemClock()
     texts = read([Path(each) for each in settings.policies])
-    policies = load(texts, identity(texts)).policies
+    policies = _fitting(settings, texts, identity(texts)).policies
     async with _adapters(settings, clock, read_only=True, current=current) as adapters:
         found = adapters.targets.discover(policies)
         if adapters.targets.faults:
@@ -140,6 +146,40 @@ async def dry_run(settings: Settings, *, current: int | None = None) -> Foresigh
             notes=tuple(dict.fromkeys(notes)),
             workloads=tuple(map(foretold, plans, decided)),
         )
+
+
+def _fitting(settings: Settings, texts: Sequence[tuple[str, str]], revision: str) -> PolicySet:
+    """The policies in these texts, where all of them fit these settings. Raises PolicyError with every problem."""
+    loaded = load(texts, revision)
+    wrong = misfits(
+        loaded.placed,
+        cycle_s=settings.cycle,
+        servers=settings.servers,
+        engines=settings.engines,
+        strict_may_act=settings.strict_may_act,
+    )
+    if wrong:
+        raise PolicyError(tuple(wrong))
+    return loaded
+
+
+def _retelling(settings: Settings, intervals: Intervals) -> Retell:
+    """Decides a cycle of the past once more, from what Prometheus tells of it and of the time before."""
+
+    async def retell(plan: Plan, state: TargetState, at: float) -> Decision:
+        from autoscaler.sources.window import beats
+
+        times, notes = beats(at + settings.cycle, reach_s(plan, settings.cycle), settings.cycle), list[str]()
+        past = await _past(settings, plan, times, intervals, notes)
+        if not past:
+            raise SourceError("; ".join(notes) or "the policy has no signals")
+        names = [signal.name for signal in plan.workload.policy.signals]
+        readings = tuple(past[name][-1] if name in past else HOLE for name in names)
+        before = {name: told[:-1] for name, told in past.items()}
+        look = Seen(state=state, readings=readings)
+        return rehearse(plan, look, times[:-1], before, now=at, cycle_s=settings.cycle)
+
+    return retell
 
 
 async def _answering(client: PrometheusClient) -> None:
@@ -179,41 +219,50 @@ async def _adapters(
     settings: Settings, clock: Clock, *, read_only: bool, current: int | None = None
 ) -> AsyncIterator[Adapters]:
     """Platforms and sources, built when they are first needed, closed at the end."""
+    from autoscaler.clients.docker_stats import DockerStats
+    from autoscaler.sources.platform import PlatformSource
     from autoscaler.sources.prometheus import PrometheusSource
     from autoscaler.sources.scrape import ScrapeSource
     from autoscaler.targets.pretended import PretendedTarget
     from autoscaler.targets.read_only import ReadOnly
 
     makers: dict[str, Callable[[], Target]] = {
-        "compose": lambda: _compose(settings, clock),
+        "compose": lambda: _compose(settings.docker.host, clock),
         "kubernetes": lambda: _kubernetes(settings, clock),
         "process": lambda: _process(settings, clock),
     }
+    for name, engine in settings.engines.items():
+        makers[f"compose/{name}"] = partial(_compose, engine.host, clock, instance=name)
     if current is not None:
-        makers = {platform: lambda: PretendedTarget(current, clock) for platform in PLATFORMS}
+        makers = {platform: lambda: PretendedTarget(current, clock) for platform in makers}
     if read_only:
         makers = {name: lambda make=make: ReadOnly(make(), clock) for name, make in makers.items()}  # type: ignore[misc]
     targets = Targets(makers)
     client, intervals = PrometheusClient(settings.prometheus.url), Intervals()
-    scrape = ScrapeSource(clock)
+    meters = {("compose", "default"): DockerStats(settings.docker.host)}
+    meters |= {("compose", name): DockerStats(engine.host) for name, engine in settings.engines.items()}
+    sources: dict[str, Source] = {
+        "prometheus": PrometheusSource(client, intervals=intervals),
+        "scrape": ScrapeSource(clock),
+        "platform": PlatformSource(meters, clock),
+    }
     try:
-        sources: dict[str, Source] = {"prometheus": PrometheusSource(client, intervals=intervals), "scrape": scrape}
         yield Adapters(targets, sources, client, intervals)
     finally:
         for target in targets.made().values():
             await target.close()
-        await client.close()
-        await scrape.close()
+        for source in sources.values():
+            await source.close()
 
 
-def _compose(settings: Settings, clock: Clock) -> Target:
+def _compose(host: str | None, clock: Clock, *, instance: str = "default") -> Target:
     try:
         from autoscaler.clients.docker_engine import DockerEngine
     except ModuleNotFoundError:
         raise _missing("compose", "docker") from None
     from autoscaler.targets.compose import ComposeTarget
 
-    return ComposeTarget(DockerEngine(settings.docker.host), clock)
+    return ComposeTarget(DockerEngine(host), clock, instance=instance)
 
 
 def _kubernetes(settings: Settings, clock: Clock) -> Target:

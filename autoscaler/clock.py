@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 
@@ -14,25 +15,27 @@ class SystemClock:
     """Wall time anchored to the monotonic clock, so that a step of the wall clock never makes time run backwards.
 
     The anchor follows the wall clock again only when it moves ahead; a step back is slept off: `now()` goes on
-    from where it was.
+    from where it was. `wall` and `steady` are the clocks it is made of, in seconds.
     """
 
-    def __init__(self) -> None:
-        self._wall = time.time()
-        self._anchor = time.monotonic()
+    def __init__(self, wall: Callable[[], float] = time.time, steady: Callable[[], float] = time.monotonic) -> None:
+        self._read_wall = wall
+        self._steady = steady
+        self._wall = wall()
+        self._anchor = steady()
 
     def now(self) -> float:
         """Seconds since the epoch, UTC; never less than what it said before."""
-        steady = self._wall + (time.monotonic() - self._anchor)
-        wall = time.time()
+        steady = self._wall + (self._steady() - self._anchor)
+        wall = self._read_wall()
         if wall > steady + 1.0:
-            self._wall, self._anchor = wall, time.monotonic()
+            self._wall, self._anchor = wall, self._steady()
             return wall
         return steady
 
     def monotonic(self) -> float:
         """Seconds on a clock that nobody sets; only differences mean something."""
-        return time.monotonic()
+        return self._steady()
 
     async def sleep(self, seconds: float) -> None:
         """Come back after `seconds` (at once for 0 or less)."""

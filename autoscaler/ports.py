@@ -119,6 +119,7 @@ class FactKind(enum.Enum):
     INTENT = "intent"
     PAUSE = "pause"
     OVERRIDE = "override"
+    RESUME = "resume"
 
 
 class Fact(msgspec.Struct, frozen=True):

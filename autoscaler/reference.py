@@ -11,21 +11,19 @@ import re
 import sys
 import types
 import typing
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 import msgspec
-from msgspec import inspect
 
 from autoscaler.cli.root import root
 from autoscaler.loop import answers
 from autoscaler.loop.rehearse import Foresight
 from autoscaler.model.decision import Decision, Reason
-from autoscaler.model.policy import Policy
-from autoscaler.policy.convert import expected
-from autoscaler.policy.units import duration, percent
+from autoscaler.model.policy import Policy, Scope
+from autoscaler.policy.reference import keys
 from autoscaler.settings import Settings
 
 WIDTH = 100
@@ -45,75 +43,6 @@ ANSWERS = (
 def fresh(page: str) -> str:
     """A page with its made parts as the code has them now. Raises KeyError for a part nothing makes."""
     return MARK.sub(lambda found: f"<!-- made: {found['name']} -->\n{PARTS[found['name']]()}\n<!-- end -->", page)
-
-
-# keys of policies and settings
-
-
-def keys(top: type[msgspec.Struct]) -> str:
-    """A table of keys for each map below `top`, in the order they are met."""
-    parts = []
-    for path, kind in _maps(inspect.type_info(top), ""):
-        rows = [("key", "what", "default", "meaning"), ("---",) * 4]
-        for field in kind.fields:
-            inner, extra, said = _bare(field.type)
-            below = f"{path}.{field.encode_name}" if path else field.encode_name
-            what = f"[{below}](#{_anchor(below)})" if _struct(inner) else _expected(inner, extra)
-            rows.append((f"`{field.encode_name}`", what, _default(field, inner, extra), said))
-        title = f"### `{path}`\n\n" if path else ""
-        parts.append(f"{title}{(kind.cls.__doc__ or '').strip()}\n\n{_table(rows)}")
-    return "\n\n".join(parts)
-
-
-def _maps(kind: Any, path: str) -> Iterator[tuple[str, inspect.StructType]]:
-    yield path, kind
-    for field in kind.fields:
-        below = _struct(_bare(field.type)[0])
-        if below is not None:
-            yield from _maps(below, f"{path}.{field.encode_name}" if path else field.encode_name)
-
-
-def _bare(kind: inspect.Type) -> tuple[inspect.Type, Mapping[str, Any], str]:
-    """A field's type without what surrounds it: the type, its unit, its sentence."""
-    extra: Mapping[str, Any] = {}
-    said = ""
-    while isinstance(kind, inspect.Metadata | inspect.UnionType):
-        if isinstance(kind, inspect.Metadata):
-            extra = {**(kind.extra or {}), **extra}
-            said = said or (kind.extra_json_schema or {}).get("description", "")
-            kind = kind.type
-        else:
-            (kind,) = (each for each in kind.types if not isinstance(each, inspect.NoneType))
-    return kind, extra, said
-
-
-def _struct(kind: inspect.Type) -> inspect.StructType | None:
-    if isinstance(kind, inspect.VarTupleType):
-        kind = _bare(kind.item_type)[0]
-    return kind if isinstance(kind, inspect.StructType) else None
-
-
-def _expected(kind: inspect.Type, extra: Mapping[str, Any]) -> str:
-    if isinstance(kind, inspect.DictType):
-        return "a map of text to text"
-    if isinstance(kind, inspect.VarTupleType):
-        return "a list of texts"
-    return expected(kind, dict(extra))
-
-
-def _default(field: inspect.Field, kind: inspect.Type, extra: Mapping[str, Any]) -> str:
-    if field.required:
-        return "**required**"
-    value = field.default
-    if value is msgspec.NODEFAULT or value is None or value in ((), {}, "") or isinstance(value, msgspec.Struct):
-        return ""
-    if isinstance(value, enum.Enum):
-        return f"`{value.value}`"
-    if isinstance(value, tuple):
-        return f"`[{', '.join(value)}]`"
-    unit = extra.get("unit")
-    text = duration(value) if unit == "duration" else percent(value) if unit == "percent" else str(value)
-    return f"`{text}`"
 
 
 # commands
@@ -176,20 +105,12 @@ def _inside(kind: Any) -> list[type]:
     return [each for part in typing.get_args(kind) for each in _inside(part)]
 
 
-def _table(rows: Sequence[Sequence[str]]) -> str:
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows)
-
-
-def _anchor(path: str) -> str:
-    return path.replace(".", "").lower()
-
-
 def _joined(text: str) -> str:
     return re.sub(r"\n +", "\n", text.strip())
 
 
 PARTS: Mapping[str, Callable[[], str]] = {
-    "policy-keys": lambda: keys(Policy),
+    "policy-keys": lambda: f"{keys(Policy)}\n\n{keys(Scope, 'scope')}",
     "settings-keys": lambda: keys(Settings),
     "json": shapes,
     "help": lambda: help_of(""),

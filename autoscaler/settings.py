@@ -20,6 +20,7 @@ from autoscaler.errors import SettingsError
 from autoscaler.model.policy import DURATION, Node
 from autoscaler.policy import nodes
 from autoscaler.policy.convert import Converter
+from autoscaler.servers import Engine, PrometheusServer, PrometheusSettings, near, rules
 
 ENVIRONMENT = "AUTOSCALER_"
 PLACES = ("autoscaler.yaml", "/etc/autoscaler/autoscaler.yaml")
@@ -33,14 +34,6 @@ class LogForm(enum.Enum):
 
     TEXT = "text"
     JSON = "json"
-
-
-class PrometheusSettings(Node, frozen=True, kw_only=True):
-    """Where queries are asked."""
-
-    url: Annotated[
-        str, Meta(pattern="^https?://", description="the server's base URL; a user and password may stand in it")
-    ] = "http://127.0.0.1:9090"
 
 
 class DockerSettings(Node, frozen=True, kw_only=True):
@@ -65,9 +58,18 @@ class Settings(Node, frozen=True, kw_only=True):
         "policies",
     )
     prometheus: Annotated[PrometheusSettings, Meta(description="where queries are asked")] = PrometheusSettings()
+    servers: Annotated[dict[str, PrometheusServer], Meta(description="further servers, by the name signals use")] = {}
     docker: Annotated[DockerSettings, Meta(description="which Docker engine")] = DockerSettings()
+    engines: Annotated[dict[str, Engine], Meta(description="further engines, by the name targets use")] = msgspec.field(
+        default_factory=dict
+    )
     kubernetes: Annotated[KubernetesSettings, Meta(description="which cluster")] = KubernetesSettings()
     cycle: Annotated[float, Meta(ge=0.1, le=3600, description="time between two decisions", extra=DURATION)] = 15.0
+    scrape_interval: Annotated[
+        float,
+        Meta(gt=0, le=3600, description="how often Prometheus scrapes; lint asks windows for four", extra=DURATION),
+    ] = 15.0
+    strict_may_act: Annotated[bool, Meta(description="whether a policy may be parity: strict with mode: act")] = False
     data: Annotated[str, Meta(min_length=1, description="folder for memory, lease and socket")] = ""
     socket: Annotated[str, Meta(min_length=1, description="the API's unix socket; in the data folder by default")] = ""
     listen: Annotated[str, Meta(description="host:port of /metrics, /healthz and /readyz, or off")] = "127.0.0.1:8730"
@@ -93,6 +95,12 @@ class Settings(Node, frozen=True, kw_only=True):
         return found["host"].strip("[]") or "0.0.0.0", int(found["port"])
 
 
+def told(file: Path | None, environment: Mapping[str, str]) -> bool:
+    """True when somebody has said what the daemon's settings are."""
+    names = {ENVIRONMENT + field.upper() for field in Settings.__struct_fields__}
+    return file is not None or _found(environment) is not None or bool(names & set(environment))
+
+
 def load(file: Path | None, environment: Mapping[str, str]) -> Settings:
     """The settings from this file (or the usual places) and the environment. Raises SettingsError with all problems."""
     problems: list[nodes.Problem] = []
@@ -104,7 +112,7 @@ def load(file: Path | None, environment: Mapping[str, str]) -> Settings:
     if node is None:
         return Settings()
     name = str(file) if file is not None else "environment"
-    made = Converter(name, problems).struct(node, Settings)
+    made = Converter(name, problems, rules=rules, whole="settings").struct(node, Settings)
     if made is not None:
         problems.extend(_faults(name, made))
     if problems or made is None:
@@ -143,6 +151,8 @@ def _with_environment(
     for field in kind.fields:
         name = f"{above}{field.name.upper()}"
         inner = field.type.type if isinstance(field.type, inspect.Metadata) else field.type
+        if _is_map(inner):
+            continue  # a map of names cannot be told in one variable; it stands in the file
         if isinstance(inner, inspect.StructType):
             below = _with_environment(value.get(field.name), environment, inner, f"{name}_")
             if below is not value.get(field.name) and below is not None:
@@ -153,6 +163,14 @@ def _with_environment(
         return node
     keys = node.keys if node is not None else {}
     return nodes.Node(node.line if node else 0, node.column if node else 0, value, keys=keys)
+
+
+def _is_map(kind: Any) -> bool:
+    if isinstance(kind, inspect.UnionType):
+        kind = kind.types[0]
+        kind = kind.type if isinstance(kind, inspect.Metadata) else kind
+        return isinstance(kind, inspect.StructType)
+    return isinstance(kind, inspect.DictType)
 
 
 def _told(text: str, kind: Any) -> nodes.Node:
@@ -180,11 +198,15 @@ def _said(problem: nodes.Problem) -> str:
 
 
 def _near(settings: Settings, file: Path | None) -> Settings:
-    """Relative policy paths of a file mean beside that file."""
+    """Relative paths of a file mean beside that file."""
     if file is None:
         return settings
-    paths = tuple(str(file.parent / path) if not Path(path).is_absolute() else path for path in settings.policies)
-    return msgspec.structs.replace(settings, policies=paths)
+    return msgspec.structs.replace(
+        settings,
+        policies=tuple(str(file.parent / path) for path in settings.policies),
+        prometheus=near(settings.prometheus, file.parent),
+        servers={name: near(server, file.parent) for name, server in settings.servers.items()},
+    )
 
 
 def _usual_data() -> Path:

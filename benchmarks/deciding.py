@@ -62,8 +62,8 @@ class Fleet:
 
     def turn(self, seen: list[Seen]) -> None:
         """One cycle: everything between looking and ordering."""
-        decisions, self.memories = step(self.plans, seen, self.memories, self.now)
-        self.decided = decisions
+        stepped = step(self.plans, seen, self.memories, self.now)
+        self.decided, self.memories = stepped.decisions, stepped.memories
 
     def carry_out(self) -> None:
         """The orders take effect, and fifteen seconds pass."""

@@ -30,6 +30,8 @@ def command(workload: str, at: str | None, form: str, config: Path | None) -> No
         return
     held = "; it held until the next change of count or reason" if answer.since_change else ""
     click.echo(f"{answer.key}, decided {when(answer.decided)}{held}")
+    if answer.note:
+        click.echo(answer.note)
     click.echo("\n".join(answer.lines))
 
 

@@ -16,6 +16,8 @@ from autoscaler.errors import AutoscalerError
 COMMANDS = {
     "run": "run",
     "validate": "validate",
+    "lint": "lint",
+    "schema": "schema",
     "dry-run": "dry_run",
     "status": "status",
     "explain": "explain",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -10,9 +11,13 @@ import click
 from autoscaler import settings
 from autoscaler.cli.root import config
 from autoscaler.cli.table import counted
+from autoscaler.errors import PolicyError
+from autoscaler.model.policy import Placed
+from autoscaler.policy import load
 from autoscaler.policy.defaults import as_yaml, resolved
-from autoscaler.policy.load import load
-from autoscaler.store.policy_folder import identity, read
+from autoscaler.policy.fit import misfits
+from autoscaler.policy.lint import findings
+from autoscaler.store.policy_files import identity, read
 
 
 @click.command("validate")
@@ -22,15 +27,35 @@ from autoscaler.store.policy_folder import identity, read
 def command(paths: tuple[Path, ...], written_out: bool, config: Path | None) -> None:
     """Check policies and tell every problem at once.
 
-    PATHS are files and folders; without any, those of the settings. Ends with exit status 2 where something is wrong.
+    PATHS are files and folders; without any, those of the settings. What smells is warned of on standard error. Where
+    settings are found, the policies must fit them too. Ends with exit status 2 where something is wrong.
     """
-    places = list(paths) or [Path(each) for each in settings.load(config, os.environ).policies]
-    texts = read(places)
-    loaded = load(texts, identity(texts))
+    told = settings.told(config, os.environ)
+    known = settings.load(config, os.environ) if told else settings.Settings()
+    texts = read(list(paths) or [Path(each) for each in known.policies])
+    whole = load.read(texts)
+    placed = [each.placed for each in whole.loaded]
+    wrong = _misfits(placed, known)
+    if wrong and told:
+        raise PolicyError(tuple(wrong))
+    warnings = [f"{each}\n  but no settings were found to compare with" for each in wrong]
+    warnings += [str(each) for each in findings(whole, texts, scrape_s=known.scrape_interval)]
+    for warning in warnings:
+        click.echo(f"warning: {warning}", err=True)
     if written_out:
         click.echo(
-            "---\n".join(f"# {each.file}:{each.line}\n{as_yaml(resolved(each.policy))}" for each in loaded.placed),
-            nl=False,
+            "---\n".join(f"# {each.file}:{each.line}\n{as_yaml(resolved(each.policy))}" for each in placed), nl=False
         )
         return
-    click.echo(f"{counted(len(loaded.placed), 'policy')} in {counted(len(texts), 'file')}: fine ({loaded.revision})")
+    also = f", {len(warnings)} warnings" if warnings else ""
+    click.echo(f"{counted(len(placed), 'policy')} in {counted(len(texts), 'file')}: fine ({identity(texts)}){also}")
+
+
+def _misfits(placed: Sequence[Placed], known: settings.Settings) -> list[str]:
+    return misfits(
+        placed,
+        cycle_s=known.cycle,
+        servers=known.servers,
+        engines=known.engines,
+        strict_may_act=known.strict_may_act,
+    )

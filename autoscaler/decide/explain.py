@@ -42,8 +42,18 @@ _SENTENCES: Mapping[Reason, str] = {
     Reason.BELOW_TARGET: "{signal}: {measured}, so {after} are enough",
     Reason.WITHIN_TOLERANCE: "{signal}: {measured}, within tolerance of the target, {after} stay",
     Reason.ON_TARGET: "{signal}: {measured}, exactly what {after} carry",
+    Reason.ON_STEP: "{signal}: load {load} stands on the rung of {after}",
+    Reason.AT_MOST: "{signal}: {measured}, which asks for {asked}; at_most allows this signal {after}",
     Reason.SIGNAL_MISSING: "{signal}: no data ({why}: {detail})",
+    Reason.SIGNAL_WAIVED: "{signal}: no opinion, {because}",
+    Reason.LAST_GOOD: "{signal}: no data ({why}: {detail}); its last good value {load}, {age} old, asks for {after}",
+    Reason.WAKE_QUIET: "{signal}: {load} is not above {limit}, it does not wake",
+    Reason.WAKE_ABOVE: "{signal}: {load} is above {limit}, it wakes",
+    Reason.WAKE_UNREAD: "{signal}: cannot be read ({detail}), so it does not let anything go idle",
     Reason.LARGEST_WISH: "of {votes} signals {winner} asks for the most: {after}",
+    Reason.ALL_ASK_FOR_MORE: "all {votes} readable signals ask for more, the least of them for {after}",
+    Reason.ALL_ASK_FOR_LESS: "all {votes} signals ask for less, the most of them for {after}",
+    Reason.NOT_ALL_AGREE: "the signals ask for {least} to {most} and must all agree on a direction: {after} stay",
     Reason.LAST_WISH: "fewer run than the last cycle asked for: back to {after} at once",
     Reason.AWAITING_CYCLE: "woken between two cycles: nothing grows until the signals are read again",
     Reason.NO_OPINION: "no signal has an opinion, so {after} stay",
@@ -52,19 +62,33 @@ _SENTENCES: Mapping[Reason, str] = {
     Reason.STABILIZED_UP: "{before} are asked for now, but within the last {window} {after} were enough",
     Reason.RATE_LIMITED_UP: "growing to {before} at once is faster than behavior.up allows, {after} for now",
     Reason.RATE_LIMITED_DOWN: "shrinking to {before} at once is faster than behavior.down allows, {after} for now",
-    Reason.CAPPED_AT_MAXIMUM: "{before} are asked for, replicas.max allows {after}",
-    Reason.RAISED_TO_MINIMUM: "{before} would be enough, replicas.min asks for {after}",
+    Reason.CAPPED_AT_MAXIMUM: "{before} are asked for, no more than {after} are allowed{during}",
+    Reason.RAISED_TO_MINIMUM: "{before} would be enough, the minimum is {after}{during}",
     Reason.ABOVE_MAXIMUM: "{before} run, replicas.max allows {limit}: {after} now",
-    Reason.BELOW_MINIMUM: "{before} run, replicas.min asks for {after}",
+    Reason.BELOW_MINIMUM: "{running} run, replicas.min asks for {after}",
+    Reason.WINDOW_FLOOR: "{running} run, the window {window} asks for at least {after} for another {rest}",
+    Reason.WINDOW_CEILING: "{before} run, the window {window} allows {limit} for another {rest}: {after} now",
+    Reason.AT_LEAST: "{signal} has no data and says `at_least`: {after} instead of {before}",
+    Reason.IDLE: "nothing that can be read asks for more: idle at {after}",
+    Reason.IDLE_SOON: "nothing is asked for; idle at {idle} in {rest} if it stays so",
+    Reason.WOKEN: "{signal} wakes it from idle: {after} at once",
+    Reason.WOKEN_ON_DOUBT: "{signals}: not to be read for {for}, and on_doubt says wake: {after}",
     Reason.DOUBT: "data is missing for {missing}, so nothing shrinks on doubt: {after} instead of {before}",
     Reason.RESEEDED: "the past is not known well enough ({because}): not below {after} for another {rest}",
     Reason.SETTLING: "the last raise is still settling ({rest} to go): {after} stay",
     Reason.ROLLOUT: "a rollout is in progress: not below {after}",
+    Reason.ROLLOUT_SURPLUS: "a rollout runs {surplus} instances too many, which ask for {before}: without them {after}",
     Reason.NONE_READY: "no instance is ready, which says nothing about demand: not below {after}",
+    Reason.FLAPPING: "the direction changed {turns} times of late, which is the budget: {after} stay for {rest}",
+    Reason.CONTESTED: "somebody else{writer} keeps changing the count ({times} times of late): {after} for now",
+    Reason.CLAIMED_TWICE: "the policies {others} would steer it as well: {after} stay until one of them goes",
+    Reason.FLEET_BRAKE: "too many workloads want to shrink at once, which looks like bad data: {after} stay",
     Reason.STATE_MISSING: "the state of the workload is not known ({why}: {detail}): nothing is done",
     Reason.STALE_STATE: "the state of the workload is too old ({age}): nothing is done",
     Reason.FOREIGN_COUNT: "somebody else{writer} changed the count from {before} to {after}",
-    Reason.HELD_ZERO_BY_OWNER: "switched off by its owner: it stays at 0 until somebody raises the count",
+    Reason.HELD_ZERO_BY_OWNER: "switched off by its owner: it stays at 0 until the count rises or `resume`",
+    Reason.RESUMED: "somebody said `resume`: its zero is over",
+    Reason.RELEASED: "no policy steers it any more: back to its minimum of {after}",
     Reason.PAUSED: "paused{by} {for_how_long}: nothing is done",
     Reason.OVERRIDE: "set to {after}{by} for another {rest}",
     Reason.OBSERVED: "mode is observe: {after} would be set, nothing is changed",
@@ -88,6 +112,8 @@ def _measured(facts: Mapping[str, Fact]) -> str:
     load, target = number(facts.get("load")), number(facts.get("target"))
     if goal == "per_replica":
         return f"load {load}, {target} per replica"
+    if goal == "steps":
+        return f"load {load}"
     if goal == "utilization":
         return f"utilization {load} % of {target} % on {number(facts.get('ready'))} ready"
     return f"value {load}, target {target} on {number(facts.get('ready'))} ready"
@@ -98,7 +124,7 @@ def sentence(step: Step) -> str:
 
     >>> from autoscaler.model.decision import Stage
     >>> sentence(Step(Stage.BOUND, 6, 5, Reason.CAPPED_AT_MAXIMUM))
-    '6 are asked for, replicas.max allows 5'
+    '6 are asked for, no more than 5 are allowed'
     """
     words: dict[str, str] = {"before": str(step.before), "after": str(step.after)}
     for key, value in step.facts.items():
@@ -106,6 +132,7 @@ def sentence(step: Step) -> str:
     words["measured"] = _measured(step.facts)
     words["by"] = f" by {words['by']}" if words.get("by") else ""
     words["writer"] = f" ({words['writer']})" if words.get("writer") else ""
+    words["during"] = f" while the window {words['window']} is open" if "window" in words else ""
     words["for_how_long"] = "until resumed" if step.facts.get("rest_s") is None else f"for another {words['rest']}"
     text = _SENTENCES[step.reason].format_map(_Forgiving(words))
     unread = step.facts.get("unread")

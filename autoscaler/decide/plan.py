@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from autoscaler.decide.hpa import DEFAULT_DOWN, DEFAULT_UP, Behavior, Legacy, Rate, Rules, Select, completed
+from autoscaler.decide.hpa import DEFAULT_DOWN, DEFAULT_UP, LEGACY, Behavior, Legacy, Rate, Rules, Select, completed
 from autoscaler.decide.hpa import milli as to_milli
 from autoscaler.decide.memory import fingerprint
 from autoscaler.model import policy as asked
@@ -13,42 +13,57 @@ from autoscaler.model.target import WorkloadRef
 
 
 class Goal(msgspec.Struct, frozen=True):
-    """What a signal aims at: `kind` is the policy's key; `milli` the target in thousandths (utilization: percent)."""
+    """What a signal aims at: `kind` is the policy's key; `milli` the target in thousandths (utilization: percent).
+
+    A signal that only wakes has the kind `wake_above`.
+    """
 
     signal: str
     kind: str
     target: float
     milli: int
+    asked: asked.Signal
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """One workload to decide, with everything about its policy that does not change from cycle to cycle."""
+    """One workload to decide, with everything about its policy that does not change from cycle to cycle.
+
+    `every_s` is the time between its decisions where the policy says so; `strict` leaves our guards out.
+    """
 
     workload: Workload
     goals: tuple[Goal, ...]
     behavior: Behavior | Legacy
     fingerprint: str
+    every_s: float | None = None
+    strict: bool = False
+    claimed_by: tuple[str, ...] = ()  # other policies that would steer it as well
 
     @property
     def ref(self) -> WorkloadRef:
         """The workload's identity."""
         return self.workload.ref
 
-    def controlled(self, pause: Pause | None, override: Override | None) -> Plan:
+    def controlled(self, pause: Pause | None, override: Override | None, resumed: float | None = None) -> Plan:
         """The same plan under what people said."""
         workload = self.workload
-        if pause == workload.pause and override == workload.override:
+        if (pause, override, resumed) == (workload.pause, workload.override, workload.resumed):
             return self
-        return msgspec.structs.replace(self, workload=Workload(workload.ref, workload.policy, pause, override))
+        said = Workload(workload.ref, workload.policy, pause, override, resumed)
+        return msgspec.structs.replace(self, workload=said)
 
 
 def _goal(signal: asked.Signal) -> Goal:
     if signal.per_replica is not None:
-        return Goal(signal.name, "per_replica", signal.per_replica, max(1, to_milli(signal.per_replica)))
+        return Goal(signal.name, "per_replica", signal.per_replica, max(1, to_milli(signal.per_replica)), signal)
     if signal.value is not None:
-        return Goal(signal.name, "value", signal.value, max(1, to_milli(signal.value)))
-    percent = round((signal.utilization or 0.0) * 100)
-    return Goal(signal.name, "utilization", float(percent), max(1, percent))
+        return Goal(signal.name, "value", signal.value, max(1, to_milli(signal.value)), signal)
+    if signal.utilization is not None:
+        percent = round(signal.utilization * 100)
+        return Goal(signal.name, "utilization", float(percent), max(1, percent), signal)
+    if signal.steps is not None:
+        return Goal(signal.name, "steps", 0.0, 0, signal)
+    return Goal(signal.name, "wake_above", signal.wake_above or 0.0, 0, signal)
 
 
 def _rules(given: asked.Direction, default: Rules) -> Rules:
@@ -62,7 +77,19 @@ def _rules(given: asked.Direction, default: Rules) -> Rules:
     )
 
 
+def _behavior(written: asked.Behavior | asked.Legacy) -> Behavior | Legacy:
+    if isinstance(written, asked.Legacy):
+        return LEGACY
+    return Behavior(_rules(written.up, DEFAULT_UP), _rules(written.down, DEFAULT_DOWN))
+
+
 def prepare(ref: WorkloadRef, policy: asked.Policy) -> Plan:
     """The plan of one workload under one policy, with the HPA's defaults where the policy is silent."""
-    behavior = Behavior(_rules(policy.behavior.up, DEFAULT_UP), _rules(policy.behavior.down, DEFAULT_DOWN))
-    return Plan(Workload(ref, policy), tuple(map(_goal, policy.signals)), behavior, fingerprint(policy))
+    return Plan(
+        Workload(ref, policy),
+        tuple(map(_goal, policy.signals)),
+        _behavior(policy.behavior),
+        fingerprint(policy),
+        every_s=policy.every,
+        strict=policy.parity is asked.Parity.STRICT,
+    )

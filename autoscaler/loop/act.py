@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
 from autoscaler.loop.keeper import Keeper
 from autoscaler.loop.registry import Targets
-from autoscaler.model.operation import BEGIN, Operation, OperationKind, Outcome, OutcomeKind, Split
-from autoscaler.ports import Clock, Fact, FactKind, Lease
+from autoscaler.model.operation import BEGIN, Advanced, Operation, OperationKind, Outcome, OutcomeKind, Split
+from autoscaler.ports import Clock, Fact, FactKind, Lease, Target
 
 IN_FLIGHT = 20  # calls to one platform at the same time
 CALL_S = 5.0  # what a call may last: less than this left of the lease, and it is not begun
 FENCE_NAP_S = 1.0
+TAKEN_KEPT = 1000
 
 _encode = msgspec.json.Encoder().encode
 _decode_operation = msgspec.json.Decoder(Operation).decode
@@ -26,6 +28,7 @@ class Underway:
     def __init__(self) -> None:
         self.open: dict[str, Operation] = {}
         self.intents: dict[str, int] = {}
+        self.taken: deque[str] = deque(maxlen=TAKEN_KEPT)  # instances that orders of ours took away
 
     def of(self, key: str) -> list[Operation]:
         """The open operations of one workload."""
@@ -106,6 +109,12 @@ class Actor:
         await self._store.put(_facts(fresh))
         self._drive(fresh)
 
+    async def abandon(self) -> None:
+        """Stop driving and forget: another process goes on with what is on record."""
+        await self.close()
+        self.underway.open.clear()
+        self.underway.intents.clear()
+
     async def close(self) -> None:
         """Stop driving. What is open stays on record and is resumed by the next process."""
         for task in self._tasks:
@@ -124,14 +133,14 @@ class Actor:
             await self._clock.sleep(operation.wait_until - self._clock.now())
             while self._lease.remaining() < CALL_S:
                 await self._clock.sleep(FENCE_NAP_S)
-            target = self._targets.get(operation.ref.platform)
+            target = self._targets.get(operation.ref.place)
             if target is None:
-                fault = self._targets.faults[operation.ref.platform]
+                fault = self._targets.faults[operation.ref.place]
                 return await self._end(Outcome(operation, OutcomeKind.FAILED, self._clock.now(), fault))
-            gate = self._gates.setdefault(operation.ref.platform, asyncio.Semaphore(IN_FLIGHT))
+            gate = self._gates.setdefault(operation.ref.place, asyncio.Semaphore(IN_FLIGHT))
             async with gate:
                 self.before_call(operation)
-                after = await target.advance(operation)
+                after = await self._advanced(target, operation)
             if isinstance(after, Outcome):
                 return await self._end(after)
             if isinstance(after, Split):
@@ -140,6 +149,14 @@ class Actor:
             if moved and after.kind is not OperationKind.SCALE:
                 await self._store.put(_facts([after]))
             self.underway.open[operation.id] = operation = after
+
+    async def _advanced(self, target: Target, operation: Operation) -> Advanced:
+        """The next stage. Adapters promise never to raise; a defect in one must not leave its operation open."""
+        try:
+            return await target.advance(operation)
+        except Exception as defect:
+            said = f"a defect of ours: {type(defect).__name__}: {defect}"
+            return Outcome(operation, OutcomeKind.FAILED, self._clock.now(), said)
 
     async def _split(self, operation: Operation, split: Split) -> None:
         await self._store.put(_facts(split.parts))
@@ -153,7 +170,10 @@ class Actor:
         done = outcome.kind is OutcomeKind.APPLIED
         key = operation.ref.key
         changed: list[Fact] = []
-        if operation.kind is OperationKind.CREATE and not done and key in self.underway.intents:
+        if operation.kind is OperationKind.REMOVE:
+            self.underway.taken.append(operation.instance)
+        failed = operation.kind is OperationKind.CREATE and not done and not self._taken(operation)
+        if failed and key in self.underway.intents:
             self.underway.intents[key] -= 1
             changed.append(Fact(FactKind.INTENT, key, str(self.underway.intents[key]).encode()))
         if operation.kind is not OperationKind.SCALE:
@@ -163,6 +183,12 @@ class Actor:
         if operation.kind is OperationKind.SCALE and done:
             self.accepted(operation, operation.count if outcome.count is None else outcome.count)
         self.ended(outcome)
+
+    def _taken(self, operation: Operation) -> bool:
+        """True where an order of ours took away what this operation made: the intent fell with that order already."""
+        made = operation.facts.get("new", "")
+        open_ones = (each.instance for each in self.underway.open.values() if each.kind is OperationKind.REMOVE)
+        return bool(made) and (made in self.underway.taken or made in open_ones)
 
 
 def _facts(operations: Iterable[Operation]) -> list[Fact]:

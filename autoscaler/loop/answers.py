@@ -112,8 +112,9 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     """How a count came about: `lines` in words, `decision` with every number.
 
-    `decided` is when the decision was made. One that was read from history held from then until the next change of
-    count or reason, which is what is kept: `since_change` is True for it.
+    `decided` is when the decision was made. `since_change` says that it is on record and held from then until the next
+    change of count or reason; `reconstructed` that the cycle was decided once more from what the source tells of that
+    time. `note` says what is to be known about either.
     """
 
     key: str
@@ -121,6 +122,8 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     lines: tuple[str, ...]
     decision: Decision
     since_change: bool = False
+    reconstructed: bool = False
+    note: str = ""
     version: int = VERSION
 
 

@@ -18,6 +18,7 @@ from autoscaler.model.signal import Missing
 from autoscaler.model.target import TargetState
 
 FAULTS_KEPT = 50
+RECENT = 10  # cycles whose decisions are remembered whole
 SPANS_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)  # bounds of what one cycle may take
 
 _BAD_ENDS = (OutcomeKind.REFUSED, OutcomeKind.FAILED)
@@ -30,7 +31,8 @@ class Entry(msgspec.Struct):
     """One workload as the last cycle left it.
 
     `since` is when the count or reason shown now came up; `change` the last decision that changed the count, `ended`
-    how the last operation ended, and `lead_s` how long a raise took to become ready, once measured.
+    how the last operation ended, and `lead_s` how long a raise took to become ready, once measured. `recent` are the
+    decisions of the last cycles, the newest last.
     """
 
     workload: Workload
@@ -43,6 +45,7 @@ class Entry(msgspec.Struct):
     change: Decision | None = None
     ended: Outcome | None = None
     lead_s: float | None = None
+    recent: tuple[Decision, ...] = ()
 
     @property
     def stuck(self) -> Outcome | None:
@@ -127,12 +130,19 @@ class Board:
         if before is not None and decision.reason is Reason.AWAITING_CYCLE and not decision.replace:
             return False
         entry.decision = decision
+        entry.recent = (*entry.recent[1 - RECENT :], decision)
         if decision.changes and decision.act:
             entry.change = decision
         if before is not None and _shown(before) == _shown(decision):
             return False
         entry.since = decision.at
         return True
+
+    def remembered(self, key: str, at: float) -> Decision | None:
+        """The decision that was in force at a time, where that is among the last cycles."""
+        entry = self.entries.get(key)
+        recent = entry.recent if entry is not None else ()
+        return next((each for each in reversed(recent) if each.at <= at), None)
 
     def turned(self, at: float, *, duration_s: float, lateness_s: float) -> None:
         """One cycle over all workloads has ended."""

@@ -8,6 +8,8 @@ import contextlib
 from autoscaler.ports import Clock
 
 COALESCE_S = 0.05
+GRAIN_S = 1 / 1024  # beats are told in whole grains: sums and differences of such times are exact
+STEP_S = 0.5  # the wall clock was set where it moved by more than this against the steady one
 
 
 class Cadence:
@@ -16,8 +18,9 @@ class Cadence:
     def __init__(self, clock: Clock, every_s: float) -> None:
         self.every_s = every_s
         self._clock = clock
-        self._start = clock.monotonic()
+        self._start = _grain(clock.monotonic())
         self._beats = 0
+        self._offset = _grain(clock.now() - clock.monotonic())
         self._woken: set[str] = set()
         self._stir = asyncio.Event()
 
@@ -28,13 +31,20 @@ class Cadence:
 
     def hurry(self) -> None:
         """Make the next beat now (a new policy set, a person's word)."""
-        self._start = self._clock.monotonic() - self._beats * self.every_s
+        self._start = _grain(self._clock.monotonic() - self._beats * self.every_s)
         self._stir.set()
 
     @property
     def lateness_s(self) -> float:
         """How long ago the next beat was due; negative before it."""
         return self._clock.monotonic() - (self._start + self._beats * self.every_s)
+
+    def beat_at(self) -> float:
+        """When the last beat was due, in seconds since the epoch: two beats are exactly one or more cycles apart."""
+        offset = self._clock.now() - self._clock.monotonic()
+        if abs(offset - self._offset) > STEP_S:
+            self._offset = _grain(offset)
+        return self._start + (self._beats - 1) * self.every_s + self._offset
 
     async def next(self) -> set[str] | None:
         """Wait for what comes first: None for a beat, else the keys that woke it. Missed beats are skipped."""
@@ -63,3 +73,7 @@ class Cadence:
                 each.cancel()
                 with contextlib.suppress(asyncio.CancelledError):
                     await each
+
+
+def _grain(seconds: float) -> float:
+    return round(seconds / GRAIN_S) * GRAIN_S

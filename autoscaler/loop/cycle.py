@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from autoscaler.decide import memory as remembering
+from autoscaler.decide.brake import Fleet
 from autoscaler.decide.explain import sentence, why
 from autoscaler.decide.memory import Memory
 from autoscaler.decide.plan import Plan
@@ -20,14 +21,16 @@ from autoscaler.loop.observe import Observer
 from autoscaler.model.decision import Decision, Reason
 from autoscaler.model.observation import Seen
 from autoscaler.model.operation import Operation, OperationKind, Outcome, OutcomeKind
-from autoscaler.model.target import TargetState
+from autoscaler.model.target import TargetState, WorkloadRef
 from autoscaler.ports import Clock, Fact, FactKind, Record, RecordKind
 
 SLICE = 500  # workloads decided before the event loop may breathe
 SCALE_S = 60.0  # a count not taken on by then has failed
+FLEET = "@fleet"  # the key of what the fleet's brake remembers
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Memory).decode
+_decode_fleet = msgspec.json.Decoder(Fleet).decode
 
 
 class Cycle:
@@ -36,6 +39,9 @@ class Cycle:
     def __init__(self, observer: Observer, actor: Actor, keeper: Keeper, board: Board, clock: Clock) -> None:
         self.plans: dict[str, Plan] = {}
         self.memories: dict[str, Memory] = {}
+        self.fleet = Fleet()
+        self.fleet_resumed: float | None = None
+        self._beats = 0
         self._observer = observer
         self._actor = actor
         self._keeper = keeper
@@ -46,22 +52,62 @@ class Cycle:
         actor.accepted = self._accepted
         actor.ended = self._ended
 
-    async def run(self, keys: Iterable[str] | None, *, cycle_s: float, wake: bool = False) -> list[Decision]:
-        """Decide and act for these workloads (all for None); returns the decisions."""
-        plans = [self.plans[key] for key in (self.plans if keys is None else keys) if key in self.plans]
-        now = self._clock.now()
+    async def run(
+        self, keys: Iterable[str] | None, *, cycle_s: float, wake: bool = False, now: float | None = None
+    ) -> list[Decision]:
+        """Decide and act for these workloads (for None all that are due); returns the decisions.
+
+        `now` is the time all of it happens at: the beat's own, however late it came, so that windows and rates that
+        are multiples of the cycle mean what they say.
+        """
+        plans = self._due(cycle_s) if keys is None else [self.plans[key] for key in sorted(keys) if key in self.plans]
+        now = self._clock.now() if now is None else now
         seen = await self._observer.look(plans, self._actor.underway, now, wake=wake)
         decisions: list[Decision] = []
         for start in range(0, len(plans), SLICE):
             part, looks = plans[start : start + SLICE], seen[start : start + SLICE]
-            made, after = step(part, looks, self.memories, now, cycle_s=cycle_s, wake=wake)
-            self.memories.update(after)
-            decisions.extend(made)
+            stepped = step(
+                part,
+                looks,
+                self.memories,
+                now,
+                cycle_s=cycle_s,
+                wake=wake,
+                fleet=msgspec.structs.replace(self.fleet, size=len(self.plans)),
+                fleet_resumed=self.fleet_resumed,
+            )
+            self.memories.update(stepped.memories)
+            self.fleet = stepped.fleet
+            decisions.extend(stepped.decisions)
             await asyncio.sleep(0)
         records = self._shown(decisions, seen)
         await self._actor.begin(sorted(self._operations(decisions, seen, now), key=urgency))
         await self._keeper.record(records)
         return decisions
+
+    def _due(self, cycle_s: float) -> list[Plan]:
+        """The plans that this beat decides, in the order of their keys; some policies ask for every nth beat only."""
+        beat, self._beats = self._beats, self._beats + 1
+        return [
+            plan
+            for plan in self.plans.values()
+            if plan.every_s is None or beat % max(1, round(plan.every_s / cycle_s)) == 0
+        ]
+
+    async def release(self, keys: Iterable[str]) -> None:
+        """Give workloads that are steered no longer their minimum back, where an idle of ours left them below it."""
+        idle = [
+            plan
+            for plan in (self.plans[key] for key in keys if key in self.plans)
+            if self.memories.get(plan.ref.key) is not None and self.memories[plan.ref.key].idle is not None
+        ]
+        now = self._clock.now()
+        for plan, look in zip(idle, await self._observer.look(idle, self._actor.underway, now, wake=True), strict=True):
+            replicas, state = plan.workload.policy.replicas, look.state
+            if replicas is None or not isinstance(state, TargetState) or (state.desired or 0) >= replicas.min:
+                continue
+            operation = self._scale(plan.ref, state, state.desired or 0, replicas.min, Reason.RELEASED, now)
+            await self._actor.begin([operation])
 
     # what follows from decisions
 
@@ -72,23 +118,8 @@ class Cycle:
                 continue
             lifecycle = self.plans[decision.ref.key].workload.policy.lifecycle
             if decision.changes:
-                sick = tuple(each.id for each in look.state.instances if not each.ready)
                 found.append(
-                    Operation(
-                        id=uuid.uuid4().hex[:12],
-                        kind=OperationKind.SCALE,
-                        ref=decision.ref,
-                        started=now,
-                        deadline=now + SCALE_S,
-                        before=decision.current,
-                        count=decision.desired,
-                        sick=sick,
-                        reason=decision.reason.value,
-                        version=look.state.version,
-                        ready_within_s=lifecycle.ready_within,
-                        drain_s=lifecycle.drain,
-                        stop_within_s=lifecycle.stop_within,
-                    )
+                    self._scale(decision.ref, look.state, decision.current, decision.desired, decision.reason, now)
                 )
             found.extend(
                 Operation(
@@ -100,6 +131,7 @@ class Cycle:
                     instance=each.instance,
                     reason=each.reason.value,
                     ready_within_s=lifecycle.ready_within,
+                    before_stop=lifecycle.before_stop.http if lifecycle.before_stop is not None else "",
                     drain_s=lifecycle.drain,
                     stop_within_s=lifecycle.stop_within,
                 )
@@ -107,11 +139,34 @@ class Cycle:
             )
         return found
 
+    def _scale(
+        self, ref: WorkloadRef, state: TargetState, before: int, count: int, reason: Reason, now: float
+    ) -> Operation:
+        lifecycle = self.plans[ref.key].workload.policy.lifecycle
+        return Operation(
+            id=uuid.uuid4().hex[:12],
+            kind=OperationKind.SCALE,
+            ref=ref,
+            started=now,
+            deadline=now + SCALE_S,
+            before=before,
+            count=count,
+            sick=tuple(each.id for each in state.instances if not each.ready),
+            reason=reason.value,
+            version=state.version,
+            ready_within_s=lifecycle.ready_within,
+            before_stop=lifecycle.before_stop.http if lifecycle.before_stop is not None else "",
+            drain_s=lifecycle.drain,
+            stop_within_s=lifecycle.stop_within,
+        )
+
     def _accepted(self, operation: Operation, count: int) -> None:
         key = operation.ref.key
         plan, memory = self.plans.get(key), self.memories.get(key)
         if plan is not None and memory is not None and count != operation.before:
-            self.memories[key] = applied(plan, memory, before=operation.before, count=count, now=self._clock.now())
+            self.memories[key] = applied(
+                plan, memory, before=operation.before, count=count, now=operation.started, reason=operation.reason
+            )
 
     def _ended(self, outcome: Outcome) -> None:
         operation = outcome.operation
@@ -120,8 +175,10 @@ class Cycle:
         if memory is not None and operation.kind is OperationKind.REPLACE and outcome.kind is not OutcomeKind.CONFLICT:
             failed = outcome.kind is not OutcomeKind.APPLIED
             self.memories[key] = remembering.recycled(memory, outcome.at, failed=failed)
-        if memory is not None and operation.kind is OperationKind.CREATE and outcome.kind is not OutcomeKind.APPLIED:
-            self.memories[key] = remembering.fell_short(memory)
+        elif memory is not None and operation.kind is OperationKind.CREATE and outcome.kind is not OutcomeKind.APPLIED:
+            self.memories[key] = remembering.uncertain(memory)
+        elif memory is not None and operation.kind is OperationKind.SCALE and outcome.kind is OutcomeKind.CONFLICT:
+            self.memories[key] = remembering.conflicted(memory, outcome.at)
         if not self._board.count_outcome(outcome):
             return
         self._late.append(
@@ -186,18 +243,38 @@ class Cycle:
     # memory across restarts
 
     def restore(self, facts: Sequence[Fact], *, clean: bool) -> None:
-        """Take up the memories of a former process; after a kill they are not trusted to shrink yet."""
+        """Take up the memories of a former process; after a kill they are not trusted to shrink yet.
+
+        A zero that was on record before its call is ours, also where the memory of it was lost with the process.
+        """
         for fact in facts:
-            if fact.kind is FactKind.MEMORY and fact.key and fact.value is not None:
-                memory = _decode(fact.value)
-                self._saved[fact.key] = memory
-                self.memories[fact.key] = memory if clean else remembering.after_kill(memory)
+            if fact.kind is not FactKind.MEMORY or not fact.key or fact.value is None:
+                continue
+            if fact.key == FLEET:
+                self.fleet = _decode_fleet(fact.value)
+                continue
+            memory = _decode(fact.value)
+            self._saved[fact.key] = memory
+            self.memories[fact.key] = memory if clean else remembering.after_kill(memory)
+        if clean:
+            return
+        now = self._clock.now()
+        for fact in facts:
+            if fact.kind is FactKind.INTENT and fact.value == b"0" and fact.key in self.memories:
+                self.memories[fact.key] = remembering.our_zero(self.memories[fact.key], now)
+
+    def reset(self) -> None:
+        """Forget every memory, before those of another process are taken up."""
+        self.memories.clear()
+        self._saved.clear()
+        self.fleet = Fleet()
 
     def snapshot(self) -> list[Fact]:
-        """The memories that changed since the last snapshot."""
+        """The memories that changed since the last snapshot, and the fleet's."""
         changed = {k: m for k, m in self.memories.items() if self._saved.get(k) is not m}
         self._saved.update(changed)
-        return [Fact(FactKind.MEMORY, key, _encode(memory)) for key, memory in changed.items()]
+        kept = [Fact(FactKind.MEMORY, key, _encode(memory)) for key, memory in changed.items()]
+        return [*kept, Fact(FactKind.MEMORY, FLEET, _encode(self.fleet))]
 
     def forget(self, keys: set[str]) -> list[Fact]:
         """Drop workloads that no policy steers any more; they are left as they are."""
@@ -205,7 +282,7 @@ class Cycle:
             self.memories.pop(key, None)
             self._saved.pop(key, None)
         self._observer.forget(keys)
-        return [Fact(FactKind.MEMORY, key, None) for key in keys]
+        return [Fact(kind, key, None) for kind in (FactKind.MEMORY, FactKind.INTENT) for key in sorted(keys)]
 
 
 def _text(decision: Decision) -> str:

@@ -9,16 +9,16 @@ from typing import Any
 
 import msgspec
 
-from autoscaler.decide.plan import Plan, prepare
+from autoscaler.decide.plan import Plan
 from autoscaler.errors import AutoscalerError, LeaseError, PolicyError
 from autoscaler.loop.act import Actor
 from autoscaler.loop.board import Board
 from autoscaler.loop.cadence import Cadence
+from autoscaler.loop.claims import claimed
 from autoscaler.loop.cycle import Cycle
-from autoscaler.loop.desk import FLEET
+from autoscaler.loop.desk import FLEET, Words, words
 from autoscaler.loop.keeper import Keeper
 from autoscaler.loop.registry import Targets
-from autoscaler.model.observation import Override, Pause
 from autoscaler.model.operation import Operation
 from autoscaler.model.policy import PolicySet
 from autoscaler.model.target import WorkloadRef
@@ -27,9 +27,6 @@ from autoscaler.ports import Clock, Fact, FactKind, Lease, PolicySource, Record,
 SNAPSHOT_S = 60.0
 LEASE_S = 2.0
 CLEAN = "@clean"  # the fact that the last stop was a clean one
-
-_pause = msgspec.json.Decoder(Pause).decode
-_override = msgspec.json.Decoder(Override).decode
 
 Load = Callable[[Sequence[tuple[str, str]], str], PolicySet]
 Find = Callable[[Sequence[WorkloadRef]], Awaitable[Sequence[Operation]]]
@@ -47,6 +44,7 @@ class Parts(msgspec.Struct, frozen=True):
     board: Board
     clock: Clock
     load: Load
+    lease_s: float = LEASE_S  # between two renewals of the lease
 
 
 class Daemon:
@@ -58,10 +56,10 @@ class Daemon:
         self._stop = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._watched: set[str] = set()
-        self._pauses: dict[str, Pause] = {}
-        self._overrides: dict[str, Override] = {}
+        self._words = Words()
         self._snapshot_at = parts.clock.monotonic()
         self._loaded = asyncio.Event()
+        self._lost = False
         parts.keeper.fault = self._fault
 
     def stop(self) -> None:
@@ -95,15 +93,16 @@ class Daemon:
             ends = await asyncio.gather(*self._tasks, return_exceptions=True)
             await parts.actor.close()
             await parts.cycle.flush()
-            await parts.keeper.put([*parts.cycle.snapshot(), Fact(FactKind.MEMORY, CLEAN, b"1")])
+            if parts.lease.remaining() > 0:  # what is kept belongs to whoever holds the lease
+                await parts.keeper.put([*parts.cycle.snapshot(), Fact(FactKind.MEMORY, CLEAN, b"1")])
             await parts.lease.release()
         defect = next((end for end in ends if isinstance(end, Exception)), None)
         if defect is not None:
             raise defect
 
-    def control(self, pauses: dict[str, Pause], overrides: dict[str, Override]) -> None:
+    def control(self, said: Words) -> None:
         """What people said, as of now; decided by from the next cycle on, which starts at once."""
-        self._pauses, self._overrides = pauses, overrides
+        self._words = said
         self.hurry()
 
     # one turn
@@ -125,13 +124,14 @@ class Daemon:
 
     async def _cycle(self, woken: set[str] | None) -> None:
         parts, clock = self._parts, self._parts.clock
-        if parts.lease.remaining() <= 0:
+        if parts.lease.remaining() <= 0 or self._lost or not self._loaded.is_set():
             return
         began, late = clock.monotonic(), max(0.0, self._cadence.lateness_s + self._cadence.every_s)
         if woken is None:
             self._apply_controls()
         try:
-            await parts.cycle.run(woken, cycle_s=self._cadence.every_s, wake=woken is not None)
+            at = self._cadence.beat_at() if woken is None else None
+            await parts.cycle.run(woken, cycle_s=self._cadence.every_s, wake=woken is not None, now=at)
         except AutoscalerError as error:
             self._fault(str(error))
         await parts.cycle.flush()
@@ -143,9 +143,13 @@ class Daemon:
             await parts.keeper.put(parts.cycle.snapshot())
 
     def _apply_controls(self) -> None:
-        plans = self._parts.cycle.plans
+        plans, said = self._parts.cycle.plans, self._words
+        everywhere = said.pauses.get(FLEET)
         for key, plan in plans.items():
-            plans[key] = plan.controlled(self._pauses.get(FLEET) or self._pauses.get(key), self._overrides.get(key))
+            plans[key] = plan.controlled(
+                everywhere or said.pauses.get(key), said.overrides.get(key), said.resumed.get(key)
+            )
+        self._parts.cycle.fleet_resumed = said.resumed.get(FLEET)
 
     # starting again
 
@@ -155,11 +159,7 @@ class Daemon:
         clean = any(each.kind is FactKind.MEMORY and each.key == CLEAN for each in facts)
         await parts.keeper.put([Fact(FactKind.MEMORY, CLEAN, None)])
         parts.cycle.restore([each for each in facts if each.key != CLEAN], clean=clean)
-        for fact in facts:
-            if fact.value is not None and fact.kind is FactKind.PAUSE:
-                self._pauses[fact.key] = _pause(fact.value)
-            elif fact.value is not None and fact.kind is FactKind.OVERRIDE:
-                self._overrides[fact.key] = _override(fact.value)
+        self._words = words(facts)
         self._left = facts
 
     async def _resume_operations(self) -> None:
@@ -170,17 +170,17 @@ class Daemon:
             find: Find | None = getattr(target, "leftovers", None)
             if find is not None:
                 try:
-                    await self._take_over(name, find)
+                    await self._adopt(name, find)
                 except AutoscalerError:
                     self._spawn(f"traces on {name}", partial(self._sweep, name, find))
 
     async def _sweep(self, name: str, find: Find) -> None:
         """Look for traces once the platform answers, and again until there are none: new operations may hide some."""
-        while await self._take_over(name, find):
+        while await self._adopt(name, find):
             await self._parts.clock.sleep(self._cadence.every_s)
 
-    async def _take_over(self, name: str, find: Find) -> bool:
-        found = await find([plan.ref for plan in self._parts.cycle.plans.values() if plan.ref.platform == name])
+    async def _adopt(self, name: str, find: Find) -> bool:
+        found = await find([plan.ref for plan in self._parts.cycle.plans.values() if plan.ref.place == name])
         await self._parts.actor.take_over(found)
         return bool(found)
 
@@ -204,6 +204,7 @@ class Daemon:
             return
         plans = self._plans(loaded)
         gone = set(parts.cycle.plans) - set(plans)
+        await parts.cycle.release(gone)
         parts.cycle.plans = plans
         self._apply_controls()
         parts.board.activated(loaded, [plan.workload for plan in plans.values()])
@@ -219,7 +220,13 @@ class Daemon:
         self.hurry()
 
     def _plans(self, loaded: PolicySet) -> dict[str, Plan]:
-        return {ref.key: prepare(ref, policy) for ref, policy in self._parts.targets.discover(loaded.policies)}
+        """One plan per workload, in the order of their keys."""
+        steering = {key: plan.workload.policy.name for key, plan in self._parts.cycle.plans.items()}
+        claims = claimed(self._parts.targets.discover(loaded.policies), steering)
+        for claim in claims:
+            if claim.refused:
+                self._fault(claim.sentence())
+        return {claim.ref.key: claim.plan() for claim in claims}
 
     # beside the beat
 
@@ -236,11 +243,27 @@ class Daemon:
                 self._spawn(f"wakes of {name}", listen)
 
     async def _keep_lease(self) -> None:
+        """Renew it. Once lost, what this process knows is old: with the lease it starts again from what is kept."""
         while True:
-            await self._parts.clock.sleep(LEASE_S)
+            await self._parts.clock.sleep(self._parts.lease_s)
             if not await self._parts.lease.hold():
                 holder = self._parts.lease.holder() or "another daemon"
                 self._fault(f"the lease was lost to {holder}: nothing is done until it is ours again")
+                await self._parts.actor.abandon()
+                self._lost = True
+            elif self._lost:
+                self._lost = False
+                self._spawn("taking over", self._take_over)
+
+    async def _take_over(self) -> None:
+        """Go on from what the last holder left, as after a kill. Nothing is decided before that is read."""
+        self._loaded.clear()
+        try:
+            self._parts.cycle.reset()
+            await self._restore()
+            await self._resume_operations()
+        finally:
+            self._loaded.set()
 
     def _spawn(self, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         async def run() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 import msgspec
@@ -16,20 +16,31 @@ from autoscaler.loop.answers import Done, Explanation, History, Status, Workload
 from autoscaler.loop.board import Board, Entry
 from autoscaler.loop.keeper import Keeper
 from autoscaler.loop.names import UnknownWorkload, find
+from autoscaler.loop.past import Past
 from autoscaler.model.observation import Override, Pause
 from autoscaler.ports import Clock, Fact, FactKind, Record, RecordKind
 
 FLEET = "fleet"  # the name, and the key, of everything at once
 HISTORY_LIMIT = 10_000
 LONGEST_S = 366 * 86_400.0
-_PAGE = 50
 
 _encode = msgspec.json.Encoder().encode
 _pause = msgspec.json.Decoder(Pause).decode
 _override = msgspec.json.Decoder(Override).decode
+_time = msgspec.json.Decoder(float).decode
 
 T = TypeVar("T")
-Control = Callable[[dict[str, Pause], dict[str, Override]], None]
+
+
+class Words(msgspec.Struct, frozen=True):
+    """What people said that is in force, by workload key (`fleet` for everything): also when they said `resume`."""
+
+    pauses: dict[str, Pause] = {}
+    overrides: dict[str, Override] = {}
+    resumed: dict[str, float] = {}
+
+
+Control = Callable[[Words], None]
 
 
 class Word(msgspec.Struct, frozen=True):
@@ -43,53 +54,45 @@ NOBODY = Word()
 
 
 class Desk:
-    """Answers from the board and the store. `control` is told every pause and override in force after each change."""
+    """Answers from the board and the store. `control` is told every word in force after each change."""
 
-    def __init__(self, board: Board, keeper: Keeper, clock: Clock, control: Control) -> None:
+    def __init__(self, board: Board, keeper: Keeper, clock: Clock, control: Control, past: Past) -> None:
         self._board = board
         self._keeper = keeper
         self._clock = clock
         self._control = control
-        self._pauses: dict[str, Pause] | None = None
-        self._overrides: dict[str, Override] = {}
+        self._past = past
+        self._words: Words | None = None
         self._one_word = asyncio.Lock()  # two words at once must not forget each other
 
     # questions
 
     async def status(self) -> Status:
         """Everything at a glance."""
-        pauses, overrides = await self._said(lenient=True)
+        said = await self._said(lenient=True)
         return views.status(
-            self._board, self._clock.now(), pauses=pauses, overrides=overrides, fleet=FLEET, store=self._keeper.failing
+            self._board,
+            self._clock.now(),
+            pauses=said.pauses,
+            overrides=said.overrides,
+            fleet=FLEET,
+            store=self._keeper.failing,
         )
 
     async def workload(self, name: str) -> WorkloadDetail:
         """One workload by any of its names."""
         entry = self._entry(name)
-        pauses, overrides = await self._said(lenient=True)
-        key = entry.workload.ref.key
-        return views.detail(entry, pauses.get(FLEET) or pauses.get(key), overrides.get(key))
+        said, key = await self._said(lenient=True), entry.workload.ref.key
+        return views.detail(entry, said.pauses.get(FLEET) or said.pauses.get(key), said.overrides.get(key))
 
     async def explain(self, name: str, at: float | None = None) -> Explanation:
-        """How the count came about, now or at a past time (then: the newest decision kept at or before it)."""
+        """How the count came about, now or at a past time."""
         if at is None:
             entry = self._entry(name)
             if entry.decision is None:
                 raise UsageError(f"{name} has not been decided yet", hint="the first cycle is still to come")
-            return views.explanation(entry.decision, since_change=False)
-        key = self._key(name)
-        limit = _PAGE
-        while True:
-            records = await self._keeper.store.history(key, until=at, limit=limit)
-            for record in records:
-                if record.decision is not None:
-                    return views.explanation(record.decision, since_change=True)
-            if len(records) < limit or limit >= HISTORY_LIMIT:
-                raise UsageError(
-                    f"no decision about {key} is on record at or before {written(at)}",
-                    hint="the history may not reach back that far: see `autoscaler history`",
-                )
-            limit *= 4
+            return views.explanation(entry.decision)
+        return await self._past.explain(self._key(name), at)
 
     async def history(self, name: str | None, *, until: float | None = None, limit: int = 50) -> History:
         """The newest `limit` lines not after `until` (now), of one workload or of all."""
@@ -109,21 +112,27 @@ class Desk:
         said = Pause(since=now, until=None if for_s is None else now + for_s, by=word.by, why=word.why)
         until = "until resumed" if said.until is None else f"until {written(said.until)}"
         async with self._one_word:
-            pauses, overrides = await self._said()
-            await self._keep([Fact(FactKind.PAUSE, key, _encode(said))], {**pauses, key: said}, overrides)
+            words = await self._said()
+            pauses = {**words.pauses, key: said}
+            await self._keep([Fact(FactKind.PAUSE, key, _encode(said))], msgspec.structs.replace(words, pauses=pauses))
         return await self._done(key, f"{_called(key)} is paused {until}", "paused", word)
 
     async def resume(self, name: str, *, word: Word = NOBODY) -> Done:
-        """End the pause and the override of a workload, or the pause of the `fleet` (not those of single workloads)."""
-        key = self._key_or_fleet(name)
+        """End the pause and the override of a workload, and its owner's zero; for the `fleet` its pause and its brake.
+
+        The pauses of single workloads stay when the fleet is resumed.
+        """
+        key, now = self._key_or_fleet(name), self._clock.now()
         async with self._one_word:
-            pauses, overrides = await self._said()
-            if key not in pauses and key not in overrides:
-                also = ", but the fleet is: resume fleet" if FLEET in pauses else ""
-                return Done(workload=key, text=f"{_called(key)} is neither paused nor overridden{also}")
+            words = await self._said()
+            held = key in words.pauses or key in words.overrides
             facts = [Fact(kind, key, None) for kind in (FactKind.PAUSE, FactKind.OVERRIDE)]
-            await self._keep(facts, _without(pauses, key), _without(overrides, key))
-        return await self._done(key, f"{_called(key)} is resumed", "resumed", word)
+            facts.append(Fact(FactKind.RESUME, key, _encode(now)))
+            after = Words(_without(words.pauses, key), _without(words.overrides, key), {**words.resumed, key: now})
+            await self._keep(facts, after)
+        also = ", but the fleet is paused: resume fleet" if key != FLEET and FLEET in words.pauses else ""
+        text = f"{_called(key)} is resumed" if held else f"{_called(key)} was neither paused nor overridden; it may run"
+        return await self._done(key, text + also, "resumed", word)
 
     async def override(self, name: str, count: int, *, for_s: float, force: bool = False, word: Word = NOBODY) -> Done:
         """Set a count for so many seconds, whatever the signals say; above the policy's max only when forced."""
@@ -144,48 +153,42 @@ class Desk:
         key, now = entry.workload.ref.key, self._clock.now()
         said = Override(count, until=now + for_s, by=word.by, why=word.why)
         async with self._one_word:
-            pauses, overrides = await self._said()
-            await self._keep([Fact(FactKind.OVERRIDE, key, _encode(said))], pauses, {**overrides, key: said})
-        waits = ", once it is not paused any more" if key in pauses or FLEET in pauses else ""
+            words = await self._said()
+            overrides = {**words.overrides, key: said}
+            fact = Fact(FactKind.OVERRIDE, key, _encode(said))
+            await self._keep([fact], msgspec.structs.replace(words, overrides=overrides))
+        waits = ", once it is not paused any more" if key in words.pauses or FLEET in words.pauses else ""
         text = f"{key} is set to {count} until {written(said.until)}{waits}"
         return await self._done(key, text, "override", word, after=count)
 
     # what was said before
 
-    async def _said(self, *, lenient: bool = False) -> tuple[dict[str, Pause], dict[str, Override]]:
-        """The pauses and overrides in force; read from the store once. Expired ones are left out."""
-        if self._pauses is None:
+    async def _said(self, *, lenient: bool = False) -> Words:
+        """What is in force; read from the store once. Expired pauses and overrides are left out."""
+        if self._words is None:
             try:
-                await self._read()
+                self._words = words(await self._keeper.store.facts())
             except StoreError:
                 if not lenient:
                     raise
-                return {}, {}
-        now = self._clock.now()
-        pauses = {k: p for k, p in (self._pauses or {}).items() if p.until is None or now < p.until}
-        return pauses, {k: o for k, o in self._overrides.items() if now < o.until}
+                return Words()
+        now, said = self._clock.now(), self._words
+        pauses = {k: p for k, p in said.pauses.items() if p.until is None or now < p.until}
+        overrides = {k: o for k, o in said.overrides.items() if now < o.until}
+        return Words(pauses, overrides, said.resumed)
 
-    async def _read(self) -> None:
-        pauses: dict[str, Pause] = {}
-        overrides: dict[str, Override] = {}
-        for fact in await self._keeper.store.facts():
-            if fact.value is not None and fact.kind is FactKind.PAUSE:
-                pauses[fact.key] = _pause(fact.value)
-            elif fact.value is not None and fact.kind is FactKind.OVERRIDE:
-                overrides[fact.key] = _override(fact.value)
-        self._pauses, self._overrides = pauses, overrides
-
-    async def _keep(self, facts: list[Fact], pauses: dict[str, Pause], overrides: dict[str, Override]) -> None:
+    async def _keep(self, facts: list[Fact], after: Words) -> None:
         """On record first, in force then; facts of what has expired go away on the way."""
+        before = self._words or Words()
         for kind, old, new in (
-            (FactKind.PAUSE, self._pauses or {}, pauses),
-            (FactKind.OVERRIDE, self._overrides, overrides),
+            (FactKind.PAUSE, before.pauses, after.pauses),
+            (FactKind.OVERRIDE, before.overrides, after.overrides),
         ):
             named = {fact.key for fact in facts if fact.kind is kind}
             facts = facts + [Fact(kind, key, None) for key in old if key not in new and key not in named]
         await self._keeper.store.put(facts)
-        self._pauses, self._overrides = pauses, overrides
-        self._control(dict(pauses), dict(overrides))
+        self._words = after
+        self._control(after)
 
     async def _done(self, key: str, text: str, reason: str, word: Word, *, after: int | None = None) -> Done:
         entry = self._board.entries.get(key)
@@ -201,8 +204,8 @@ class Desk:
             by=word.by,
         )
         await self._keeper.record([record])
-        pauses, overrides = await self._said()
-        return Done(workload=key, text=text, pause=pauses.get(key), override=overrides.get(key))
+        said = await self._said()
+        return Done(workload=key, text=text, pause=said.pauses.get(key), override=said.overrides.get(key))
 
     # names
 
@@ -221,6 +224,21 @@ class Desk:
 
     def _key_or_fleet(self, name: str) -> str:
         return FLEET if name == FLEET else self._key(name)
+
+
+def words(facts: Sequence[Fact]) -> Words:
+    """What people said, out of the facts that are kept."""
+    found = Words({}, {}, {})
+    for fact in facts:
+        if fact.value is None:
+            continue
+        if fact.kind is FactKind.PAUSE:
+            found.pauses[fact.key] = _pause(fact.value)
+        elif fact.kind is FactKind.OVERRIDE:
+            found.overrides[fact.key] = _override(fact.value)
+        elif fact.kind is FactKind.RESUME:
+            found.resumed[fact.key] = _time(fact.value)
+    return found
 
 
 def _span(seconds: float, what: str) -> None:

@@ -11,10 +11,29 @@ from autoscaler.decide.plan import Plan
 from autoscaler.loop.act import Underway
 from autoscaler.loop.registry import Targets
 from autoscaler.model.observation import Ask, Seen
+from autoscaler.model.policy import ZeroIf
 from autoscaler.model.signal import Missing, MissingWhy, Reading
 from autoscaler.model.target import TargetState
 from autoscaler.policy.placeholders import fill
 from autoscaler.ports import Source
+
+
+class Read:
+    """What was read for one workload: its signals in the policy's order, vouchers by the signal's name."""
+
+    __slots__ = ("gathered", "vouchers")
+
+    def __init__(self, gathered: list[Reading]) -> None:
+        self.gathered = gathered
+        self.vouchers: dict[str, Reading] = {}
+
+    @property
+    def readings(self) -> tuple[Reading, ...]:
+        """The signals' readings."""
+        return tuple(self.gathered)
+
+
+NOTHING = Read([])
 
 
 class Observer:
@@ -23,25 +42,26 @@ class Observer:
     def __init__(self, targets: Targets, sources: Mapping[str, Source]) -> None:
         self._targets = targets
         self._sources = sources
-        self._last: dict[str, tuple[Reading, ...]] = {}
+        self._last: dict[str, Read] = {}
 
     async def look(self, plans: Sequence[Plan], underway: Underway, now: float, *, wake: bool) -> list[Seen]:
         """What there is to see of each plan's workload, in the same order; a wake looks at states only."""
         states = await self._states(plans, underway)
         if wake:
-            readings = [self._last.get(plan.ref.key, ()) for plan in plans]
+            reads = [self._last.get(plan.ref.key, NOTHING) for plan in plans]
         else:
-            readings = await self._readings(plans, states, now)
-            self._last.update({plan.ref.key: read for plan, read in zip(plans, readings, strict=True)})
+            reads = await self._reads(plans, states, now)
+            self._last.update({plan.ref.key: read for plan, read in zip(plans, reads, strict=True)})
         return [
             Seen(
                 state=state,
-                readings=read,
+                readings=read.readings,
+                vouchers=read.vouchers,
                 busy=underway.busy(plan.ref.key),
                 removing=underway.removing(plan.ref.key),
                 replacing=underway.replacing(plan.ref.key),
             )
-            for plan, state, read in zip(plans, states, readings, strict=True)
+            for plan, state, read in zip(plans, states, reads, strict=True)
         ]
 
     def forget(self, keys: set[str]) -> None:
@@ -52,7 +72,7 @@ class Observer:
     async def _states(self, plans: Sequence[Plan], underway: Underway) -> list[TargetState | Missing]:
         places: dict[str, list[int]] = {}
         for index, plan in enumerate(plans):
-            places.setdefault(plan.ref.platform, []).append(index)
+            places.setdefault(plan.ref.place, []).append(index)
         found: list[TargetState | Missing] = [Missing(MissingWhy.FAILED, "not asked")] * len(plans)
 
         async def ask(platform: str, indices: list[int]) -> None:
@@ -63,29 +83,34 @@ class Observer:
         await asyncio.gather(*(ask(platform, indices) for platform, indices in places.items()))
         return found
 
-    async def _readings(
-        self, plans: Sequence[Plan], states: Sequence[TargetState | Missing], now: float
-    ) -> list[tuple[Reading, ...]]:
+    async def _reads(self, plans: Sequence[Plan], states: Sequence[TargetState | Missing], now: float) -> list[Read]:
+        """Every signal and every voucher of these plans, one batch per source."""
         asks: dict[str, list[Ask]] = {}
-        places: dict[str, list[tuple[int, int]]] = {}
-        found: list[list[Reading]] = []
+        places: dict[str, list[tuple[int, int | str]]] = {}
+        found = [Read([Missing(MissingWhy.FAILED, "no such source")] * len(plan.goals)) for plan in plans]
         for index, (plan, state) in enumerate(zip(plans, states, strict=True)):
             instances = state.instances if isinstance(state, TargetState) else ()
-            found.append([Missing(MissingWhy.FAILED, "no such source")] * len(plan.workload.policy.signals))
             for place, signal in enumerate(plan.workload.policy.signals):
                 query = fill(signal.prometheus, plan.ref) if signal.prometheus is not None else ""
                 asks.setdefault(signal.source, []).append(Ask(plan.ref, signal, query, instances))
                 places.setdefault(signal.source, []).append((index, place))
+                if isinstance(signal.empty, ZeroIf):
+                    voucher = Ask(plan.ref, signal, fill(signal.empty.zero_if, plan.ref), voucher=True)
+                    asks[signal.source].append(voucher)
+                    places[signal.source].append((index, signal.name))
 
         async def read(name: str) -> None:
             source = self._sources.get(name)
             if source is None:
                 return
             for (index, place), reading in zip(places[name], await source.read(asks[name], now), strict=True):
-                found[index][place] = reading
+                if isinstance(place, int):
+                    found[index].gathered[place] = reading
+                else:
+                    found[index].vouchers[place] = reading
 
         await asyncio.gather(*map(read, asks))
-        return [tuple(each) for each in found]
+        return found
 
 
 def _with_desired(state: TargetState | Missing, underway: Underway) -> TargetState | Missing:

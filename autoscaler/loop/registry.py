@@ -1,4 +1,4 @@
-"""The platforms by name, each built when a policy first needs it."""
+"""The platforms by name, each built when a policy first needs it; a named engine is one of its own: compose/edge."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ from autoscaler.ports import Target
 PLATFORMS = ("compose", "kubernetes", "process")
 
 
-def platform(policy: Policy) -> str:
-    """The name of the platform a policy's target is on."""
+def place(policy: Policy) -> str:
+    """The name of the platform a policy's target is on, with the engine it names."""
     target = policy.target
-    return next(name for name in PLATFORMS if getattr(target, name) is not None)
+    platform = next(name for name in PLATFORMS if getattr(target, name) is not None)
+    engine = target.compose.engine if target.compose is not None else None
+    return platform if engine is None else f"{platform}/{engine}"
 
 
 class Targets:
@@ -45,10 +47,10 @@ class Targets:
     def discover(self, policies: Sequence[Policy]) -> list[tuple[WorkloadRef, Policy]]:
         """The workloads of all policies; those of a platform that cannot be had are left out."""
         found: list[tuple[WorkloadRef, Policy]] = []
-        for name in dict.fromkeys(platform(policy) for policy in policies):
+        for name in dict.fromkeys(place(policy) for policy in policies):
             target = self.get(name)
             if target is not None:
-                found.extend(target.discover([policy for policy in policies if platform(policy) == name]))
+                found.extend(target.discover([policy for policy in policies if place(policy) == name]))
         return found
 
     async def states(self, name: str, refs: Sequence[WorkloadRef]) -> Sequence[TargetState | Missing]:

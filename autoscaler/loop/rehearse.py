@@ -87,6 +87,6 @@ def rehearse(
         for beat, at in enumerate(times):
             readings = tuple(past[name][beat] if name in past else HOLE for name in names)
             seen = Seen(state=msgspec.structs.replace(state, at=at), readings=readings)
-            _, memories = step([plan], [seen], memories, at, cycle_s=cycle_s)
-    (decision,), _ = step([plan], [look], memories, now, cycle_s=cycle_s)
+            memories = step([plan], [seen], memories, at, cycle_s=cycle_s).memories
+    (decision,) = step([plan], [look], memories, now, cycle_s=cycle_s).decisions
     return decision

@@ -115,7 +115,7 @@ def doing(operation: Operation) -> Doing:
     )
 
 
-def explanation(decision: Decision, *, since_change: bool) -> Explanation:
+def explanation(decision: Decision, *, since_change: bool = False, note: str = "") -> Explanation:
     """A decision in words."""
     return Explanation(
         key=decision.ref.key,
@@ -123,6 +123,7 @@ def explanation(decision: Decision, *, since_change: bool) -> Explanation:
         lines=tuple(explain(decision)),
         decision=decision,
         since_change=since_change,
+        note=note,
     )
 
 

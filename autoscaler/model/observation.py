@@ -28,35 +28,43 @@ class Pause(msgspec.Struct, frozen=True):
 
 
 class Workload(msgspec.Struct, frozen=True):
-    """One scaled thing and the policy that applies to it, with what people said about it."""
+    """One scaled thing and the policy that applies to it, with what people said about it.
+
+    `resumed` is when somebody said last that it may run again.
+    """
 
     ref: WorkloadRef
     policy: Policy
     pause: Pause | None = None
     override: Override | None = None
+    resumed: float | None = None
 
 
 class Ask(msgspec.Struct, frozen=True):
     """One question to a source: a signal of a workload, with the instances that should be in the answer.
 
-    `query` is the signal's query with its placeholders filled in.
+    `query` is the signal's query with its placeholders filled in. A `voucher` only asks whether a fresh result is
+    there (the query of `zero_if`): any series will do.
     """
 
     ref: WorkloadRef
     signal: Signal
     query: str = ""
     instances: tuple[Instance, ...] = ()
+    voucher: bool = False
 
 
 class Seen(msgspec.Struct, frozen=True):
     """What one cycle saw of one workload: readings in the order of the policy's signals.
 
-    `state.desired` is never None here. `busy` says that a count of ours is not carried out yet, `removing` that
-    instances of ours are on their way out, `replacing` which instances are being replaced.
+    `vouchers` are the readings of `zero_if` queries by the signal's name. `state.desired` is never None here. `busy`
+    says that a count of ours is not carried out yet, `removing` that instances of ours are on their way out,
+    `replacing` which instances are being replaced.
     """
 
     state: TargetState | Missing
     readings: tuple[Reading, ...] = ()
+    vouchers: dict[str, Reading] = {}
     busy: bool = False
     removing: bool = False
     replacing: tuple[str, ...] = ()

@@ -45,6 +45,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
     version: str = ""
     ready_within_s: float = 120.0
+    before_stop: str = ""  # port and path told to an instance before it drains; empty where nothing is
     drain_s: float = 0.0
     stop_within_s: float | None = None
     facts: dict[str, str] = {}

@@ -16,6 +16,8 @@ class MissingWhy(enum.Enum):
     FAILED = "failed"  # the source did not answer, or answered with an error
     SEVERAL = "several"  # more than one series where one was promised
     PARTIAL = "partial"  # the source says itself that part of the data is not there
+    IMPLAUSIBLE = "implausible"  # a value that the owner says cannot be
+    UNCOVERED = "uncovered"  # too few of the ready instances are in the data
 
 
 class Missing(msgspec.Struct, frozen=True, tag="missing"):
@@ -36,12 +38,16 @@ class Point(msgspec.Struct, frozen=True):
 class Series(msgspec.Struct, frozen=True, tag="series"):
     """Samples of one signal: `age_s` is the age of the newest (None: cannot be told).
 
-    `unread` names instances that are ready and should be in the data but could not be read.
+    `unread` names instances that are ready and should be in the data but could not be read. `found` names the ready
+    instances that a label of the underlying series tells of (None: not asked, or not to be told); `expected` those
+    that have been ready for long enough to be in it.
     """
 
     points: tuple[Point, ...]
     age_s: float | None = None
     unread: tuple[str, ...] = ()
+    found: tuple[str, ...] | None = None
+    expected: tuple[str, ...] = ()
 
 
 Reading = Series | Missing

@@ -26,6 +26,15 @@ class WorkloadRef(msgspec.Struct, frozen=True, order=True):
         """
         return f"{self.platform}/{self.instance}/{self.namespace}/{self.kind}/{self.name}"
 
+    @property
+    def place(self) -> str:
+        """The platform it is on, with the engine or cluster where that is a named one.
+
+        >>> WorkloadRef("compose", "shop", "service", "web", "edge").place
+        'compose/edge'
+        """
+        return self.platform if self.instance == "default" else f"{self.platform}/{self.instance}"
+
 
 class Instance(msgspec.Struct, frozen=True, kw_only=True):
     """One pod or container as last seen."""
@@ -64,4 +73,5 @@ class TargetState(msgspec.Struct, frozen=True, kw_only=True):
     rollout: bool = False
     version: str = ""
     writer: str = ""  # who wrote the count last, where the platform tells
-    off_by_owner: bool = False  # stopped or removed by a person, all of it: a zero that is not ours
+    off_by_owner: bool = False  # a zero that the platform does not know to be ours
+    foreign_at: float | None = None  # when other hands created or removed instances last, where that can be told

@@ -5,45 +5,11 @@ from __future__ import annotations
 from autoscaler.model import policy
 
 LATER: dict[type, frozenset[str]] = {
-    policy.Policy: frozenset(
-        [
-            "every",
-            "idle",
-            "combine",
-            "schedule",
-            "algorithm",
-            "compare",
-            "objective",
-            "parity",
-            "swarm",
-            "cleanup",
-            "defaults",
-        ]
-    ),
+    policy.Policy: frozenset({"algorithm", "compare", "objective"}),
     policy.TargetSpec: frozenset({"swarm"}),
-    policy.ComposeTarget: frozenset({"engine", "selector"}),
     policy.KubernetesTarget: frozenset({"apiVersion", "selector", "cluster"}),
-    policy.Signal: frozenset(
-        [
-            "server",
-            "resource",
-            "container",
-            "push",
-            "reduce",
-            "steps",
-            "wake_above",
-            "capacity",
-            "at_most",
-            "plausible",
-            "coverage",
-            "empty",
-            "nan",
-            "failed",
-        ]
-    ),
-    policy.Behavior: frozenset({"reversals"}),
-    policy.Lifecycle: frozenset({"before_stop", "warm_up"}),
-    policy.Recycle: frozenset(["how", "unavailable", "budget", "breaker", "windows", "method"]),
+    policy.Signal: frozenset({"container", "push", "capacity"}),
+    policy.Recycle: frozenset({"how", "unavailable", "budget", "breaker", "windows", "method"}),
     policy.When: frozenset(
         [
             "never_ready_after",

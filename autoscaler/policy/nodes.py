@@ -14,8 +14,10 @@ import msgspec
 import yaml
 
 Scalar = str | int | float | bool | None
+Origin = tuple[str, int]  # a file, and the line its document begins in
 
-MOST_NODES = 100_000  # of one file after its aliases are expanded
+MOST_TEXT = 16_000_000  # characters of one file: ten thousand policies are a fifth of it
+MOST_NODES = 100_000  # of one document after its aliases are expanded
 DEEPEST = 50
 
 _LOADER: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
@@ -33,26 +35,32 @@ _WORDS: dict[str, Scalar] = {
     **dict.fromkeys(("-.inf", "-.Inf", "-.INF"), float("-inf")),
     **dict.fromkeys((".nan", ".NaN", ".NAN"), float("nan")),
 }
+_BEGINNINGS = frozenset(["", *(word[:1] for word in _WORDS), *"-+.0123456789"])  # of what may be no text
 
 
 class Problem(msgspec.Struct, frozen=True, order=True):
-    """One thing that is wrong with a policy file: where, what, and what to do about it."""
+    """One thing that is wrong with a policy file: where, what, and what to do about it.
+
+    `whose` names the policy that inherits what stands there.
+    """
 
     file: str
     line: int
     column: int
     sentence: str
     hint: str = ""
+    whose: str = ""
 
     def __str__(self) -> str:
         said = f"{self.file}:{self.line}:{self.column}: {self.sentence}"
+        said = f"{said} (used by {self.whose})" if self.whose else said
         return f"{said}\n  hint: {self.hint}" if self.hint else said
 
 
 class Node(msgspec.Struct, frozen=True):
     """A value as written: a scalar, a list of nodes or a map of nodes. Lines and columns count from 1.
 
-    `text` is the scalar as it stands in the file; `keys` are the places of a map's keys.
+    `text` is the scalar as it stands in the file; `keys` are the places of a map's keys; `origin` tells the document.
     """
 
     line: int
@@ -60,6 +68,7 @@ class Node(msgspec.Struct, frozen=True):
     value: Scalar | tuple[Node, ...] | dict[str, Node]
     text: str = ""
     keys: dict[str, tuple[int, int]] = {}
+    origin: Origin = ("", 0)
 
 
 class Bad(Exception):
@@ -72,6 +81,10 @@ class Bad(Exception):
 
 def documents(file: str, text: str, problems: list[Problem]) -> list[Node]:
     """The documents of a file, empty ones left out; what is wrong with its YAML goes to `problems`."""
+    if len(text) > MOST_TEXT:
+        said = f"this file has more than {MOST_TEXT // 1_000_000} million characters"
+        problems.append(Problem(file, 1, 1, said, "spread its policies over several files"))
+        return []
     try:
         return list(_Composer(file, text, problems).documents())
     except Bad as bad:
@@ -97,6 +110,8 @@ def resolve(text: str) -> Scalar:
     >>> resolve("off"), resolve("18:30"), resolve("1e6"), resolve("0o17"), resolve("~")
     ('off', '18:30', 1000000.0, 15, None)
     """
+    if text[:1] not in _BEGINNINGS:
+        return text  # most of them
     if text in _WORDS:
         return _WORDS[text]
     if _INT.fullmatch(text):
@@ -126,12 +141,15 @@ class _Composer:
         self._problems = problems
         self._anchors: dict[str, tuple[Node, int]] = {}
         self._count = 0
+        self._origin: Origin = (file, 1)
 
     def documents(self) -> Iterator[Node]:
         for event in self._events:
             if isinstance(event, yaml.DocumentStartEvent):
-                self._anchors = {}
-                node = self._node(next(self._events), 0)
+                self._anchors, self._count = {}, 0
+                first = next(self._events)
+                self._origin = (self._file, first.start_mark.line + 1)
+                node = self._node(first, 0)
                 if node.value is not None:
                     yield node
 
@@ -149,9 +167,10 @@ class _Composer:
         before = self._count
         if isinstance(event, yaml.ScalarEvent):
             plain = event.implicit[0] and event.style in (None, "")
-            node = Node(line, column, resolve(event.value) if plain else event.value, event.value)
+            value = resolve(event.value) if plain else event.value
+            node = Node(line, column, value, event.value, origin=self._origin)
         elif isinstance(event, yaml.SequenceStartEvent):
-            node = Node(line, column, tuple(self._items(depth)))
+            node = Node(line, column, tuple(self._items(depth)), origin=self._origin)
         else:
             node = self._map(line, column, depth)
         if event.anchor is not None:
@@ -181,7 +200,7 @@ class _Composer:
                 self._problems.append(Problem(self._file, key.line, key.column, said, "keep one of them"))
             else:
                 found[name], places[name] = value, (key.line, key.column)
-        return Node(line, column, found, keys=places)
+        return Node(line, column, found, keys=places, origin=self._origin)
 
     def _alias(self, event: Any, line: int, column: int) -> Node:
         if event.anchor not in self._anchors:

@@ -44,3 +44,12 @@ def fill(query: str, ref: WorkloadRef) -> str:
 def _quoted(value: str) -> str:
     """Safe inside a quoted PromQL string."""
     return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+
+
+def sample(query: str) -> str:
+    """The query with a word in each place: what can be parsed before there is a workload.
+
+    >>> sample('up{job="{service}"}')
+    'up{job="x"}'
+    """
+    return _WORD.sub("x", query)

@@ -1,7 +1,8 @@
-"""PromQL text → its innermost selectors, printed by ourselves: the parser's own printer does not escape.
+"""PromQL text → what it reads and how: innermost selectors, windows, functions. The only door to the parser.
 
-The only importer of the parser. It is never given a query nested so deeply that it could overflow its stack, and its
-own walk is not used: that takes seconds on a sum of some hundred terms.
+Selectors are printed by ourselves: the parser's own printer does not escape. It is never given a query nested so
+deeply that it could overflow its stack, and its own walk is not used: that takes seconds on a sum of some hundred
+terms. The library is loaded with the first query, so that commands without one do not pay for it.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ from datetime import timedelta
 from typing import Any
 
 import msgspec
-import promql_parser
 
 MOST_NESTED = 500  # operators and brackets a query may have to be taken apart; the parser recurses once for each
 LOOKBACK_S = 300.0  # how far back a server looks for the value at a time, its default
@@ -36,35 +36,72 @@ class Selector(msgspec.Struct, frozen=True):
     reach_s: float = 0.0
 
 
-@functools.lru_cache(maxsize=20_000)
+class Facts(msgspec.Struct, frozen=True):
+    """What a query is made of.
+
+    `windows` are the ranges of its innermost selectors in seconds, `divides` says that something is divided by
+    something that is not a constant, `selectors` is None where one cannot be printed.
+    """
+
+    selectors: tuple[Selector, ...] | None
+    metrics: frozenset[str]
+    functions: frozenset[str]
+    windows: tuple[float, ...]
+    divides: bool
+
+
 def selectors(query: str) -> tuple[Selector, ...] | None:
     """The innermost selectors of a query, each once; None for what cannot be told (the server may still know it).
 
     >>> selectors('sum(rate(requests_total{job="a.b"}[5m] offset 1h)) / scalar(up)')
     (Selector(text='requests_total{job="a.b"}', reach_s=300.0), Selector(text='up', reach_s=0.0))
     """
+    found = facts(query)
+    return found.selectors if isinstance(found, Facts) else None
+
+
+@functools.lru_cache(maxsize=20_000)
+def facts(query: str) -> Facts | str:
+    """What a query is made of; a sentence where it cannot be parsed.
+
+    >>> facts("sum(").strip()
+    'unclosed left parenthesis'
+    >>> facts("histogram_quantile(0.9, rate(x_bucket[30s])) / 2").windows
+    (30.0,)
+    """
+    import promql_parser
+
     if len(_NESTING.findall(_TEXT.sub("", query))) > MOST_NESTED:
-        return None
-    found: dict[str, float] = {}
+        return f"it has more than {MOST_NESTED} operators and brackets"
     try:
-        for node, reach_s in _vectors(promql_parser.parse(query)):
-            text = printed(node)
-            promql_parser.parse(text)
-            found[text] = max(found.get(text, 0.0), reach_s)
-    except ValueError:
-        return None
-    return tuple(Selector(text, reach_s) for text, reach_s in found.items())
+        tree = promql_parser.parse(query)
+    except ValueError as error:
+        return str(error)
+    nodes = list(_nodes(tree))
+    vectors = [
+        (node, _back(node, reach_s)) for node, reach_s in nodes if isinstance(node, promql_parser.VectorSelector)
+    ]
+    calls = [node for node, _ in nodes if isinstance(node, promql_parser.Call)]
+    binaries = [node for node, _ in nodes if isinstance(node, promql_parser.BinaryExpr)]
+    matrices = [node for node, _ in nodes if isinstance(node, promql_parser.MatrixSelector)]
+    return Facts(
+        selectors=_selectors(vectors),
+        metrics=frozenset(name for node, _ in vectors for name in _names(node)),
+        functions=frozenset(node.func.name for node in calls),
+        windows=tuple(node.range.total_seconds() for node in matrices),
+        divides=any(str(node.op) in ("/", "%") and not _constant(node.rhs) for node in binaries),
+    )
 
 
-def _vectors(tree: Any) -> Iterator[tuple[Any, float]]:
-    """The vector selectors below a node, in the order of the text, with the ranges and offsets around each added up."""
+def _nodes(tree: Any) -> Iterator[tuple[Any, float]]:
+    """The nodes of a query in the order of its text, with the ranges and offsets around each added up."""
+    import promql_parser
+
     waiting = [(tree, 0.0)]
     while waiting:
         node, reach_s = waiting.pop()
-        if isinstance(node, promql_parser.VectorSelector):
-            back_s = _seconds(node.offset)
-            yield node, reach_s + back_s + (LOOKBACK_S if back_s and not reach_s else 0.0)
-        elif isinstance(node, promql_parser.MatrixSelector):
+        yield node, reach_s
+        if isinstance(node, promql_parser.MatrixSelector):
             waiting.append((node.vector_selector, reach_s + _seconds(node.range)))
         elif isinstance(node, promql_parser.SubqueryExpr):
             waiting.append((node.expr, reach_s + _seconds(node.range) + _seconds(node.offset)))
@@ -78,9 +115,44 @@ def _vectors(tree: Any) -> Iterator[tuple[Any, float]]:
             waiting.append((node.expr, reach_s))
 
 
+def _back(selector: Any, reach_s: float) -> float:
+    """How far back a selector is read: what is around it and its own offset, which is looked back from as well."""
+    back_s = _seconds(selector.offset)
+    return reach_s + back_s + (LOOKBACK_S if back_s and not reach_s else 0.0)
+
+
 def _seconds(span: timedelta | None) -> float:
     """A span into the past; one into the future adds nothing."""
     return 0.0 if span is None else max(0.0, span.total_seconds())
+
+
+def _selectors(vectors: list[tuple[Any, float]]) -> tuple[Selector, ...] | None:
+    """Each once, with its longest range; None where one is not PromQL once it is printed."""
+    import promql_parser
+
+    found: dict[str, float] = {}
+    try:
+        for node, reach_s in vectors:
+            text = printed(node)
+            promql_parser.parse(text)
+            found[text] = max(found.get(text, 0.0), reach_s)
+    except ValueError:
+        return None
+    return tuple(Selector(text, reach_s) for text, reach_s in found.items())
+
+
+def _names(selector: Any) -> list[str]:
+    if selector.name:
+        return [selector.name]
+    return [each.value for each in selector.matchers.matchers if each.name == "__name__"]
+
+
+def _constant(node: Any) -> bool:
+    import promql_parser
+
+    while isinstance(node, promql_parser.ParenExpr):
+        node = node.expr
+    return isinstance(node, promql_parser.NumberLiteral)
 
 
 def printed(selector: Any) -> str:

@@ -10,8 +10,13 @@ def named(policy: Policy, instance: str = "default") -> WorkloadRef:
     """The workload of an explicit target; `instance` is the engine or cluster it is on."""
     target = policy.target
     if target.compose is not None:
-        return WorkloadRef("compose", target.compose.project, "service", target.compose.service, instance)
+        return service(target.compose.project, target.compose.service or "", instance)
     if target.kubernetes is not None:
         at = target.kubernetes
         return WorkloadRef("kubernetes", at.namespace, at.kind, at.name, instance)
     return WorkloadRef("process", "local", "process", policy.name, instance)
+
+
+def service(project: str, name: str, instance: str = "default") -> WorkloadRef:
+    """The workload of one compose service."""
+    return WorkloadRef("compose", project, "service", name, instance)

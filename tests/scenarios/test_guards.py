@@ -51,7 +51,7 @@ def test_a_restart_with_its_memory_decides_as_if_it_had_slept() -> None:
     told, twin = Story(policy(), count=6), Story(policy(), count=6)
     for each in (told, twin):
         each.run("600x30 100x5")
-    told.remembered()
+    told.restarts()
     assert told.run("100x40") == twin.run("100x40")
 
 

@@ -80,4 +80,4 @@ def test_every_decision_explains_itself_in_words() -> None:
     text = "\n".join(explain(story.last))
     assert "load 900, 100 per replica, so it asks for 9" in text
     assert "capped_at_maximum" in text
-    assert why(story.last) == "9 are asked for, replicas.max allows 5"
+    assert why(story.last) == "9 are asked for, no more than 5 are allowed"

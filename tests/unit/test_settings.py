@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from autoscaler.errors import SettingsError
-from autoscaler.settings import LogForm, load
+from autoscaler.settings import LogForm, load, told
 
 
 def written(folder: Path, text: str) -> Path:
@@ -45,6 +45,40 @@ def test_policies_of_a_file_stand_beside_it_and_those_of_the_environment_where_t
     assert told.policies == ("/a", "/b")
 
 
+SERVERS = """\
+prometheus: {url: 'https://p', ca: ca.pem, bearer_file: token, headers: {X-Scope-OrgID: shop}}
+servers:
+  eu: {url: 'https://eu', basic: {username: a, password_file: secret}, cert: /c.pem, key: /k.pem}
+  us: {url: 'https://us', proxy: 'http://proxy:3128', basic: {username: a, password: b}}
+engines: {west: {host: 'tcp://west:2375'}}
+strict_may_act: true
+scrape_interval: 30s
+"""
+
+
+def test_servers_and_engines_have_names_and_their_files_stand_beside_the_settings(tmp_path: Path) -> None:
+    found = load(written(tmp_path, SERVERS), {"AUTOSCALER_SERVERS": "x", "AUTOSCALER_PROMETHEUS_BASIC": "y"})
+    assert (found.prometheus.ca, found.prometheus.bearer_file) == (str(tmp_path / "ca.pem"), str(tmp_path / "token"))
+    assert found.prometheus.headers == {"X-Scope-OrgID": "shop"}
+    eu, us = found.servers["eu"], found.servers["us"]
+    assert eu.basic is not None
+    assert eu.basic.password_file == str(tmp_path / "secret")
+    assert (eu.cert, eu.key) == ("/c.pem", "/k.pem")
+    assert us.basic is not None
+    assert (us.basic.password, us.proxy) == ("b", "http://proxy:3128")
+    assert found.engines["west"].host == "tcp://west:2375"
+    assert (found.strict_may_act, found.scrape_interval) == (True, 30.0)
+
+
+def test_whether_anybody_has_said_what_the_settings_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert not told(None, {"AUTOSCALER_PORT": "tcp://x", "HOME": "/"})
+    assert told(None, {"AUTOSCALER_CYCLE": "5s"})
+    assert told(Path("any.yaml"), {})
+    written(tmp_path, "{}\n")
+    assert told(None, {})
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -55,6 +89,17 @@ def test_policies_of_a_file_stand_beside_it_and_those_of_the_environment_where_t
         ("listen: 0.0.0.0:99999\n", "listen: expected host:port or off"),
         ("policies: one.yaml\n", "policies: expected a list, got one.yaml"),
         ("a: b: c\n", "this is not YAML"),
+        ("- a\n", "autoscaler.yaml:1:1: settings: expected a map, got a list"),
+        ("servers: {eu: {}}\n", "servers.eu: url is missing"),
+        ("servers: {eu: {url: eu}}\n", "servers.eu.url: expected text like https://prometheus:9090, got eu"),
+        ("servers: [eu]\n", "servers: expected a map, got a list"),
+        ("prometheus: {cert: a}\n", "prometheus: key is missing: a certificate and its key go together"),
+        ("prometheus: {basic: {username: a}}\n", "basic: expected exactly one of password, password_file, got none"),
+        ("prometheus: {basic: {username: a, password: b, password_file: c}}\n", "password_file, got both"),
+        ("prometheus: {url: 'http://a:b@p', bearer_file: c}\n", "got bearer_file and a user in url"),
+        ("prometheus: {headers: {Authorization: x}, bearer_file: c}\n", "got bearer_file and headers.Authorization"),
+        ("engines: {west: {}}\n", "engines.west: host is missing"),
+        ("strict_may_act: yes\n", "strict_may_act: expected true or false, got yes\n  hint: did you mean true?"),
         ("---\n{cycle: 1s}\n---\n{cycle: 2s}\n", "expected one document, got several"),
     ],
 )

@@ -39,11 +39,11 @@ class News:
         self._changed.clear()
         return found
 
-    async def wait(self, clock: Clock) -> None:
-        """Come back when there may be news."""
+    async def wait(self, clock: Clock, now: float) -> None:
+        """Come back when there may be news. `now` is the platform's time, `clock` only sleeps."""
         waits: list[asyncio.Future[object]] = [asyncio.ensure_future(self._woken.wait())]
         if self._coming:
-            waits.append(asyncio.ensure_future(clock.sleep(self._coming[0][0] - clock.now())))
+            waits.append(asyncio.ensure_future(clock.sleep(self._coming[0][0] - now)))
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -67,6 +67,10 @@ class Fleet:
         self.listeners: list[News] = []
         self._clock = clock
         self._workloads: dict[WorkloadRef, Simulated] = {}
+
+    def now(self) -> float:
+        """The platform's own time; a daemon's clock may differ."""
+        return self._clock.now()
 
     # the hands outside
 
@@ -118,13 +122,15 @@ class Fleet:
 
     def remove(self, ref: WorkloadRef, id: str) -> None:
         """Somebody else takes this instance away."""
-        self.workload(ref).units.pop(id, None)
+        workload = self.workload(ref)
+        workload.foreign_at = self._clock.now()
+        workload.units.pop(id, None)
         self._tell(ref)
 
     def set_count(self, ref: WorkloadRef, count: int, *, by: str = "somebody") -> None:
         """Another writer sets the count; it takes effect at once, new ones need their time to start."""
         workload, now = self.workload(ref), self._clock.now()
-        workload.version, workload.writer = workload.version + 1, by
+        workload.version, workload.writer, workload.foreign_at = workload.version + 1, by, now
         present = workload.counted()
         for unit in workload.leaving(len(present) - count, (), now) if count < len(present) else ():
             del workload.units[unit.id]

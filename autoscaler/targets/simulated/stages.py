@@ -71,16 +71,13 @@ class Stages:
         if operation.version and operation.version != str(workload.version):
             detail = f"{workload.writer} set another count in the meantime; nothing changed"
             return Outcome(operation, OutcomeKind.CONFLICT, now, detail)
-        if workload.limit is not None and operation.count > max(workload.limit, operation.before):
-            detail = f"{workload.limit_reason}: {operation.count} asked for, {workload.limit} is the limit"
-            return Outcome(operation, OutcomeKind.REFUSED, now, detail)
         more = operation.count - len(workload.counted())
         if more == 0:
             return Outcome(operation, OutcomeKind.APPLIED, now, count=operation.count)
         if more > 0:
             facts = [{"number": str(number)} for number in workload.free(more)]
             return Split(tuple(_part(operation, OperationKind.CREATE, each["number"], facts=each) for each in facts))
-        leaving = workload.leaving(-more, operation.sick, now)
+        leaving = workload.leaving(-more, operation.sick, self._fleet.now())
         return Split(tuple(_part(operation, OperationKind.REMOVE, each.id, instance=each.id) for each in leaving))
 
     # up
@@ -95,7 +92,7 @@ class Stages:
 
     def _wait(self, operation: Operation, now: float) -> Advanced:
         new = self._fleet.inspect(operation.ref, operation.facts["new"])
-        if new.ready(now):
+        if new.ready(self._fleet.now()):
             if operation.kind is OperationKind.REPLACE:
                 return _to(operation, DRAIN)
             return Outcome(operation, OutcomeKind.APPLIED, now)
@@ -112,7 +109,7 @@ class Stages:
         """Mark the old one as leaving: from here on the new one counts. Unless the old one is well again."""
         units = self._fleet.workload(operation.ref).units
         old = units.get(operation.instance)
-        if old is not None and not old.draining and old.ready(now):
+        if old is not None and not old.draining and old.ready(self._fleet.now()):
             return _to(operation, DISCARD, why="the sick one is well again", end=OutcomeKind.CONFLICT.value)
         with contextlib.suppress(Gone):
             self._fleet.drain(operation.ref, operation.instance)

@@ -13,7 +13,7 @@ from autoscaler.ports import Clock
 from autoscaler.targets.naming import named
 from autoscaler.targets.simulated.fleet import Fleet, News
 from autoscaler.targets.simulated.stages import REMOVE, STOP, Stages
-from autoscaler.targets.simulated.unit import Simulated
+from autoscaler.targets.simulated.unit import Simulated, Unit
 
 LEFTOVER_S = 120.0
 
@@ -51,10 +51,10 @@ class SimulatedTarget:
         self._fleet.listeners.append(news)
         try:
             while True:
-                for ref in news.due(self._clock.now()):
+                for ref in news.due(self._fleet.now()):
                     if ref in self._steered:
                         yield ref
-                await news.wait(self._clock)
+                await news.wait(self._clock, self._fleet.now())
         finally:
             self._fleet.listeners.remove(news)
 
@@ -77,19 +77,21 @@ class SimulatedTarget:
             workload = self._fleet.look(ref)
         except TargetError as error:
             return Missing(MissingWhy.FAILED, error.message)
+        there = self._fleet.now()
         count = workload.counted()
         shown = count + [each for each in workload.units.values() if each.draining]
         return TargetState(
             ref=ref,
             desired=None,
             existing=len(count),
-            ready=sum(each.ready(now) for each in count),
+            ready=sum(each.ready(there) for each in count),
             at=now,
-            instances=tuple(each.instance(now) for each in sorted(shown, key=lambda each: (each.number, each.created))),
+            instances=tuple(each.instance(there) for each in sorted(shown, key=_by_number)),
             rollout=workload.rollout,
             version=str(workload.version),
             writer=workload.writer,
             off_by_owner=not count,
+            foreign_at=workload.foreign_at,
         )
 
     def _left(self, ref: WorkloadRef, workload: Simulated) -> list[Operation]:
@@ -113,3 +115,7 @@ class SimulatedTarget:
                 )
             )
         return found
+
+
+def _by_number(unit: Unit) -> tuple[int, float]:
+    return unit.number, unit.created

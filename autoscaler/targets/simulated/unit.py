@@ -65,7 +65,7 @@ class Simulated(msgspec.Struct, kw_only=True):
 
     `start_s` is the time from start to ready (infinite: never ready); `crash` the exit code with which new ones end at
     once; `limit` how many there may be, with `limit_reason` for more. `version` moves when another writer has set
-    the count, `writer` is who.
+    the count, `writer` is who; `foreign_at` is when other hands made or took away instances last.
     """
 
     ref: WorkloadRef
@@ -75,6 +75,7 @@ class Simulated(msgspec.Struct, kw_only=True):
     limit_reason: str = "quota exceeded"
     version: int = 1
     writer: str = ""
+    foreign_at: float | None = None
     rollout: bool = False
     units: dict[str, Unit] = {}
     serial: int = 0  # numbers ids, so that none comes twice

@@ -14,7 +14,8 @@ from autoscaler.errors import SourceError
 
 URL = "http://web:8000/metrics"
 NAMES = st.from_regex(r"[a-zA-Z_:][a-zA-Z0-9_:]{0,10}", fullmatch=True)
-LABELS = st.dictionaries(st.from_regex(r"[a-zA-Z_][a-zA-Z0-9_]{0,6}", fullmatch=True), st.text(max_size=12), max_size=3)
+LABEL = st.from_regex(r"[a-zA-Z][a-zA-Z0-9_]{0,6}|_[a-zA-Z0-9]{0,6}", fullmatch=True)  # those with __ are reserved
+LABELS = st.dictionaries(LABEL, st.text(max_size=12), max_size=3)
 
 
 def only(text: str, *names: str) -> list[Line]:

@@ -232,8 +232,12 @@ def test_legacy_goes_through_step_as_any_other_behavior() -> None:
     for cycle in range(3):
         now = NOW + 15.0 * cycle
         look = Seen(state=msgspec.structs.replace(state(existing=count, at=now), desired=count), readings=(reading,))
-        (decision,), memories = step([plan], [look], memories, now)
-        memories = {key: applied(plan, m, before=count, count=decision.desired, now=now) for key, m in memories.items()}
+        stepped = step([plan], [look], memories, now)
+        (decision,) = stepped.decisions
+        memories = {
+            key: applied(plan, memory, before=count, count=decision.desired, now=now)
+            for key, memory in stepped.memories.items()
+        }
         count = decision.desired
         counts.append(count)
     assert counts == [6, 12, 24]

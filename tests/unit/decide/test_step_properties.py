@@ -50,7 +50,7 @@ def test_a_clean_restart_changes_nothing(read: list[Reading], asked: Behavior, d
     one, other = told(1, 20, 3, asked), told(1, 20, 3, asked)
     for index, each in enumerate(read):
         if index == at:
-            other.remembered()
+            other.restarts()
         assert one.cycle(each).desired == other.cycle(each).desired
 
 

@@ -12,12 +12,13 @@ from aiohttp import web
 
 from autoscaler.clients.exposition import TIMEOUT_S, ExpositionClient
 from autoscaler.clock import ManualClock
+from autoscaler.decide.memory import Memory
 from autoscaler.decide.plan import Plan, prepare
-from autoscaler.decide.wishes import wish
+from autoscaler.decide.votes import Ballot, vote
 from autoscaler.model.observation import Ask
 from autoscaler.model.policy import Policy, ScrapeMode, Signal
 from autoscaler.model.signal import Missing, MissingWhy, Reading, Series
-from autoscaler.model.target import Instance
+from autoscaler.model.target import Instance, TargetState
 from autoscaler.sources.scrape import KEEP_S, ScrapeSource
 from tests.parts.process import free_port
 from tests.support import asks, nouns
@@ -295,6 +296,11 @@ def plan(**goal: float) -> Plan:
     return prepare(nouns.ref(), Policy(name="web", target=base.target, replicas=base.replicas, signals=(signal,)))
 
 
+def voted(made_plan: Plan, reading: Reading, state: TargetState, count: int) -> int | None:
+    ballot = Ballot(state, count, made_plan.behavior, Memory(first_seen=0.0, fingerprint=""), {}, 0.0)
+    return vote(made_plan.goals[0], reading, ballot).count
+
+
 async def wished(loads: dict[str, float], unread: int, **goal: float) -> int | None:
     """The count asked for when these instances tell these loads and so many cannot be reached; all are ready."""
     async with world(*(Exporter(f"load {each}\n") for each in loads.values())) as (made, urls):
@@ -302,8 +308,7 @@ async def wished(loads: dict[str, float], unread: int, **goal: float) -> int | N
         away: list[Instance] = [asks.instance(f"127.0.0.1:{free_port()}") for _ in range(unread)]
         reading = await made.read(asks.page("load", *there, *away))
     made_plan, count = plan(**goal), len(loads) + unread
-    asked, _ = wish(made_plan.goals[0], reading, nouns.state(existing=count), made_plan.behavior, count)
-    return asked
+    return voted(made_plan, reading, nouns.state(existing=count), count)
 
 
 @pytest.mark.parametrize("goal", [{"per_replica": 10.0}, {"value": 10.0}], ids=str)
@@ -326,7 +331,7 @@ async def test_a_sick_instance_that_serves_nothing_does_not_hide_what_the_others
         reading = await made.read(asks.page("load", one, other, sick))
     made_plan = plan(**goal)
     state = nouns.state(existing=3, ready=2)
-    assert wish(made_plan.goals[0], reading, state, made_plan.behavior, 3)[0] == 4
+    assert voted(made_plan, reading, state, 3) == 4
 
 
 async def test_pages_are_asked_for_as_plain_text() -> None:

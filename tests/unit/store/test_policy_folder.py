@@ -13,7 +13,8 @@ import pytest
 from autoscaler.clock import ManualClock
 from autoscaler.errors import PolicyError, SettingsError
 from autoscaler.ports import Revision
-from autoscaler.store.policy_folder import FolderSource, read
+from autoscaler.store.policy_files import read
+from autoscaler.store.policy_folder import FolderSource
 from tests.support.wait import auntil
 
 

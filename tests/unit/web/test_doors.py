@@ -16,17 +16,24 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from autoscaler.cli.root import root
 from autoscaler.clock import ManualClock
-from autoscaler.errors import AutoscalerError, SettingsError
+from autoscaler.decide.plan import Plan
+from autoscaler.errors import AutoscalerError, SettingsError, SourceError
 from autoscaler.loop.board import Board
 from autoscaler.loop.desk import Desk
 from autoscaler.loop.keeper import Keeper
-from autoscaler.model.decision import Reason
+from autoscaler.loop.past import Past
+from autoscaler.model.decision import Decision, Reason
 from autoscaler.model.signal import Missing, MissingWhy, Point, Series
+from autoscaler.model.target import TargetState
 from autoscaler.store.memory import MemoryStore
 from autoscaler.web.server import Vitals, serve
 from tests.support.nouns import decision, policy_set, record, state, workload
 
 NOW = 2000.0
+
+
+async def untold(plan: Plan, state: TargetState, at: float) -> Decision:
+    raise SourceError("nobody tells of the past here")
 
 
 class House:
@@ -37,7 +44,13 @@ class House:
         self.board = Board(started=NOW - 900, cycle_s=15.0)
         self.keeper = Keeper(MemoryStore(), [])
         self.controls: list[tuple[dict[str, object], dict[str, object]]] = []
-        self.desk = Desk(self.board, self.keeper, self.clock, lambda p, o: self.controls.append((dict(p), dict(o))))
+        self.desk = Desk(
+            self.board,
+            self.keeper,
+            self.clock,
+            lambda said: self.controls.append((dict(said.pauses), dict(said.overrides))),
+            Past(self.board, self.keeper, untold),
+        )
         self.socket = folder / "run" / "autoscaler.sock"
         self.config = folder / "autoscaler.yaml"
         self.config.write_text(json.dumps({"socket": str(self.socket)}))
@@ -137,7 +150,7 @@ async def test_pause_override_and_resume_reach_the_loop_and_survive_in_the_store
     assert {fact.kind.value for fact in facts} == {"pause", "override"}
     assert "is resumed" in await house.said("resume", "web")
     assert house.controls[-1] == ({}, {})
-    assert not await house.keeper.store.facts()
+    assert {fact.kind.value for fact in await house.keeper.store.facts()} == {"resume"}
 
 
 @pytest.mark.parametrize(

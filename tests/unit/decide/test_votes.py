@@ -1,25 +1,32 @@
-"""One signal's wish: how a reading becomes the numbers of the HPA."""
+"""One signal's vote: how a reading becomes the numbers of the HPA."""
 
 from __future__ import annotations
 
 from autoscaler.decide.hpa import Behavior
+from autoscaler.decide.memory import Memory
 from autoscaler.decide.plan import Goal
-from autoscaler.decide.wishes import wish
+from autoscaler.decide.votes import Ballot, vote
+from autoscaler.model.policy import Signal
 from autoscaler.model.signal import Point, Series
 from tests.support.nouns import state
 
 
+def goal(kind: str, target: float, milli: int) -> Goal:
+    return Goal("s", kind, target, milli, Signal(name="s", prometheus="q"))
+
+
 def asked(goal: Goal, *values: float, count: int, ready: int | None = None, unread: int = 0) -> int | None:
     reading = Series(tuple(map(Point, values)), unread=tuple(f"i{n}" for n in range(unread)))
-    return wish(goal, reading, state(existing=count, ready=ready), Behavior(), count)[0]
+    seen, memory = state(existing=count, ready=ready), Memory(first_seen=0.0, fingerprint="")
+    return vote(goal, reading, Ballot(seen, count, Behavior(), memory, {}, 0.0)).count
 
 
-VALUE = Goal("v", "value", 1.0, 1000)
-CPU = Goal("u", "utilization", 50.0, 50)
+VALUE = goal("value", 1.0, 1000)
+CPU = goal("utilization", 50.0, 50)
 
 
 def test_a_utilization_is_cut_to_whole_percent_without_losing_one_to_binary_fractions() -> None:
-    assert asked(Goal("u", "utilization", 57.0, 57), 0.57, count=10) == 10
+    assert asked(goal("utilization", 57.0, 57), 0.57, count=10) == 10
     assert asked(CPU, 0.559, count=20) == 20  # 55 of 50 is the edge of the tolerance
 
 

@@ -1,0 +1,40 @@
+"""`autoscaler lint`."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from autoscaler import settings
+from autoscaler.cli.root import config, output
+from autoscaler.policy.lint import lint
+from autoscaler.store.policy_files import read
+
+
+@click.command("lint")
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+@output
+@config
+def command(paths: tuple[Path, ...], form: str, config: Path | None) -> None:
+    """Say what smells in the policies at PATHS, or in those of the settings. Ends with 1 where anything does.
+
+    A comment silences a finding: # lint: ignore CODE because REASON
+    """
+    known = settings.load(config, os.environ)
+    texts = read(list(paths) or [Path(each) for each in known.policies])
+    found = lint(texts, scrape_s=known.scrape_interval)
+    if form == "json":
+        fields = ("file", "line", "column", "code", "sentence", "hint")
+        told = [{field: getattr(each, field) for field in fields} for each in found]
+        click.echo(json.dumps({"version": 1, "findings": told}, indent=2))
+    else:
+        for each in found:
+            click.echo(str(each))
+        if not found:
+            click.echo(f"nothing smells in {len(texts)} files")
+    if found:
+        sys.exit(1)

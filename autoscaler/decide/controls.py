@@ -1,0 +1,95 @@
+"""What comes before every signal: other hands, a person's word and the owner's zero."""
+
+from __future__ import annotations
+
+import msgspec
+
+from autoscaler.decide.guards import spaced
+from autoscaler.decide.memory import FOREIGN_HOLD_S, Memory, conflicted
+from autoscaler.decide.turn import Turn
+from autoscaler.model.decision import Reason, Stage, Step
+
+LONGEST_LEAD_S = 600.0
+TELLS_WRITERS = "kubernetes"  # its objects name the last writer of each field
+
+
+def learn(turn: Turn) -> None:
+    """Facts that this look adds: a raise that became ready, a count somebody else changed, since when it is zero."""
+    memory, now = turn.memory, turn.now
+    raised = memory.raised
+    if raised is not None and raised.ready is None and turn.state.ready >= raised.count:
+        took = max(now - raised.at, 0.0)
+        lead = took if memory.lead_s is None else (took + memory.lead_s) / 2
+        memory = msgspec.structs.replace(
+            memory, lead_s=min(lead, LONGEST_LEAD_S), raised=msgspec.structs.replace(raised, ready=now)
+        )
+    if memory.known is not None and memory.known != turn.current and not turn.seen.busy:
+        memory = _foreign(turn, memory, memory.known)
+    if turn.current != 0 and memory.zero is not None:
+        memory = msgspec.structs.replace(memory, zero=None)
+    elif turn.current == 0 and memory.zero is None:
+        memory = msgspec.structs.replace(memory, zero=now)
+    turn.memory = memory
+
+
+def _foreign(turn: Turn, memory: Memory, known: int) -> Memory:
+    """Somebody else changed the count: a raise is held for a while, a cut while paused is the owner's word.
+
+    A zero of ours ends with it: the next zero is not ours because an earlier one was.
+    """
+    turn.steps.append(Step(Stage.STATE, known, turn.current, Reason.FOREIGN_COUNT, {"writer": turn.state.writer}))
+    if known == 0:
+        memory = msgspec.structs.replace(memory, applied=None, stands=None)
+    if memory.paused and turn.plan.workload.override is None:
+        return msgspec.structs.replace(memory, stands=None)
+    memory = conflicted(memory, turn.now)
+    if turn.current > known:
+        hold = max(turn.plan.behavior.down.stabilization_s, FOREIGN_HOLD_S)
+        memory = msgspec.structs.replace(memory, idle=None)
+        memory = memory.held(turn.current, turn.now + hold, "somebody else raised it")
+    return memory
+
+
+def controlled(turn: Turn) -> bool:
+    """Decide by a pause or an override in force; True where one settles the count.
+
+    An override is carried out at once. Where somebody else keeps undoing it, it is repeated less and less often.
+    """
+    said, memory = turn.plan.workload, turn.memory
+    freed = memory.freed
+    if said.pause is not None and (said.pause.until is None or turn.now < said.pause.until):
+        rest = None if said.pause.until is None else said.pause.until - turn.now
+        turn.hold(Reason.PAUSED, Stage.CONTROL, by=said.pause.by, rest_s=rest)
+    elif said.override is not None and turn.now < said.override.until:
+        freed = said.override.count
+        rest = said.override.until - turn.now
+        turn.move(said.override.count, Reason.OVERRIDE, Stage.CONTROL, by=said.override.by, rest_s=rest)
+        if memory.paused:
+            spaced(turn, memory.applied)
+    else:
+        return False
+    if not memory.paused or memory.idle is not None or memory.quiet is not None or memory.freed != freed:
+        turn.remember(paused=True, idle=None, quiet=None, freed=freed)
+    return True
+
+
+def off_by_owner(turn: Turn) -> bool:
+    """Hold a zero that is not ours; True where it settles the count.
+
+    Kubernetes itself tells whose the zero is; elsewhere our last order does, as long as other hands did nothing since.
+    It ends when the count rises, or when somebody says `resume` after it was seen first.
+    """
+    if not turn.state.off_by_owner or turn.current != 0:
+        return False
+    applied, foreign = turn.memory.applied, turn.state.foreign_at
+    ours = applied is not None and applied.count == 0 and (foreign is None or foreign <= applied.at)
+    if ours and turn.plan.ref.platform != TELLS_WRITERS:
+        return False
+    resumed, zero = turn.plan.workload.resumed, turn.memory.zero
+    if resumed is not None and zero is not None and resumed >= zero:
+        turn.note(Reason.RESUMED, Stage.CONTROL)
+        return False
+    turn.hold(Reason.HELD_ZERO_BY_OWNER, Stage.STATE)
+    if turn.memory.idle is not None or turn.memory.quiet is not None:
+        turn.remember(idle=None, quiet=None)
+    return True

@@ -1,0 +1,159 @@
+"""From votes to a count: combined, smoothed and limited as the HPA would, then guarded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from autoscaler.decide import combine, hpa
+from autoscaler.decide.bounds import Limits, raised
+from autoscaler.decide.guards import guarded
+from autoscaler.decide.turn import Turn
+from autoscaler.decide.votes import Ballot, Vote, kept, vote
+from autoscaler.model.decision import Reason, Stage
+from autoscaler.model.policy import Combine
+from autoscaler.model.target import TargetState
+
+
+def cast(turn: Turn, state: TargetState) -> list[Vote]:
+    """The votes of all signals that have a goal, reckoned from this state."""
+    ballot = Ballot(state, turn.current, turn.plan.behavior, turn.memory, turn.seen.vouchers, turn.now)
+    pairs = zip(turn.plan.goals, turn.seen.readings, strict=True)
+    return [vote(goal, reading, ballot) for goal, reading in pairs if goal.kind != "wake_above"]
+
+
+def remember(turn: Turn, votes: Sequence[Vote]) -> None:
+    """Keep what later votes fall back on."""
+    goals = [goal for goal in turn.plan.goals if goal.kind != "wake_above"]
+    pairs = zip(turn.plan.goals, turn.seen.readings, strict=True)
+    readings = [reading for goal, reading in pairs if goal.kind != "wake_above"]
+    turn.memory = kept(turn.memory, goals, votes, readings, turn.now)
+
+
+def renewed(turn: Turn) -> None:
+    """What makes the past unfit before any signal is looked at: the end of a pause, and signals that changed."""
+    memory = turn.memory
+    if memory.paused:
+        turn.remember(paused=False, reseed="a pause or an override that ended")
+    if memory.fingerprint != turn.plan.fingerprint:
+        past = memory.history
+        turn.remember(
+            fingerprint=turn.plan.fingerprint,
+            history=past if turn.plan.strict else hpa.without_recommendations(past),
+            reseed="signals that changed",
+            freed=turn.current,
+            good={},
+            covered=(),
+            quiet=None,
+            unread={},
+        )
+    if turn.plan.strict and turn.memory.history.recommendations is None:  # where the HPA begins, whatever it decides
+        turn.remember(history=hpa.seeded(turn.memory.history, turn.current, turn.now))
+
+
+def floored(turn: Turn) -> None:
+    """Remember the floor in force. One that ends while it was binding leaves a past that tells nothing of demand."""
+    before = turn.memory.floor
+    if turn.low < before and turn.current <= before:
+        turn.remember(floor=turn.low, freed=before, reseed="a floor's end")
+    elif turn.low != before:
+        turn.remember(floor=turn.low)
+
+
+def decide(turn: Turn, votes: Sequence[Vote], limits: Limits) -> None:
+    """The count the signals lead to, within the bounds."""
+    strict = turn.plan.strict
+    if not (strict and 0 < turn.current < turn.low):  # there the HPA does not look at signals
+        wish = _wish(turn, votes)
+        if any(each.count is not None for each in votes) and (wish >= turn.current or not turn.missing):
+            _accept(turn, wish, limits)
+        elif wish < turn.current and strict:
+            turn.hold(Reason.DOUBT, Stage.GUARD, missing=", ".join(turn.missing))
+    if turn.current < turn.low:
+        raised(turn, limits)
+    guarded(turn)
+    turn.by_load = True
+
+
+def _wish(turn: Turn, votes: Sequence[Vote]) -> int:
+    """The signals' wishes as one; while surplus instances of a rollout exist, not more than without them."""
+    together = combine.agreed if turn.policy.combine is Combine.ALL else combine.largest
+    combined = together(votes, turn.current)
+    if len(votes) > 1 or combined.reason is Reason.NO_OPINION:
+        turn.steps.append(combined)
+    winner = next((each.step for each in votes if each.count == combined.after), combined)
+    turn.count = combined.after
+    turn.reason = winner.reason if combined.reason is Reason.LARGEST_WISH else combined.reason
+    state = turn.state
+    if state.rollout and state.existing > turn.current and combined.after > turn.current and not turn.plan.strict:
+        settled = msgspec.structs.replace(state, existing=turn.current, ready=turn.current)
+        plain = max(turn.current, together(cast(turn, settled), turn.current).after)
+        if plain < combined.after:
+            turn.move(plain, Reason.ROLLOUT_SURPLUS, Stage.GUARD, surplus=state.existing - turn.current)
+    return turn.count
+
+
+def _accept(turn: Turn, wish: int, limits: Limits) -> None:
+    """Take the wish into the history: smoothing, rates and bounds, exactly as the HPA."""
+    if not turn.plan.strict:
+        _reseed(turn)
+    behavior, memory = turn.plan.behavior, turn.memory
+    result = hpa.hpa(wish, turn.current, turn.low, turn.high, behavior, memory.history, turn.now)
+    stands = memory.stands
+    if not turn.missing and (wish >= turn.current if stands is None else wish <= turn.current < stands):
+        stands = turn.current
+    turn.remember(
+        history=result.history,
+        accepted=turn.now,
+        wish=result.replicas,
+        stands=stands,
+        freed=memory.freed if wish < turn.current else 0,
+    )
+    if result.stabilized != wish:
+        down = result.stabilized > wish
+        rules = behavior.down if down else behavior.up
+        reason = Reason.STABILIZED_DOWN if down else Reason.STABILIZED_UP
+        turn.move(result.stabilized, reason, Stage.BEHAVIOR, window_s=rules.stabilization_s)
+    if result.replicas == result.stabilized or (turn.current < turn.low and result.replicas == turn.low):
+        return  # a count below its floor is the floor's matter
+    reason, stage = _LIMITS[result.limit]
+    bound = stage is Stage.BOUND
+    facts = limits.owner(result.replicas, upper=reason is Reason.CAPPED_AT_MAXIMUM) if bound else {}
+    turn.move(result.replicas, reason, stage, **facts)
+
+
+def _reseed(turn: Turn) -> None:
+    """Hold the current count where what came before it is not known well enough; the down side only."""
+    memory = turn.memory
+    because = memory.reseed
+    if memory.accepted is None:
+        because = because or "first sight"
+    elif not because and turn.now - memory.accepted > turn.gap_s:
+        because = "a gap in the data"
+    if not because:
+        return
+    hold = max(turn.plan.behavior.down.stabilization_s, memory.lead + 2 * turn.cycle_s)
+    turn.memory = memory.held(turn.current, turn.now + hold, because)
+    past = turn.memory.history
+    turn.remember(reseed="", history=hpa.without_recommendations(past) if past.recommendations is None else past)
+
+
+def woken(turn: Turn, limits: Limits) -> None:
+    """Between two cycles: up to the floor, back up to the count of the last cycle if it fell below, nothing else."""
+    memory = turn.memory
+    wish = memory.wish if memory.accepted is not None and turn.now - memory.accepted <= turn.gap_s else None
+    if wish is not None and wish > turn.current:
+        turn.move(min(wish, turn.high), Reason.LAST_WISH, Stage.SIGNAL)
+    else:
+        turn.hold(Reason.AWAITING_CYCLE, Stage.SIGNAL)
+    raised(turn, limits)
+    guarded(turn)
+
+
+_LIMITS = {
+    hpa.Limit.SCALE_UP_LIMIT: (Reason.RATE_LIMITED_UP, Stage.BEHAVIOR),
+    hpa.Limit.SCALE_DOWN_LIMIT: (Reason.RATE_LIMITED_DOWN, Stage.BEHAVIOR),
+    hpa.Limit.TOO_MANY_REPLICAS: (Reason.CAPPED_AT_MAXIMUM, Stage.BOUND),
+    hpa.Limit.TOO_FEW_REPLICAS: (Reason.RAISED_TO_MINIMUM, Stage.BOUND),
+}

@@ -1,0 +1,234 @@
+"""One signal's vote: a reading and a goal become the count that signal asks for, or no opinion, or doubt."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from autoscaler.decide.hpa import Behavior, Legacy, average_value, cut, milli, value
+from autoscaler.decide.hpa.quantity import within
+from autoscaler.decide.memory import Good, Memory
+from autoscaler.decide.plan import Goal
+from autoscaler.model.decision import Fact, Reason, Stage, Step
+from autoscaler.model.policy import Empty, Fallback, LoadStep, NotANumber, Plausible, ZeroIf
+from autoscaler.model.signal import Missing, MissingWhy, Point, Reading, Series
+from autoscaler.model.target import TargetState
+
+COVERAGE = 0.8  # of the ready instances, unless the policy says otherwise
+
+
+class Vote(msgspec.Struct, frozen=True):
+    """What one signal says: the count it asks for (None: no opinion), whether its data is in doubt, and why.
+
+    A vote in doubt may still ask for a count: the last good one, or what the data that is there asks for. `measured`
+    is the value it was reckoned from, as it would stand in a reading of one point.
+    """
+
+    count: int | None
+    step: Step
+    missing: bool = False
+    measured: float | None = None
+
+
+class Ballot(msgspec.Struct, frozen=True):
+    """What votes are reckoned from: the state, the count, the speed rules and what is remembered."""
+
+    state: TargetState
+    current: int
+    behavior: Behavior | Legacy
+    memory: Memory
+    vouchers: Mapping[str, Reading]
+    now: float
+
+
+def vote(goal: Goal, reading: Reading, ballot: Ballot) -> Vote:
+    """The vote of one signal.
+
+    Instances that should be in the data but could not be read count as loaded to their target when that would shrink
+    the workload, and as empty when it would grow.
+    """
+    signal = goal.asked
+    if signal.from_instances and ballot.state.existing == 0:
+        return _no_opinion(goal, ballot, "nothing runs, so there is nothing to read")
+    waived = False
+    if isinstance(reading, Missing):
+        verdict = _waived(goal, reading, ballot)
+        if verdict is None:
+            return _fallback(goal, reading, ballot)
+        if isinstance(verdict, Vote):
+            return verdict
+        reading, waived = verdict, True
+    implausible = _implausible(signal.plausible, reading.points) if signal.plausible is not None else None
+    if implausible is not None:
+        return _fallback(goal, implausible, ballot)
+    uncovered = _uncovered(goal, reading, ballot) if reading.found is not None else None
+    counted = _counted(goal, reading, ballot, waived=waived)
+    if uncovered is None:
+        return counted
+    facts = {**counted.step.facts, "why": uncovered.why.value, "detail": uncovered.detail}
+    step = Step(Stage.SIGNAL, ballot.current, counted.step.after, Reason.SIGNAL_MISSING, facts)
+    return Vote(counted.count, step, missing=True)
+
+
+def _counted(goal: Goal, reading: Series, ballot: Ballot, *, waived: bool) -> Vote:
+    current = ballot.current
+    asked, load = _ask(goal, reading.points, ballot)
+    if reading.unread and asked < current and goal.kind == "steps":  # a rung says nothing of one instance
+        asked = current
+    elif reading.unread and asked < current:
+        loaded = tuple(Point(_full(goal)) for _ in reading.unread)
+        asked, load = _ask(goal, reading.points + loaded, ballot)
+        asked = min(asked, current)
+    elif reading.unread and asked > current:
+        empty = tuple(Point(0.0) for _ in reading.unread)
+        asked, load = _ask(goal, reading.points + empty, ballot)
+        asked = max(asked, current)
+    facts: dict[str, Fact] = {
+        "signal": goal.signal, "goal": goal.kind, "load": load, "target": goal.target, "ready": ballot.state.ready,
+    }  # fmt: skip
+    if reading.unread:
+        facts["unread"] = len(reading.unread)
+    if reading.age_s is not None:
+        facts["age_s"] = reading.age_s
+    if waived:
+        facts["waived"] = True
+    at_most = goal.asked.at_most
+    if at_most is not None and asked > at_most:
+        facts["asked"] = asked
+        return Vote(
+            at_most, Step(Stage.SIGNAL, current, at_most, Reason.AT_MOST, facts), measured=_measured(goal, reading)
+        )
+    step = Step(Stage.SIGNAL, current, asked, _reason(goal, asked, load, ballot), facts)
+    return Vote(asked, step, measured=_measured(goal, reading))
+
+
+# data that is not there
+
+
+def _waived(goal: Goal, reading: Missing, ballot: Ballot) -> Series | Vote | None:
+    """What the owner says an empty answer or a NaN means; None where it means doubt."""
+    signal = goal.asked
+    if reading.why is MissingWhy.EMPTY:
+        if isinstance(signal.empty, ZeroIf):
+            return Series((Point(0.0),)) if isinstance(ballot.vouchers.get(signal.name), Series) else None
+        zero, ignored = signal.empty is Empty.ZERO, signal.empty is Empty.IGNORE
+    elif reading.why is MissingWhy.NAN:
+        zero, ignored = signal.nan is NotANumber.ZERO, signal.nan is NotANumber.IGNORE
+    else:
+        return None
+    if zero:
+        return Series((Point(0.0),))
+    return _no_opinion(goal, ballot, f"{reading.why.value} is to be ignored") if ignored else None
+
+
+def _no_opinion(goal: Goal, ballot: Ballot, because: str) -> Vote:
+    facts: dict[str, Fact] = {"signal": goal.signal, "because": because}
+    return Vote(None, Step(Stage.SIGNAL, ballot.current, ballot.current, Reason.SIGNAL_WAIVED, facts))
+
+
+def _fallback(goal: Goal, reading: Missing, ballot: Ballot) -> Vote:
+    """Doubt, and what the policy's `failed` asks for meanwhile."""
+    facts: dict[str, Fact] = {"signal": goal.signal, "why": reading.why.value, "detail": reading.detail}
+    failed = goal.asked.failed
+    good = ballot.memory.good.get(goal.signal)
+    if isinstance(failed, Fallback) and failed.last_good is not None and good is not None:
+        age = ballot.now - good.at
+        if age <= failed.last_good:
+            asked, _ = _ask(goal, (Point(good.load),), ballot)
+            facts |= {"load": good.load, "age_s": age}
+            return Vote(asked, Step(Stage.SIGNAL, ballot.current, asked, Reason.LAST_GOOD, facts), missing=True)
+    return Vote(None, Step(Stage.SIGNAL, ballot.current, ballot.current, Reason.SIGNAL_MISSING, facts), missing=True)
+
+
+def _implausible(bounds: Plausible, points: Sequence[Point]) -> Missing | None:
+    for point in points:
+        if (bounds.min is not None and point.value < bounds.min) or (
+            bounds.max is not None and point.value > bounds.max
+        ):
+            return Missing(MissingWhy.IMPLAUSIBLE, f"{point.value:g} cannot be, says `plausible`")
+    return None
+
+
+def _uncovered(goal: Goal, reading: Series, ballot: Ballot) -> Missing | None:
+    """Doubt where too few of the ready instances are in the data, once it was seen to name them."""
+    assert reading.found is not None
+    if not reading.expected or (not reading.found and goal.signal not in ballot.memory.covered):
+        return None
+    share = len(set(reading.found) & set(reading.expected)) / len(reading.expected)
+    wanted = COVERAGE if goal.asked.coverage is None else goal.asked.coverage
+    if share >= wanted:
+        return None
+    there = len(set(reading.found) & set(reading.expected))
+    return Missing(
+        MissingWhy.UNCOVERED, f"{there} of {len(reading.expected)} ready instances are in it, {wanted:.0%} are needed"
+    )
+
+
+# arithmetic
+
+
+def _measured(goal: Goal, reading: Series) -> float:
+    total = sum(point.value for point in reading.points)
+    return total if goal.kind in ("per_replica", "steps") else total / len(reading.points)
+
+
+def _full(goal: Goal) -> float:
+    return goal.target / 100 if goal.kind == "utilization" else goal.target
+
+
+def _reason(goal: Goal, asked: int, load: float, ballot: Ballot) -> Reason:
+    if goal.kind == "steps":
+        return Reason.ON_STEP
+    if asked > ballot.current:
+        return Reason.ABOVE_TARGET
+    if asked < ballot.current:
+        return Reason.BELOW_TARGET
+    carried = goal.target * ballot.state.existing if goal.kind == "per_replica" else goal.target
+    ratio = load / carried if carried else 0.0
+    return Reason.WITHIN_TOLERANCE if within(ratio, ballot.behavior.tolerance) else Reason.ON_TARGET
+
+
+def _ask(goal: Goal, points: Sequence[Point], ballot: Ballot) -> tuple[int, float]:
+    """The count and the load it was reckoned from: the sum for per_replica and steps, the mean for the ratio goals.
+
+    A mean is multiplied by the ready count, or by all instances it was made from: a sick one may be among them.
+    """
+    thousandths = sum([milli(point.value) for point in points])
+    state, behavior = ballot.state, ballot.behavior
+    if goal.kind == "steps":
+        return _rung(goal.asked.steps or (), thousandths / 1000), thousandths / 1000
+    tolerance = behavior.tolerance
+    if goal.kind == "per_replica":
+        return average_value(thousandths, goal.milli, state.existing, tolerance), thousandths / 1000
+    carriers = max(state.ready, len(points)) if points[0].instance else state.ready
+    if goal.kind == "utilization":
+        percent = cut(thousandths * 100, 1000 * len(points))
+        return value(percent, goal.milli, ballot.current, carriers, tolerance), float(percent)
+    average = cut(thousandths, len(points))
+    return value(average, goal.milli, ballot.current, carriers, tolerance), average / 1000
+
+
+def _rung(rungs: Sequence[LoadStep], load: float) -> int:
+    """The replicas of the highest rung below the load; none where the load is below all."""
+    return max((rung.replicas for rung in rungs if load > rung.above), default=0)
+
+
+def kept(
+    memory: Memory, goals: Sequence[Goal], votes: Sequence[Vote], readings: Sequence[Reading], now: float
+) -> Memory:
+    """The memory with what later votes fall back on: last good loads, and which signals name instances."""
+    good = {
+        goal.signal: Good(each.measured, now)
+        for goal, each in zip(goals, votes, strict=True)
+        if each.measured is not None and not each.missing and isinstance(goal.asked.failed, Fallback)
+        and goal.asked.failed.last_good is not None
+    }  # fmt: skip
+    named = tuple(
+        goal.signal
+        for goal, reading in zip(goals, readings, strict=True)
+        if isinstance(reading, Series) and reading.found and goal.signal not in memory.covered
+    )
+    if not good and not named:
+        return memory
+    return msgspec.structs.replace(memory, good={**memory.good, **good}, covered=memory.covered + named)

@@ -1,0 +1,69 @@
+"""Whether policies fit the daemon they are for: what can only be told beside its settings."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+
+from autoscaler.model.policy import Mode, Parity, Placed, Policy
+from autoscaler.policy.nodes import Problem
+from autoscaler.policy.units import duration
+from autoscaler.policy.words import nearest
+
+Misfit = tuple[str, str]  # what does not fit, and a way out
+
+
+def misfits(
+    policies: Sequence[Placed],
+    *,
+    cycle_s: float,
+    servers: Collection[str],
+    engines: Collection[str],
+    strict_may_act: bool,
+) -> list[str]:
+    """Each thing that does not fit, as file:line:column: sentence and hint. `servers` and `engines` are named ones."""
+    return [
+        str(Problem(each.file, each.line, 1, f"{each.policy.name}: {said}", hint))
+        for each in policies
+        for said, hint in (
+            *_every(each.policy, cycle_s),
+            *_servers(each.policy, servers),
+            *_engine(each.policy, engines),
+            *_strict(each.policy, strict_may_act),
+        )
+    ]
+
+
+def _every(policy: Policy, cycle_s: float) -> Iterator[Misfit]:
+    if policy.every is None:
+        return
+    cycles = policy.every / cycle_s
+    if abs(cycles - round(cycles)) > 1e-6 or round(cycles) < 1:
+        said = f"every: {duration(policy.every)} is no multiple of the daemon's cycle, {duration(cycle_s)}"
+        yield said, f"{duration(max(1, round(cycles)) * cycle_s)}?"
+
+
+def _servers(policy: Policy, servers: Collection[str]) -> Iterator[Misfit]:
+    for index, signal in enumerate(policy.signals):
+        if signal.server is not None and signal.server not in servers:
+            said = f"signals[{index}].server: the daemon's settings know no server {signal.server}"
+            yield said, _known(signal.server, servers, "servers")
+
+
+def _engine(policy: Policy, engines: Collection[str]) -> Iterator[Misfit]:
+    engine = policy.target.compose.engine if policy.target.compose is not None else None
+    if engine is not None and engine not in engines:
+        said = f"target.compose.engine: the daemon's settings know no engine {engine}"
+        yield said, _known(engine, engines, "engines")
+
+
+def _strict(policy: Policy, strict_may_act: bool) -> Iterator[Misfit]:
+    if policy.parity is Parity.STRICT and policy.mode is Mode.ACT and not strict_may_act:
+        said = "parity: strict has no guards, and the daemon's settings do not let such a policy act"
+        yield said, "mode: observe, or strict_may_act: true in the settings"
+
+
+def _known(name: str, names: Collection[str], key: str) -> str:
+    near = nearest(name, sorted(names))
+    if near:
+        return f"did you mean {near}?"
+    return f"known there: {', '.join(sorted(names))}" if names else f"add it under {key}: of the settings"

@@ -1,0 +1,94 @@
+"""Rules of one signal: which words fit its source and its goal."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+
+from autoscaler.model.policy import Fallback, Plausible, Signal, ZeroIf
+from autoscaler.policy.convert import Fault
+from autoscaler.policy.placeholders import sample
+from autoscaler.policy.promql import facts
+from autoscaler.policy.rules.shape import SOURCES, written
+from autoscaler.policy.words import Path
+
+GOALS = ("per_replica", "value", "utilization", "steps")
+
+# Words that only make sense for a query, with the reason.
+_OF_QUERIES = {
+    "server": "only a query is asked of a server",
+    "reduce": "one value comes from each instance, and they are added up",
+    "wake_above": "without instances there is nothing to read, so it could never wake",
+    "max_age": "instances are read at the moment they are asked",
+    "coverage": "every instance is asked",
+}
+
+
+def source(signal: Signal) -> Iterator[Fault]:
+    """What is written beside a source that has no use for it."""
+    found = written(signal, SOURCES)
+    if len(found) != 1 or signal.prometheus is not None:
+        return
+    for key, why in _OF_QUERIES.items():
+        if getattr(signal, key) is not None:
+            yield (key,), f"does not go with {found[0]}: {why}", "remove it, or ask prometheus"
+    if isinstance(signal.empty, ZeroIf):
+        yield ("empty", "zero_if"), f"does not go with {found[0]}: a query vouches only for a query", "remove it"
+    if signal.resource is not None and signal.value is not None:
+        said = "does not go with resource: more replicas do not lower the sum"
+        yield ("value",), said, "utilization: 70%, or per_replica in cores or bytes"
+
+
+def goal(signal: Signal) -> Iterator[Fault]:
+    """One goal, or only `wake_above`; rungs that rise."""
+    goals = written(signal, GOALS)
+    if len(goals) > 1:
+        yield (), f"expected exactly one goal of {', '.join(GOALS)}, got {' and '.join(goals)}", "keep one"
+    if not goals and signal.wake_above is None:
+        said = f"expected exactly one goal of {', '.join(GOALS)}, or only wake_above, got none"
+        yield (), said, "add per_replica: the load one replica should carry"
+    if not goals and signal.wake_above is not None:
+        yield from _voteless(signal)
+    steps = signal.steps or ()
+    for index, (lower, upper) in enumerate(itertools.pairwise(steps), start=1):
+        path: Path = ("steps", index)
+        if upper.above <= lower.above:
+            said = f"must be more than in the step before ({lower.above:g}), got {upper.above:g}"
+            yield (*path, "above"), said, "steps rise"
+        if upper.replicas <= lower.replicas:
+            said = f"must be more than in the step before ({lower.replicas}), got {upper.replicas}"
+            yield (*path, "replicas"), said, "steps rise; one that asks for no more can go"
+
+
+def words(signal: Signal) -> Iterator[Fault]:
+    """Words about the age of data that cannot be told."""
+    if signal.prometheus is None or (signal.max_age is None and signal.coverage is None):
+        return
+    known = facts(sample(signal.prometheus))
+    if isinstance(known, str):
+        why = f"the query cannot be parsed ({known})"
+    elif known.selectors is None:
+        why = "a selector of the query cannot be asked about on its own"
+    elif not known.selectors:
+        why = "the query reads no series"
+    else:
+        return
+    for key, what in (("max_age", "the age of the data"), ("coverage", "which instances are in the data")):
+        if getattr(signal, key) is not None:
+            yield (key,), f"{what} cannot be told: {why}", "correct the query, or remove the key"
+
+
+def plausible(given: Plausible) -> Iterator[Fault]:
+    """A range that something fits into."""
+    if given.min is None and given.max is None:
+        yield (), "expected min, max or both, got none", "add min: 0"
+    elif given.min is not None and given.max is not None and given.min >= given.max:
+        yield ("max",), f"must be more than min ({given.min:g}), got {given.max:g}", "raise max, or lower min"
+
+
+def _voteless(signal: Signal) -> Iterator[Fault]:
+    said = "does nothing: this signal has no goal, so it asks for no replicas"
+    if signal.at_most is not None:
+        yield ("at_most",), said, "remove it, or add a goal"
+    if isinstance(signal.failed, Fallback):
+        yield ("failed",), said, "remove it, or add a goal; idle has on_doubt: wake"

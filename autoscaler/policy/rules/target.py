@@ -1,0 +1,56 @@
+"""Rules of targets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from autoscaler.model.policy import ComposeTarget, KubernetesTarget, Placed, Policy
+from autoscaler.model.policy.target import EVERY
+from autoscaler.policy.convert import Fault
+
+
+def compose(target: ComposeTarget) -> Iterator[Fault]:
+    """A project is a name, or all of them."""
+    if EVERY in target.project and target.project != EVERY:
+        said = f'expected a project\'s name, or "*" for every project, got {target.project}'
+        yield ("project",), said, "a part of a name cannot be given; labels can, by selector"
+    if target.service is not None and EVERY in target.service:
+        yield ("service",), f"expected a service's name, got {target.service}", "several services are found by selector"
+
+
+def kubernetes(target: KubernetesTarget) -> Iterator[Fault]:
+    """One workload in one namespace, for now."""
+    for key in ("namespace", "name"):
+        if EVERY in getattr(target, key):
+            yield (key,), f"{getattr(target, key)} is not available yet", "name one, and write one policy for each"
+
+
+def steered(policy: Policy) -> tuple[str, ...] | None:
+    """The one workload a policy names, for finding two policies on it; None for a selector and for processes."""
+    compose, kubernetes = policy.target.compose, policy.target.kubernetes
+    if compose is not None and policy.target.explicit:
+        engine = () if compose.engine is None else (f"engine {compose.engine}",)
+        return ("compose", *engine, compose.project, compose.service or "")
+    if kubernetes is not None:
+        return ("kubernetes", kubernetes.namespace, kubernetes.kind, kubernetes.name)
+    return None
+
+
+def twice(placed: tuple[Placed, ...] | list[Placed]) -> Iterator[tuple[Placed, str, str]]:
+    """Policies that have a name or a workload which an earlier one has, with a sentence and a hint."""
+    names: dict[str, Placed] = {}
+    workloads: dict[tuple[str, ...], Placed] = {}
+    for each in placed:
+        first = names.setdefault(each.policy.name, each)
+        if first is not each:
+            said = f"name: there is another policy named {each.policy.name} at {first.file}:{first.line}"
+            yield each, said, "names are unique in the set"
+        workload = steered(each.policy)
+        if workload is None:
+            continue
+        first = workloads.setdefault(workload, each)
+        if first is not each:
+            said = (
+                f"target: policy {first.policy.name} at {first.file}:{first.line} steers {'/'.join(workload)} already"
+            )
+            yield each, said, "one workload has one policy; put both into one"

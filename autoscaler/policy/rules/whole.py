@@ -1,0 +1,92 @@
+"""Rules of a policy as a whole, and of the parts that are neither target, signal nor window."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from autoscaler.model.policy import Behavior, Fallback, Parity, Policy, Replicas, When, ZeroIf
+from autoscaler.policy.convert import Fault
+from autoscaler.policy.placeholders import WORDS, used
+from autoscaler.policy.rules.shape import ONE_OF, written
+from autoscaler.policy.words import Path
+
+
+def policy(policy: Policy) -> Iterator[Fault]:
+    """What a policy needs to do anything."""
+    if policy.replicas is None and policy.signals:
+        yield (), "replicas is missing: signals need bounds", "add replicas: {min: 1, max: 10}"
+    if policy.replicas is None and not policy.signals and policy.recycle is None:
+        yield (), "this policy does nothing", "add replicas and signals, or recycle"
+    behavior = policy.behavior
+    if policy.parity is Parity.STRICT and isinstance(behavior, Behavior) and behavior.reversals is not None:
+        said = "does not go with parity: strict, which has no guards"
+        yield ("behavior", "reversals"), said, "remove one of the two"
+
+
+def signals(policy: Policy) -> Iterator[Fault]:
+    """The signals of a policy beside each other and beside its target and bounds."""
+    names: set[str] = set()
+    platforms = written(policy.target, ONE_OF[type(policy.target)][0])
+    for index, signal in enumerate(policy.signals):
+        path: Path = ("signals", index)
+        if signal.name in names:
+            yield (*path, "name"), f"there is another signal named {signal.name}", "names are unique in a policy"
+        names.add(signal.name)
+        if signal.scrape is not None and signal.scrape.port is None and "process" not in platforms:
+            yield (*path, "scrape"), "port is missing", "add port: the one the instances serve their metrics on"
+        if len(platforms) == 1:
+            if signal.prometheus is not None:
+                yield from _placeholders(platforms[0], signal.prometheus, (*path, "prometheus"))
+            if isinstance(signal.empty, ZeroIf):
+                yield from _placeholders(platforms[0], signal.empty.zero_if, (*path, "empty", "zero_if"))
+        if signal.wake_above is not None and policy.idle is None:
+            said = "does nothing without idle: there is nothing to wake from"
+            yield (*path, "wake_above"), said, "add idle: {after: 10m}, or remove it"
+        if policy.replicas is not None:
+            counts = {"at_most": signal.at_most}
+            if isinstance(signal.failed, Fallback):
+                counts["failed.at_least"] = signal.failed.at_least
+            for key, count in counts.items():
+                yield from _inside(policy.replicas, count, (*path, *key.split(".")))
+
+
+def idle(policy: Policy) -> Iterator[Fault]:
+    """What idle needs: bounds to go below, and something to wake by. Every platform so far can go to zero."""
+    idle, replicas = policy.idle, policy.replicas
+    if idle is None:
+        return
+    if replicas is None:
+        yield ("idle",), "needs replicas: it goes below their minimum", "add replicas: {min: 1, max: 10}"
+    elif idle.replicas >= replicas.min:
+        said = f"must be less than replicas.min ({replicas.min}), got {idle.replicas}"
+        yield ("idle", "replicas"), said, "lower it, or raise replicas.min"
+    if all(signal.wake_above is None for signal in policy.signals):
+        said = "needs a signal with wake_above: without one it would sleep for ever"
+        yield ("idle",), said, "add wake_above: 0 to a signal that is there while nothing runs"
+
+
+def replicas(replicas: Replicas) -> Iterator[Fault]:
+    """Bounds in their order."""
+    if replicas.max < replicas.min:
+        said = f"must be at least replicas.min ({replicas.min}), got {replicas.max}"
+        yield ("max",), said, "raise max, or lower min"
+
+
+def when(when: When) -> Iterator[Fault]:
+    """At least one cause."""
+    if not written(when, when.__struct_fields__):
+        yield (), "expected at least one cause, got none", "add unhealthy_for: 30s"
+
+
+def _inside(replicas: Replicas, count: int | None, path: Path) -> Iterator[Fault]:
+    if count is not None and not replicas.min <= count <= replicas.max:
+        said = f"must be within replicas ({replicas.min} to {replicas.max}), got {count}"
+        yield path, said, "the bounds are law; a wish outside of them means nothing"
+
+
+def _placeholders(platform: str, query: str, path: Path) -> Iterator[Fault]:
+    known = WORDS[platform]
+    for word in dict.fromkeys(used(query)):
+        if word not in known:
+            fits = " ".join(f"{{{each}}}" for each in known)
+            yield path, f"{{{word}}} stands for nothing with a {platform} target", f"known here: {fits}"

@@ -1,0 +1,113 @@
+"""CPU and memory as the platform itself measures them of every instance."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from autoscaler.clients.docker_stats import Usage
+from autoscaler.errors import SourceError
+from autoscaler.model.observation import Ask
+from autoscaler.model.policy import Resource
+from autoscaler.model.signal import Missing, MissingWhy, Point, Reading, Series
+from autoscaler.ports import Clock
+from autoscaler.sources.instances import expected
+
+KEEP_S = 600.0  # a CPU time read longer ago than this is not continued
+
+Place = tuple[str, str]  # platform, and the engine or cluster on it
+
+
+class Meter(Protocol):
+    """What one engine measures."""
+
+    async def measure(self, ids: Sequence[str]) -> Mapping[str, Usage | SourceError]: ...
+
+    async def close(self) -> None: ...
+
+
+class PlatformSource:
+    """Reads every instance once per cycle, whatever many signals ask of it.
+
+    An instance that cannot be measured is `unread`: loaded to its target, or empty, as is safe. CPU is a rate, so an
+    instance has one from its second look on.
+    """
+
+    def __init__(self, meters: Mapping[Place, Meter], clock: Clock) -> None:
+        self._meters = meters
+        self._clock = clock
+        self._before: dict[str, tuple[float, float]] = {}  # instance → CPU seconds, and when
+
+    async def read(self, asks: Sequence[Ask], now: float) -> Sequence[Reading]:
+        """One reading per ask, in the same order."""
+        wanted: dict[Place, dict[str, None]] = {}
+        for ask in asks:
+            ids = wanted.setdefault((ask.ref.platform, ask.ref.instance), {})
+            ids.update((each.id, None) for each in expected(ask.instances))
+        used: dict[str, Usage | SourceError] = {}
+        for told in await asyncio.gather(*(self._measured(place, list(ids)) for place, ids in wanted.items())):
+            used.update(told)
+        cores = self._rates(used)
+        return [self._reading(ask, used, cores) for ask in asks]
+
+    async def close(self) -> None:
+        """Close the meters."""
+        for meter in self._meters.values():
+            await meter.close()
+
+    async def _measured(self, place: Place, ids: Sequence[str]) -> Mapping[str, Usage | SourceError]:
+        meter = self._meters.get(place)
+        if meter is None:
+            return dict.fromkeys(ids, SourceError(f"nothing measures instances of {place[0]}"))
+        return await meter.measure(ids)
+
+    def _rates(self, used: Mapping[str, Usage | SourceError]) -> dict[str, float]:
+        """CPU in cores since the look before; one that was started anew began again at zero."""
+        at = self._clock.monotonic()
+        self._before = {id: read for id, read in self._before.items() if at - read[1] < KEEP_S}
+        found: dict[str, float] = {}
+        for id, usage in used.items():
+            if isinstance(usage, SourceError):
+                continue
+            before = self._before.get(id)
+            self._before[id] = usage.cpu_s, at
+            if before is not None and at > before[1]:
+                spent = usage.cpu_s - before[0] if usage.cpu_s >= before[0] else usage.cpu_s
+                found[id] = spent / (at - before[1])
+        return found
+
+    def _reading(self, ask: Ask, used: Mapping[str, Usage | SourceError], cores: Mapping[str, float]) -> Reading:
+        points: list[Point] = []
+        unread: list[str] = []
+        missing: Missing | None = None
+        for instance in expected(ask.instances):
+            value = _value(ask, instance.id, instance.name, used, cores)
+            if isinstance(value, Missing):
+                unread.append(instance.id)
+                missing = missing or value
+            else:
+                points.append(Point(value, instance=instance.id))
+        if points:
+            return Series(tuple(points), 0.0, tuple(unread))
+        return missing or Missing(MissingWhy.EMPTY, "no instance is ready, so there is nothing to measure")
+
+
+def _value(
+    ask: Ask, id: str, name: str, used: Mapping[str, Usage | SourceError], cores: Mapping[str, float]
+) -> float | Missing:
+    """What one instance uses: cores or bytes, for a utilization as a fraction of its limit."""
+    usage = used.get(id)
+    if not isinstance(usage, Usage):
+        return Missing(MissingWhy.FAILED, usage.message if usage is not None else f"{name} was not measured")
+    if ask.signal.resource is Resource.MEMORY:
+        value, limit, what, unit = usage.memory, usage.memory_limit, "memory", "bytes: 256Mi"
+    else:
+        if id not in cores:
+            return Missing(MissingWhy.EMPTY, f"{name}: read for the first time, a rate needs two reads")
+        value, limit, what, unit = cores[id], usage.cpu_limit, "CPU", "cores: 500m"
+    if ask.signal.utilization is None:
+        return value
+    if not limit:
+        return Missing(MissingWhy.FAILED, f"{name} has no {what} limit: set one, or write per_replica in {unit}")
+    return value / limit

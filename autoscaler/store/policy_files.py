@@ -1,0 +1,98 @@
+"""Which files are policies, and what stands in them.
+
+Apart from the folder that is watched, so that a command which only reads does not pay for an event loop.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from autoscaler.errors import PolicyError, SettingsError
+
+SUFFIXES = (".yaml", ".yml")
+TEST_SUFFIXES = (".test.yaml", ".test.yml")
+MOST_BYTES = 64_000_000  # of one file: four to a character at most; a device or a log is not read to its end
+
+# What a change is told by: path, device and inode (a file put in another's place), size, time of the last write.
+Look = tuple[tuple[str, int, int, int, int], ...]
+
+
+def files(paths: Sequence[Path]) -> list[Path]:
+    """The policy files at these places, each once, named as given. Raises SettingsError for an absent place.
+
+    A file is taken whatever its name. In folders those that end in .yaml or .yml count, but not hidden ones and not
+    policy tests (`*.test.yaml`).
+    """
+    found: dict[Path, None] = {}
+    for path in paths:
+        if path.is_dir():
+            found.update(dict.fromkeys(_below(path, frozenset())))
+        elif path.exists():
+            found[path] = None
+        else:
+            raise SettingsError(f"no policies at {path}: there is no such file or folder")
+    return list(found)
+
+
+def read(paths: Sequence[Path]) -> list[tuple[str, str]]:
+    """Names and texts of the policy files at these places. Raises SettingsError and PolicyError."""
+    texts: list[tuple[str, str]] = []
+    problems: list[str] = []
+    for path in files(paths):
+        try:
+            with path.open("rb") as file:
+                data = file.read(MOST_BYTES + 1)
+        except OSError as error:
+            raise SettingsError(f"{path}: cannot be read: {error.strerror}") from None
+        if len(data) > MOST_BYTES:
+            problems.append(f"{path}:1:1: this file has more than {MOST_BYTES // 1_000_000} million bytes")
+            continue
+        try:
+            texts.append((str(path), data.decode("utf-8-sig")))
+        except UnicodeDecodeError as error:
+            line, column = data.count(b"\n", 0, error.start) + 1, error.start - data.rfind(b"\n", 0, error.start)
+            problems.append(f"{path}:{line}:{column}: this is not UTF-8 text")
+    if problems:
+        raise PolicyError(tuple(problems))
+    return texts
+
+
+def look(paths: Sequence[Path]) -> Look:
+    """What the files look like from outside; equal as long as nothing changes. Raises SettingsError."""
+    marks = []
+    for path in files(paths):
+        try:
+            stat = path.stat()
+        except FileNotFoundError:
+            continue  # gone since the folder was listed: the next look shows it
+        except OSError as error:
+            raise SettingsError(f"{path}: cannot be read: {error.strerror}") from None
+        marks.append((str(path), stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns))
+    return tuple(marks)
+
+
+def identity(texts: Sequence[tuple[str, str]]) -> str:
+    """A short word for these names and texts, the same wherever and whenever they are read."""
+    digest = hashlib.sha256()
+    for part in (part for text in texts for part in text):
+        digest.update(f"{len(part)}:{part}".encode())
+    return digest.hexdigest()[:12]
+
+
+def _below(folder: Path, above: frozenset[str]) -> Iterator[Path]:
+    real = os.path.realpath(folder)
+    if real in above:  # a link that leads back up
+        return
+    try:
+        names = sorted(each for each in os.listdir(folder) if not each.startswith("."))
+    except OSError as error:
+        raise SettingsError(f"{folder}: cannot be read: {error.strerror}") from None
+    for name in names:
+        path = folder / name
+        if path.is_dir():
+            yield from _below(path, above | {real})
+        elif name.endswith(SUFFIXES) and not name.endswith(TEST_SUFFIXES):
+            yield path

@@ -1,0 +1,154 @@
+"""A whole daemon around simulated surroundings, on virtual time."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+from collections.abc import AsyncIterator, Sequence
+
+from autoscaler.decide.plan import Plan
+from autoscaler.loop.act import Actor
+from autoscaler.loop.board import Board
+from autoscaler.loop.cycle import Cycle
+from autoscaler.loop.daemon import Daemon, Parts
+from autoscaler.loop.desk import Desk
+from autoscaler.loop.keeper import Keeper
+from autoscaler.loop.observe import Observer
+from autoscaler.loop.past import Past
+from autoscaler.loop.registry import PLATFORMS, Targets
+from autoscaler.loop.rehearse import rehearse
+from autoscaler.model.decision import Decision
+from autoscaler.model.observation import Ask, Seen
+from autoscaler.model.signal import Missing, MissingWhy, Point, Reading, Series
+from autoscaler.model.target import TargetState, WorkloadRef
+from autoscaler.policy.load import load
+from autoscaler.ports import Revision, Store
+from autoscaler.store.memory import MemoryStore
+from autoscaler.targets.simulated import Fleet, SimulatedTarget
+from tests.support.virtual import LoopClock
+
+WEB = WorkloadRef("compose", "shop", "service", "web")
+POLICY = """
+name: web
+target: {compose: {project: shop, service: web}}
+replicas: {min: 1, max: 10}
+signals: [{name: load, prometheus: load, per_replica: 100}]
+behavior: {down: {stabilization: 0s}}
+"""
+
+
+class Dial:
+    """A source whose values a test sets by query; what is not set is empty."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, float | Missing] = {}
+        self.asked = 0
+        self.slow_s = 0.0
+
+    async def read(self, asks: Sequence[Ask], now: float) -> Sequence[Reading]:
+        self.asked += len(asks)
+        await asyncio.sleep(self.slow_s)
+        return [self._reading(ask.query) for ask in asks]
+
+    def _reading(self, query: str) -> Reading:
+        value = self.values.get(query, Missing(MissingWhy.EMPTY, "not set"))
+        return value if isinstance(value, Missing) else Series((Point(value),), 1.0)
+
+    async def close(self) -> None:
+        pass
+
+
+class Texts:
+    """A policy source that a test writes to."""
+
+    def __init__(self, text: str) -> None:
+        self._waiting: asyncio.Queue[Revision] = asyncio.Queue()
+        self._count = 0
+        self.write(text)
+
+    def write(self, *texts: str) -> None:
+        self._count += 1
+        named = tuple((f"{number}.yaml", text) for number, text in enumerate(texts))
+        self._waiting.put_nowait(Revision(f"r{self._count}", named))
+
+    async def revisions(self) -> AsyncIterator[Revision]:
+        while True:
+            yield await self._waiting.get()
+
+
+class OwnLease:
+    """A lease nobody else wants, unless a test takes it away."""
+
+    def __init__(self) -> None:
+        self.left = math.inf
+
+    async def hold(self) -> bool:
+        return self.left > 0
+
+    def holder(self) -> str | None:
+        return "us" if self.left > 0 else "them"
+
+    def remaining(self) -> float:
+        return self.left
+
+    async def release(self) -> None:
+        self.left = 0.0
+
+
+class House:
+    """One daemon; what outlives it (fleet, store) may be handed to the next."""
+
+    def __init__(
+        self, policies: str = POLICY, *, count: int = 1, cycle_s: float = 15.0, fleet: Fleet | None = None,
+        store: Store | None = None, start_s: float = 5.0,
+    ) -> None:  # fmt: skip
+        self.clock = LoopClock()
+        self.dial = Dial()
+        self.texts = Texts(policies)
+        self.lease = OwnLease()
+        self.store = store or MemoryStore()
+        self.fleet = fleet or Fleet(self.clock)
+        if fleet is None:
+            self.web = self.fleet.put(WEB, count, start_s=start_s)
+        targets = Targets({name: lambda: SimulatedTarget(self.fleet, self.clock) for name in PLATFORMS})
+        self.board = Board(started=self.clock.now(), cycle_s=cycle_s)
+        self.keeper = Keeper(self.store, [])
+        self.actor = Actor(targets, self.keeper, self.lease, self.clock)
+        self.cycle = Cycle(
+            Observer(targets, {"prometheus": self.dial}), self.actor, self.keeper, self.board, self.clock
+        )
+        parts = Parts(
+            targets=targets, cycle=self.cycle, actor=self.actor, keeper=self.keeper, lease=self.lease,
+            policies=self.texts, board=self.board, clock=self.clock, load=load,
+        )  # fmt: skip
+        self.daemon = Daemon(parts, cycle_s)
+        self.desk = Desk(
+            self.board, self.keeper, self.clock, self.daemon.control, Past(self.board, self.keeper, self.retell)
+        )
+
+    async def retell(self, plan: Plan, state: TargetState, at: float) -> Decision:
+        """The past as the dial would tell it: what it says now."""
+        asks = [Ask(plan.ref, each, each.prometheus or "") for each in plan.workload.policy.signals]
+        seen = Seen(state=state, readings=tuple(await self.dial.read(asks, at)))
+        return rehearse(plan, seen, [], {}, now=at, cycle_s=15.0)
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[House]:
+        """The daemon, running until the block ends; stopped cleanly then."""
+        await self.daemon.begin()
+        task = asyncio.create_task(self.daemon.run())
+        try:
+            yield self
+        finally:
+            self.daemon.stop()
+            await task
+
+    def count(self) -> int:
+        """How many instances of the service exist, from outside."""
+        return sum(not unit.draining for unit in self.fleet.workload(WEB).units.values())
+
+    def reason(self) -> str:
+        """The reason on the board."""
+        decision = self.board.entries[WEB.key].decision
+        return decision.reason.value if decision is not None else ""

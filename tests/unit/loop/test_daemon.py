@@ -1,0 +1,251 @@
+"""The daemon as a whole on virtual time: starting, turning, reloading, stopping, and what other hands do meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from autoscaler.errors import LeaseError
+from autoscaler.model.signal import Missing, MissingWhy
+from autoscaler.ports import RecordKind
+from tests.support.virtual import run
+from tests.unit.loop.house import POLICY, WEB, House
+
+IDLE = POLICY.replace("signals: [", "idle: {after: 1m}\nsignals: [{name: door, prometheus: door, wake_above: 0}, ")
+
+
+def test_load_becomes_instances_and_goes_again() -> None:
+    async def story() -> None:
+        house = House()
+        house.dial.values["load"] = 450.0
+        async with house.running():
+            await asyncio.sleep(61)
+            assert house.count() == 5
+            house.dial.values["load"] = 50.0
+            await asyncio.sleep(300)
+            assert house.count() == 1
+
+    run(story())
+
+
+def test_growth_is_as_fast_as_the_rates_allow_although_a_cycle_takes_its_time() -> None:
+    """Changes count from the beat they were decided at: 50 ms late they would stand in the way of the next ones."""
+
+    async def story() -> None:
+        house = House(POLICY.replace("max: 10", "max: 40"), start_s=0.5)
+        house.dial.values["load"], house.dial.slow_s = 4000.0, 0.05
+        async with house.running():
+            counts = []
+            for _ in range(4):
+                await asyncio.sleep(14 if not counts else 15)
+                counts.append(house.count())
+            assert counts == [5, 10, 20, 40]
+
+    run(story())
+
+
+def test_a_source_that_goes_away_shrinks_nothing() -> None:
+    async def story() -> None:
+        house = House()
+        house.dial.values["load"] = 450.0
+        async with house.running():
+            await asyncio.sleep(120)
+            house.dial.values["load"] = Missing(MissingWhy.FAILED, "connection refused")
+            await asyncio.sleep(3600)
+            assert (house.count(), house.reason()) == (5, "no_opinion")
+
+    run(story())
+
+
+def test_an_instance_taken_away_by_others_comes_back_within_a_second_not_a_cycle() -> None:
+    async def story() -> None:
+        house = House()
+        house.dial.values["load"] = 450.0
+        async with house.running():
+            await asyncio.sleep(120.5)
+            house.fleet.remove(WEB, next(iter(house.web.units)))
+            await asyncio.sleep(1.0)
+            assert house.count() == 5
+
+    run(story())
+
+
+def test_a_policy_that_does_not_load_leaves_the_last_good_one_in_force() -> None:
+    async def story() -> None:
+        house = House()
+        house.dial.values["load"] = 450.0
+        async with house.running():
+            await asyncio.sleep(60)
+            house.texts.write(POLICY.replace("max: 10", "max: 0"))
+            await asyncio.sleep(60)
+            assert (house.board.revision, house.board.rejected_revision) == ("r1", "r2")
+            assert "replicas.max" in house.board.problems[0]
+            assert house.count() == 5
+            house.texts.write(POLICY.replace("max: 10", "max: 3"))
+            await asyncio.sleep(400)
+            assert (house.board.revision, house.board.rejected_revision) == ("r3", "")
+            assert house.count() == 3
+
+    run(story())
+
+
+def test_a_policy_taken_away_leaves_its_workload_as_it_is() -> None:
+    async def story() -> None:
+        house = House()
+        house.dial.values["load"] = 450.0
+        async with house.running():
+            await asyncio.sleep(60)
+            house.texts.write("")
+            house.dial.values["load"] = 0.0
+            await asyncio.sleep(3600)
+            assert house.count() == 5
+            assert WEB.key not in house.board.entries
+
+    run(story())
+
+
+def test_a_policy_taken_away_from_an_idle_workload_gives_it_its_minimum_back() -> None:
+    async def story() -> None:
+        house = House(IDLE.replace("min: 1", "min: 2").replace("after: 1m", "after: 1m, replicas: 1"), count=2)
+        house.dial.values.update(load=0.0, door=0.0)
+        async with house.running():
+            await asyncio.sleep(1200)
+            assert (house.count(), house.reason()) == (1, "idle")
+            house.texts.write("")
+            await asyncio.sleep(60)
+            assert house.count() == 2
+
+    run(story())
+
+
+def test_words_of_people_are_in_force_at_once_and_survive_the_process() -> None:
+    async def story() -> None:
+        house = House()
+        house.dial.values["load"] = 450.0
+        async with house.running():
+            await asyncio.sleep(60)
+            await house.desk.override("web", 2, for_s=600)
+            await asyncio.sleep(1)
+            assert (house.count(), house.reason()) == (2, "override")
+        again = House(fleet=house.fleet, store=house.store)
+        again.dial.values["load"] = 450.0
+        async with again.running():
+            await asyncio.sleep(100)
+            assert (again.count(), again.reason()) == (2, "override")
+            await asyncio.sleep(600)
+            assert again.count() == 5
+
+    run(story())
+
+
+def test_a_zero_of_the_owner_stays_until_somebody_resumes() -> None:
+    async def story() -> None:
+        house = House(count=0)
+        house.dial.values["load"] = 450.0
+        async with house.running():
+            await asyncio.sleep(600)
+            assert (house.count(), house.reason()) == (0, "held_zero_by_owner")
+            await house.desk.resume("web")
+            await asyncio.sleep(60)
+            assert house.reason() != "held_zero_by_owner"
+
+    run(story())
+
+
+def test_a_clean_stop_leaves_the_memory_for_the_next_process() -> None:
+    async def story() -> None:
+        house = House(POLICY.replace("0s", "5m"))
+        house.dial.values["load"] = 450.0
+        async with house.running():
+            await asyncio.sleep(300)
+            house.dial.values["load"] = 50.0
+            await asyncio.sleep(200)
+        again = House(POLICY.replace("0s", "5m"), fleet=house.fleet, store=house.store)
+        again.dial.values["load"] = 50.0
+        async with again.running():
+            await asyncio.sleep(40)
+            assert again.count() == 5
+            await asyncio.sleep(100)
+            assert again.count() == 1
+
+    run(story())
+
+
+def test_without_the_lease_nothing_is_decided() -> None:
+    async def story() -> None:
+        house = House()
+        house.dial.values["load"] = 450.0
+        async with house.running():
+            await asyncio.sleep(60)
+            house.lease.left = 0.0
+            house.dial.values["load"] = 900.0
+            await asyncio.sleep(120)
+            assert house.count() == 5
+            assert any("lease" in fault.sentence for fault in house.board.faults)
+            house.lease.left = 60.0
+            await asyncio.sleep(60)
+            assert house.count() == 9
+
+    run(story())
+
+
+def test_a_second_daemon_is_refused_and_told_who_has_the_lease() -> None:
+    async def story() -> None:
+        house = House()
+        house.lease.left = 0.0
+        with pytest.raises(LeaseError, match="another autoscaler holds the lease: them"):
+            await house.daemon.begin()
+
+    run(story())
+
+
+def test_policies_that_ask_for_it_are_decided_at_every_nth_beat_only() -> None:
+    async def story() -> None:
+        house = House("every: 60s" + POLICY)
+        house.dial.values["load"] = 100.0
+        async with house.running():
+            await asyncio.sleep(600.5)
+            assert house.dial.asked in (10, 11, 12)
+
+    run(story())
+
+
+def test_what_could_not_be_created_is_not_blamed_on_somebody_else() -> None:
+    """The engine refuses replicas 4 to 8: the count stays what it is, the refusal is told, nobody is accused."""
+
+    async def story() -> None:
+        house = House()
+        house.web.limit = 3
+        house.dial.values["load"] = 800.0
+        async with house.running():
+            await asyncio.sleep(600)
+            assert house.count() == 3
+            entry = house.board.entries[WEB.key]
+            assert entry.stuck is not None
+            assert "quota exceeded" in entry.stuck.detail
+            records = await house.store.history(WEB.key, until=house.clock.now(), limit=1000)
+            decided = [each.decision for each in records if each.kind is RecordKind.DECISION and each.decision]
+            reasons = {step.reason.value for each in decided for step in each.steps}
+            assert not reasons & {"foreign_count", "contested"}
+
+    run(story())
+
+
+def test_one_workload_of_an_idle_policy_sleeps_and_wakes_at_the_front_door() -> None:
+    async def story() -> None:
+        house = House(IDLE, count=2)
+        house.dial.values.update(load=0.0, door=0.0)
+        async with house.running():
+            await asyncio.sleep(900)
+            assert (house.count(), house.reason()) == (0, "idle")
+            house.dial.values["door"] = Missing(MissingWhy.FAILED, "connection refused")
+            await asyncio.sleep(900)
+            assert house.count() == 0
+            house.dial.values["door"] = 3.0
+            await asyncio.sleep(16)
+            assert house.count() == 1
+            lines = (await house.desk.history("web")).lines
+            assert "woken" in [line.reason for line in lines]
+
+    run(story())

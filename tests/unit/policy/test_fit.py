@@ -1,0 +1,54 @@
+"""What can only be told beside the daemon's settings."""
+
+from __future__ import annotations
+
+import pytest
+
+from autoscaler.model.policy import PolicySet
+from autoscaler.policy.fit import misfits
+from autoscaler.policy.load import load
+from tests.unit.policy.test_load import SMALLEST
+
+SERVER = SMALLEST.replace("per_replica: 8", "per_replica: 8\n    server: eu")
+ENGINE = SMALLEST.replace("service: web", "service: web, engine: west")
+STRICT = SMALLEST + "parity: strict\n"
+
+
+def fit(text: str, *, cycle_s: float = 15.0, strict_may_act: bool = False, names: tuple[str, ...] = ()) -> list[str]:
+    loaded: PolicySet = load([("web.yaml", "\n" + text)], "r")
+    return misfits(loaded.placed, cycle_s=cycle_s, servers=names, engines=names, strict_may_act=strict_may_act)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (SMALLEST + "every: 20s\n", "every: 20s is no multiple of the daemon's cycle, 15s\n  hint: 15s?"),
+        (SMALLEST + "every: 5s\n", "every: 5s is no multiple of the daemon's cycle, 15s\n  hint: 15s?"),
+        (SERVER, "signals[0].server: the daemon's settings know no server eu\n  hint: add it under servers:"),
+        (ENGINE, "target.compose.engine: the daemon's settings know no engine west\n  hint: add it under engines:"),
+        (STRICT, "parity: strict has no guards"),
+    ],
+)
+def test_what_does_not_fit_is_said_with_its_place(text: str, said: str) -> None:
+    (found,) = fit(text)
+    assert found.startswith("web.yaml:2:1: web: ")
+    assert said in found
+
+
+def test_what_fits_is_fine() -> None:
+    assert fit(SMALLEST) == []
+    assert fit(SMALLEST + "every: 30s\n") == []
+    assert fit(SMALLEST + "every: 300ms\n", cycle_s=0.1) == []
+    assert fit(SERVER, names=("eu",)) == []
+    assert fit(ENGINE, names=("west",)) == []
+    assert fit(STRICT, strict_may_act=True) == []
+    assert fit(STRICT + "mode: observe\n") == []
+
+
+def test_a_name_that_is_nearly_known_is_suggested() -> None:
+    assert "hint: did you mean eu1?" in fit(SERVER, names=("eu1", "us"))[0]
+    assert "hint: known there: asia, us" in fit(SERVER, names=("us", "asia"))[0]
+
+
+def test_everything_that_does_not_fit_comes_at_once() -> None:
+    assert len(fit(ENGINE + "every: 20s\nparity: strict\n")) == 3

@@ -1,0 +1,215 @@
+"""Rules across keys: each told with its place and a way out, and what is close to them but fine loads."""
+
+from __future__ import annotations
+
+import pytest
+
+from autoscaler.model.policy import Empty, Failing, Fallback, Legacy, NotANumber, Plausible, Policy, Resource, ZeroIf
+from autoscaler.policy.later import LATER
+from autoscaler.policy.load import load
+from tests.unit.policy.test_load import SMALLEST, one, problem, problems
+
+HEAD = "name: web\ntarget: {compose: {project: shop, service: web}}\nreplicas: {min: 2, max: 12}\n"
+QUERY = "prometheus: sum(jobs)"
+WAKES = f"signals: [{{name: w, {QUERY}, wake_above: 0}}]\n"
+
+
+def signal(words: str) -> str:
+    return f"{HEAD}signals:\n  - {{name: s, {words}}}\n"
+
+
+def window(words: str) -> str:
+    return f"{HEAD}schedule:\n  - {{name: office, {words}}}\n"
+
+
+def of(text: str, change: str) -> str:
+    return text.replace("{compose: {project: shop, service: web}}", change)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        # targets
+        (of(SMALLEST, "{}"), "2:9: target: expected exactly one of compose, kubernetes, process, got none"),
+        (of(SMALLEST, "{compose: {project: a, service: b}, process: {command: [x]}}"), "got compose and process"),
+        (of(SMALLEST, "{compose: {project: shop}}"), "target.compose: expected exactly one of service, selector"),
+        (of(SMALLEST, "{compose: {project: shop, service: web, selector: {a: b}}}"), "got service and selector"),
+        (of(SMALLEST, "{compose: {project: 'sh*', service: web}}"), 'expected a project\'s name, or "*"'),
+        (of(SMALLEST, "{compose: {project: shop, service: '*'}}"), "several services are found by selector"),
+        (of(SMALLEST, "{kubernetes: {namespace: '*', name: web}}"), "namespace: * is not available yet"),
+        (of(SMALLEST, "{kubernetes: {namespace: [a, b], name: web}}"), "namespace: expected text, got a list"),
+        (of(SMALLEST, "{kubernetes: {namespace: a, kind: Job, name: web}}"), "kind: expected text like Deployment"),
+        # one source, one goal
+        (signal("per_replica: 8"), "5:5: signals[0]: expected exactly one source of prometheus, scrape, resource"),
+        (signal(f"{QUERY}, resource: cpu, per_replica: 8"), "got prometheus and resource"),
+        (signal(QUERY), "expected exactly one goal of per_replica, value, utilization, steps, or only wake_above, got"),
+        (signal(f"{QUERY}, per_replica: 8, value: 3"), "got per_replica and value"),
+        (signal(f"{QUERY}, per_replica: 8, steps: [{{above: 1, replicas: 2}}]"), "got per_replica and steps"),
+        (signal("scrape: {metric: m, as: gauge}, per_replica: 1"), "signals[0].scrape: port is missing"),
+        # words that need a query
+        (signal("resource: cpu, utilization: 70%, wake_above: 1"), "wake_above: does not go with resource"),
+        (signal("resource: cpu, utilization: 70%, server: eu"), "server: does not go with resource: only a query"),
+        (signal("resource: cpu, utilization: 70%, reduce: max"), "reduce: does not go with resource"),
+        (signal("resource: cpu, utilization: 70%, max_age: 1m"), "max_age: does not go with resource"),
+        (signal("resource: cpu, utilization: 70%, coverage: 50%"), "coverage: does not go with resource"),
+        (signal("resource: cpu, value: 3"), "value: does not go with resource: more replicas do not lower the sum"),
+        (signal("scrape: {metric: m, as: gauge, port: 1}, per_replica: 1, empty: {zero_if: up}"), "zero_if: does"),
+        # ages that cannot be told
+        (signal("prometheus: 'sum(', per_replica: 1, max_age: 1m"), "max_age: the age of the data cannot be told"),
+        (signal("prometheus: 'sum(', per_replica: 1, coverage: 50%"), "coverage: which instances are in the data"),
+        (signal("prometheus: vector(1), per_replica: 1, max_age: 1m"), "the query reads no series"),
+        # steps, plausible, counts
+        (signal(f"{QUERY}, steps: [{{above: 5, replicas: 2}}, {{above: 5, replicas: 3}}]"), "steps[1].above: must be"),
+        (signal(f"{QUERY}, steps: [{{above: 5, replicas: 3}}, {{above: 6, replicas: 3}}]"), "steps[1].replicas: must"),
+        (signal(f"{QUERY}, steps: []"), "steps: expected at least one item"),
+        (signal(f"{QUERY}, per_replica: 1, plausible: {{}}"), "plausible: expected min, max or both, got none"),
+        (signal(f"{QUERY}, per_replica: 1, plausible: {{min: 5, max: 5}}"), "plausible.max: must be more than min (5)"),
+        (signal(f"{QUERY}, per_replica: 1, at_most: 1"), "at_most: must be within replicas (2 to 12), got 1"),
+        (signal(f"{QUERY}, per_replica: 1, at_most: 13"), "at_most: must be within replicas (2 to 12), got 13"),
+        (signal(f"{QUERY}, per_replica: 1, failed: {{at_least: 13}}"), "failed.at_least: must be within replicas"),
+        (signal(f"{QUERY}, per_replica: 1, failed: {{}}"), "failed: expected exactly one of last_good, at_least"),
+        (signal(f"{QUERY}, per_replica: 1, failed: {{last_good: 5m, at_least: 3}}"), "got last_good and at_least"),
+        # words or maps
+        (signal(f"{QUERY}, per_replica: 1, empty: none"), "empty: expected missing, 0 or ignore, got none"),
+        (signal(f"{QUERY}, per_replica: 1, empty: []"), "missing, 0 or ignore or a map of zero_if, got a list"),
+        (signal(f"{QUERY}, per_replica: 1, empty: {{zero: x}}"), "empty.zero: unknown key"),
+        (signal(f"{QUERY}, per_replica: 1, failed: holt"), "hint: did you mean hold?"),
+        (SMALLEST + "behavior: legasy\n", "hint: did you mean legacy?"),
+        (signal(f"{QUERY}, per_replica: 1, empty: {{zero_if: 'up{{a=\"{{namespace}}\"}}'}}"), "stands for nothing"),
+        # quantities
+        (signal(f"{QUERY}, per_replica: 500m"), "0.5 or 500ms? m as a thousandth is only for Kubernetes quantities"),
+        (signal(f"{QUERY}, per_replica: 1G"), "per_replica: expected a number, above 0, got 1G"),
+        (signal("resource: memory, per_replica: 5 MB"), "got 5 MB\n  hint: 500m is half a core, 256Mi are bytes"),
+        (signal("resource: cpu, per_replica: 0m"), "a number or a quantity such as 500m or 256Mi, above 0, got"),
+        (signal(f"{QUERY}, per_replica: 8, plausible: {{max: 300m}}"), "hint: 0.3 or 300ms?"),
+        # idle
+        (HEAD + WAKES, "signals[0].wake_above: does nothing without idle"),
+        (SMALLEST + "idle: {after: 10m}\n", "8:7: idle: needs a signal with wake_above"),
+        (HEAD + WAKES + "idle: {after: 10m, replicas: 2}\n", "idle.replicas: must be less than replicas.min (2)"),
+        (HEAD + WAKES + "idle: {replicas: 0}\n", "idle: after is missing"),
+        (HEAD.replace("replicas: {min: 2, max: 12}\n", "recycle: {when: {unhealthy_for: 1m}}\nidle: {after: 1m}\n"),
+         "idle: needs replicas"),
+        (HEAD + f"idle: {{after: 1m}}\nsignals: [{{name: w, {QUERY}, wake_above: 0, at_most: 3}}]\n",
+         "at_most: does nothing: this signal has no goal"),
+        (HEAD + f"idle: {{after: 1m}}\nsignals: [{{name: w, {QUERY}, wake_above: 0, failed: {{at_least: 3}}}}]\n",
+         "failed: does nothing: this signal has no goal"),
+        # schedule
+        (window("cron: 0 8 * * *, for: 1h"), "schedule[0]: expected min, max or both, got none"),
+        (window("cron: 0 8 * * *, for: 1h, min: 5, max: 4"), "schedule[0].max: must be at least min (5), got 4"),
+        (window("cron: 0 8 * * *, for: 1h, min: 1"), "schedule[0].min: must be within replicas (2 to 12), got 1"),
+        (window("cron: 0 8 * * *, for: 1h, max: 13"), "schedule[0].max: must be within replicas (2 to 12), got 13"),
+        (window("cron: 0 8 * *, for: 1h, min: 3"), "schedule[0].cron: expected five fields"),
+        (window("cron: 0 8 * * *, for: 25h, min: 3"), "schedule[0].for: its next start comes before its end"),
+        (window("cron: 0 8 * * *, for: 1h, min: 3, timezone: Asia/Soul"), "hint: did you mean Asia/Seoul?"),
+        (window("cron: 0 8 * * *, for: 1h, min: 3, timezone: seoul"), "hint: did you mean Asia/Seoul?"),
+        (window("cron: 0 8 * * *, for: 1h, min: 3, timezone: ../etc/passwd"), "there is no time zone ../etc/passwd"),
+        (window("cron: 0 8 * * *, for: 1h, min: 3, timezone: America"), "there is no time zone America"),
+        (window("cron: 0 8 * * *, for: 1h, min: 3, except: [2026-02-30]"), "except[0]: expected a date such as"),
+        (window("cron: 0 8 * * *, for: 1h, min: 3, except: [20261225]"), "except[0]: expected a date"),
+        (window("cron: 0 8 * * *, for: 1h, min: 3") + "  - {name: office, cron: 0 9 * * *, for: 1h, min: 3}\n",
+         "schedule[1].name: there is another window named office"),
+        (HEAD.replace("replicas: {min: 2, max: 12}\n", "recycle: {when: {unhealthy_for: 1m}}\n")
+         + "schedule: [{name: a, cron: 0 8 * * *, for: 1h, min: 3}]\n", "schedule: needs replicas"),
+        # the rest
+        (SMALLEST + "every: 0s\n", "every: expected a duration such as 30s, above 0"),
+        (SMALLEST + "behavior: {up: {rates: [{per: 15s}]}}\n", "rates[0]: expected exactly one of replicas, percent"),
+        (SMALLEST + "behavior: {reversals: {count: 6}}\n", "behavior.reversals: per is missing"),
+        (SMALLEST + "behavior: {reversals: 6 per 1h}\n", "behavior.reversals: expected a map, got 6 per 1h"),
+        (SMALLEST + "behavior: {reversals: {count: 2, per: 1h}}\nparity: strict\n", "reversals: does not go with"),
+        (SMALLEST + "recycle: {when: {}}\n", "recycle.when: expected at least one cause, got none"),
+        (SMALLEST + "labels: [a]\n", "labels: expected a map, got a list"),
+        (SMALLEST + "lifecycle: {before_stop: {http: drain}}\n", "http: expected text like :8000/drain, got drain"),
+        (HEAD.replace("replicas: {min: 2, max: 12}\n", ""), "this policy does nothing"),
+    ],
+)  # fmt: skip
+def test_what_does_not_go_together_is_said_with_a_way_out(text: str, said: str) -> None:
+    assert said in "\n".join(problems(text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        of(SMALLEST, "{compose: {project: '*', service: web}}"),
+        of(SMALLEST, "{compose: {project: '*', selector: {tier: web}}}"),
+        signal(f"{QUERY}, per_replica: 8, at_most: 2"),
+        signal(f"{QUERY}, per_replica: 8, max_age: 1m, coverage: 90%, reduce: max, server: eu"),
+        signal("resource: cpu, steps: [{above: 1, replicas: 2}, {above: 2, replicas: 4}]"),
+        signal("scrape: {metric: m, as: gauge, port: 1}, utilization: 50%"),
+        signal("prometheus: 'sum(', per_replica: 1"),
+        of(signal("scrape: {metric: m, as: gauge}, per_replica: 1"), "{process: {command: [x]}}"),
+        HEAD + WAKES + "idle: {after: 10m}\n",
+        of(HEAD, "{process: {command: [x]}}") + WAKES + "idle: {after: 10m}\n",
+        window("cron: 0 8 * * *, for: 24h, min: 3"),
+        window("cron: 0 0 * * fri-mon, for: 1d, max: 3, timezone: UTC, except: [2028-02-29]"),
+        HEAD,
+        SMALLEST + "behavior: {reversals: {count: 2, per: 1h}}\n",
+        SMALLEST + "parity: strict\nmode: observe\nevery: 30s\ncombine: all\n",
+    ],
+)
+def test_what_is_close_to_it_but_fine_loads(text: str) -> None:
+    assert one(text).name == "web"
+
+
+def test_words_and_maps_stand_for_what_they_say() -> None:
+    words = one(signal(f"{QUERY}, per_replica: 8, empty: 0, nan: ignore, failed: hold")).signals[0]
+    assert (words.empty, words.nan, words.failed) == (Empty.ZERO, NotANumber.IGNORE, Failing.HOLD)
+    quoted = one(signal(f"{QUERY}, per_replica: 8, empty: '0', plausible: {{min: 5ms}}")).signals[0]
+    assert (quoted.empty, quoted.plausible) == (Empty.ZERO, Plausible(min=0.005))
+    maps = one(signal(f"{QUERY}, per_replica: 8, empty: {{zero_if: up}}, failed: {{last_good: 5m}}")).signals[0]
+    assert (maps.empty, maps.failed) == (ZeroIf(zero_if="up"), Fallback(last_good=300.0))
+    assert one(SMALLEST + "behavior: legacy\n").behavior is Legacy.LEGACY
+
+
+def test_quantities_stand_beside_a_resource_in_any_order() -> None:
+    for written, meant in (("500m", 0.5), ("0.5", 0.5), ("256Mi", 268435456.0), ("1G", 1e9), ("'2'", 2.0)):
+        for words in (f"resource: memory, per_replica: {written}", f"per_replica: {written}, resource: memory"):
+            found = one(signal(words)).signals[0]
+            assert (found.resource, found.per_replica) == (Resource.MEMORY, meant)
+
+
+def test_rules_of_several_parts_are_all_told_at_once() -> None:
+    text = HEAD.replace("max: 12", "max: 1") + (
+        f"signals: [{{name: s, {QUERY}}}]\nschedule: [{{name: a, cron: 0 25 * * *, for: 1h, min: 3}}]\n"
+    )
+    found = problems(text)
+    assert [each.split(": ")[1] for each in found] == [
+        "replicas.max",
+        "signals[0]",
+        "schedule[0].cron",
+        "schedule[0].min",
+    ]
+
+
+PLACES: dict[str, str] = {
+    "Policy": "{key}: {{}}\n",
+    "TargetSpec": "target: {{{key}: {{}}}}\n",
+    "KubernetesTarget": "target: {{kubernetes: {{namespace: a, name: b, {key}: x}}}}\n",
+    "Signal": "signals: [{{name: s, prometheus: up, per_replica: 1, {key}: x}}]\n",
+    "Recycle": "recycle: {{when: {{unhealthy_for: 1m}}, {key}: x}}\n",
+    "When": "recycle: {{when: {{unhealthy_for: 1m, {key}: x}}}}\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "key"), [(kind, key) for kind, keys in LATER.items() for key in sorted(keys)], ids=lambda each: str(each)
+)
+def test_a_key_that_does_not_work_yet_is_refused_by_name(kind: type, key: str) -> None:
+    own = PLACES[kind.__name__].format(key=key)
+    head = "name: web\nreplicas: {max: 3}\n"
+    target = "" if own.startswith("target") else "target: {compose: {project: a, service: b}}\n"
+    assert f"{key}: not available yet" in problem(head + target + own)
+
+
+def test_a_later_kind_is_refused_by_name() -> None:
+    assert "kind: not available yet" in problem("kind: cleanup\nproject: shop\n")
+    assert "kind: expected policy or defaults, got polisy" in problem("kind: polisy\n")
+
+
+def test_two_policies_on_one_explicit_target_are_refused_and_selectors_are_not() -> None:
+    second = SMALLEST.replace("name: web", "name: api", 1)
+    assert "target: policy web at 0.yaml:1 steers compose/shop/web already" in problems(SMALLEST, second)[0]
+    by_label = of(second, "{compose: {project: shop, selector: {a: b}}}")
+    elsewhere = of(second, "{compose: {project: shop, service: web, engine: west}}")
+    assert isinstance(one(by_label), Policy)
+    for other in (by_label, elsewhere):
+        assert len(load([("a", SMALLEST), ("b", other)], "r").placed) == 2
