@@ -136,12 +136,17 @@ def test_a_container_removed_under_our_hands_is_made_again(steered: Steered) -> 
     "call", ["POST /containers/create", "POST /networks/[^/]+/connect", "GET /containers/.*/archive"]
 )
 def test_the_container_others_are_made_like_is_removed_in_the_middle(steered: Steered, front: Front, call: str) -> None:
-    ((name, before),) = steered.service.ids().items()
-    front.before(call, lambda: steered.service.remove(name))
     steered.wants(2)
     steered.daemon.start()
+    steered.reached(2)
+    name = steered.service.names(2)[1]  # the newest is the one that is copied
+    before = steered.service.ids()[name]
+    front.before(call, lambda: steered.service.remove(name))
+    steered.wants(3)
     until(lambda: before not in steered.service.ids().values(), what=f"{name} is removed", within=60)
-    until(lambda: steered.service.well(2), what="two healthy containers", within=60)
+    until(lambda: steered.service.well(3), what="three healthy containers", within=60)
+    said = f"the new container was taken away again: {before[:12]} is gone"
+    assert len(steered.lines(said)) == 1, "one that may lack the other's secrets is not kept"
 
 
 def test_a_stranger_has_the_next_name_and_the_new_container_gets_the_one_after(steered: Steered) -> None:
