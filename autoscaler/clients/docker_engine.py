@@ -83,12 +83,14 @@ class DockerEngine:
         await self._call(call)
 
     async def copy(self, source: str, target: str, path: str) -> bool:
-        """Copy what a container has at `path` into another one; False where it has nothing there."""
+        """Copy what a container has at `path` into another one; False where it has nothing there. Raises Gone."""
 
         def call(api: docker.APIClient) -> bool:
             try:
                 chunks, _ = api.get_archive(source, path)
-            except docker.errors.NotFound:
+            except docker.errors.NotFound as error:
+                if "No such container" in str(error.explanation):
+                    raise Gone(f"{source[:12]} is gone, and with it what was to be copied from it") from None
                 return False
             content = b"".join(chunks)
             if len(content) > ARCHIVE_BYTES:

@@ -95,14 +95,19 @@ class DaemonProcess:
         assert done.returncode == 0, f"{words}: {done.stdout}{done.stderr}"
         return done.stdout
 
+    def status(self) -> dict[str, Any]:
+        """What `status` says, as JSON, asked at the socket: much quicker than the command."""
+        status, answer = control.ask(self.folder / "data" / "autoscaler.sock", "GET", "/v1/status")
+        assert status == 200, answer
+        return dict(json.loads(answer))
+
     def workload(self) -> dict[str, Any]:
-        """The first workload of `status`, as JSON."""
-        return dict(json.loads(self.cli("status", "--format", "json"))["workloads"][0])
+        """The first workload of `status`."""
+        return dict(self.status()["workloads"][0])
 
     def text(self) -> str:
         """The log so far."""
         return self.log.read_text() if self.log.exists() else ""
 
     def _answers(self) -> bool:
-        status, answer = control.ask(self.folder / "data" / "autoscaler.sock", "GET", "/v1/status")
-        return status == 200 and bool(json.loads(answer)["workloads"])
+        return bool(self.status()["workloads"])

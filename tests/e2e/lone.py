@@ -6,6 +6,7 @@ container that is not healthy yet from becoming so.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -50,10 +51,18 @@ class Service:
         """How many of its containers the engine calls healthy."""
         return len(self.ids("--filter", "health=healthy"))
 
-    def settled(self, count: int) -> bool:
-        """True when exactly `count` containers exist, all healthy, numbered 1…count under their final names."""
+    def well(self, count: int) -> bool:
+        """True when exactly `count` containers exist, all healthy, each under a name that compose would give.
+
+        Their numbers may have gaps: that of a container still being removed is not given again.
+        """
         there = self.ids()
-        return sorted(there) == self.names(count) and self.healthy() == count and self.ids() == there
+        named = [re.fullmatch(rf"{self.project.name}[-_]app[-_]\d+", name) for name in there]
+        return len(there) == count and all(named) and self.healthy() == count and self.ids() == there
+
+    def settled(self, count: int) -> bool:
+        """As `well`, numbered 1…count."""
+        return self.well(count) and sorted(self.ids()) == self.names(count)
 
     def names(self, count: int) -> list[str]:
         """The names compose gives the first `count`."""
@@ -65,8 +74,8 @@ class Service:
 
     def remove(self, *names: str) -> None:
         """Somebody takes containers away."""
-        for name in names:
-            self.engine.docker("rm", "--force", "--volumes", name, check=False)
+        if names:
+            self.engine.docker("rm", "--force", "--volumes", *names, check=False)
 
     def replaced(self, before: str, count: int = 1) -> Callable[[], bool]:
         """Whether `count` healthy containers exist under their final names, and the one with id `before` is gone."""
@@ -83,8 +92,9 @@ class Lone(Service):
     def begin(self, count: int = 1) -> None:
         """`count` healthy containers under their final names, whatever was there before."""
         self.broken(False)
-        strange = [name for name in self.ids() if name not in self.names(count)]
-        if strange or self.healthy() != count:
+        well = self.ids("--filter", "health=healthy")
+        self.remove(*(name for name in self.ids() if name not in self.names(count) or name not in well))
+        if len(self.ids()) != count:
             self.remove(*self.ids())
             self.project.up("--scale", f"app={count}")
         until(lambda: self.settled(count), what=f"{count} healthy containers", within=60)

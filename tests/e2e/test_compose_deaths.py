@@ -9,11 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.daemon import DaemonProcess
-from tests.e2e.lone import SERVICES, Lone
-from tests.parts.compose import Compose, Project, fresh_name
-from tests.parts.engine import Engine
-from tests.parts.images import LabImages
-from tests.parts.require import require
+from tests.e2e.lone import Lone
 from tests.support.front import Front
 from tests.support.wait import never, until
 
@@ -27,34 +23,6 @@ behavior: {{down: {{stabilization: 0s}}}}
 lifecycle: {{ready_within: {ready_within}}}
 recycle: {{when: {{unhealthy_for: 1s}}}}
 """
-
-
-@pytest.fixture(scope="module")
-def project(docker_engine: Engine, lab_images: LabImages, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lone]:
-    """One project for all stories here: each begins from healthy containers."""
-    require("compose-v2")
-    folder = tmp_path_factory.mktemp("lone")
-    signs = folder / "signs"
-    signs.mkdir()
-    file = folder / "docker-compose.yml"
-    file.write_text(SERVICES.format(signs=signs, more=""))
-    made = Project(Compose("v2", docker_engine), file, fresh_name("lone"), env=lab_images.env)
-    yield Lone(made, signs)
-    made.down()
-
-
-@pytest.fixture
-def service(project: Lone) -> Lone:
-    project.begin(1)
-    return project
-
-
-@pytest.fixture
-def front(service: Lone, tmp_path: Path) -> Iterator[Front]:
-    front = Front(tmp_path / "engine.sock", service.engine.host)
-    front.start()
-    yield front
-    front.stop()
 
 
 @pytest.fixture
@@ -160,3 +128,18 @@ def test_killed_while_it_takes_a_failed_new_container_away_again_the_old_one_sta
     until(lambda: service.ids() == there, what="only the old container", within=30)
     never(lambda: service.ids() != there, what="another try before its time", for_s=2)
     assert "not ready within 3 s" in daemon.cli("history", "app")
+
+
+def test_traces_are_looked_for_again_when_the_engine_was_away_at_the_start(
+    service: Lone, daemon: DaemonProcess, front: Front
+) -> None:
+    ((name, before),) = service.ids().items()
+    daemon.start(kill_at="replace:wait")
+    service.make_sick(name)
+    daemon.died()
+    shutil.rmtree(daemon.folder / "data")
+    front.stop()
+    daemon.start()
+    until(lambda: "no such socket" in daemon.workload()["trouble"], what="the engine's absence is told")
+    front.start()
+    replaced_in_the_end(service, before)

@@ -44,6 +44,7 @@ class Stages:
 
     def __init__(self, engine: DockerEngine) -> None:
         self._engine = engine
+        self._plain: set[str] = set()  # containers that have no secrets to copy
 
     async def advance(self, operation: Operation, now: float) -> Advanced:
         """Do the operation's stage.
@@ -74,7 +75,9 @@ class Stages:
             case "connect":
                 return await self._connect(operation)
             case "copy":
-                await self._engine.copy(operation.facts["source"], operation.facts["new"], SECRETS)
+                source = operation.facts["source"]
+                if source not in self._plain and not await self._engine.copy(source, operation.facts["new"], SECRETS):
+                    self._plain.add(source)
                 return _to(operation, START)
             case "start":
                 await self._engine.start(operation.facts["new"])

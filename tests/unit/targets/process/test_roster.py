@@ -137,6 +137,15 @@ def test_a_folder_that_cannot_be_written_is_a_refusal(tmp_path: Path) -> None:
         add(Roster(tmp_path / "file", Processes()))
 
 
+def test_a_file_that_cannot_be_removed_is_a_refusal(roster: Roster, folder: Path) -> None:
+    worker = add(roster)
+    (folder / "w1.json").unlink()
+    (folder / "w1.json").mkdir()
+    with pytest.raises(Refused, match="cannot be removed"):
+        roster.drop(worker)
+    assert roster.get("w1") is None
+
+
 def test_the_fingerprint_follows_command_and_environment() -> None:
     same = fingerprint(Spec(command=("a",), env={"X": "1", "Y": "2"}))
     assert same == fingerprint(Spec(command=("a",), env={"Y": "2", "X": "1"}))
