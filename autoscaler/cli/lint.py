@@ -20,8 +20,9 @@ from autoscaler.store.policy_files import read
 @output
 @config
 def command(paths: tuple[Path, ...], form: str, config: Path | None) -> None:
-    """Say what smells in the policies at PATHS, or in those of the settings. Ends with 1 where anything does.
+    """Say what is allowed and yet likely to end badly.
 
+    PATHS are files and folders; without any, those of the settings. Ends with exit status 1 where anything is found.
     A comment silences a finding: # lint: ignore CODE because REASON
     """
     known = settings.load(config, os.environ)
