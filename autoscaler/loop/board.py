@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from autoscaler.model.decision import Decision, Reason
+from autoscaler.model.decision import Decision, Reason, Stage
 from autoscaler.model.observation import Workload
 from autoscaler.model.operation import Operation, Outcome, OutcomeKind
 from autoscaler.model.policy import PolicySet
@@ -124,7 +124,8 @@ class Board:
             return True
         self._count(entry, decision)
         entry.state, entry.operations = state, tuple(operations)
-        if not (decision.changes or decision.replace or operations or decision.reason in _OF_WAKES):
+        sick = any(step.stage is Stage.RECYCLE for step in decision.steps)  # to be replaced, now or after a pause
+        if not (decision.changes or sick or operations or decision.reason in _OF_WAKES):
             entry.ended = None  # what could not be had is not wanted any more
         before = entry.decision
         if before is not None and decision.reason is Reason.AWAITING_CYCLE and not decision.replace:

@@ -57,7 +57,21 @@ def test_killed_before_a_stage_of_a_replacement_the_next_daemon_finishes_it(
     replaced_in_the_end(service, before)
 
 
-@pytest.mark.parametrize("stage", ["start", "wait", "stop", "rename"])
+def test_without_the_memory_of_the_dead_one_a_container_it_never_started_is_taken_away(
+    service: Lone, daemon: DaemonProcess
+) -> None:
+    ((name, before),) = service.ids().items()
+    daemon.start(kill_at="replace:start")
+    service.make_sick(name)
+    daemon.died()
+    assert list(service.ids()) != [name]
+    shutil.rmtree(daemon.folder / "data")
+    daemon.start()
+    # Whether the sick one was ever well may be forgotten with the rest; then it is not replaced.
+    until(lambda: service.ids() == {name: before} or service.settled(1), what="no trace", within=60)
+
+
+@pytest.mark.parametrize("stage", ["wait", "stop", "rename"])
 def test_without_the_memory_of_the_dead_one_the_names_tell_the_next_daemon(
     service: Lone, daemon: DaemonProcess, stage: str
 ) -> None:
