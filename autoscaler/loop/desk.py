@@ -95,11 +95,11 @@ class Desk:
         return await self._past.explain(self._key(name), at)
 
     async def history(self, name: str | None, *, until: float | None = None, limit: int = 50) -> History:
-        """The newest `limit` lines not after `until` (now), of one workload or of all."""
+        """The newest `limit` lines, not after `until` where it is given, of one workload or of all."""
         if not 1 <= limit <= HISTORY_LIMIT:
             raise UsageError(f"limit must be between 1 and {HISTORY_LIMIT}, got {limit}")
         key = None if name is None else self._key(name)
-        until = self._clock.now() if until is None else until
+        until = math.inf if until is None else until  # lines of before a clock was set back are newer than now
         return views.history(await self._keeper.store.history(key, until=until, limit=limit))
 
     # words
