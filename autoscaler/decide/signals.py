@@ -78,7 +78,8 @@ def decide(turn: Turn, votes: Sequence[Vote], limits: Limits) -> None:
 
 def _wish(turn: Turn, votes: Sequence[Vote]) -> int:
     """The signals' wishes as one; while surplus instances of a rollout exist, not more than without them."""
-    together = combine.agreed if turn.policy.combine is Combine.ALL else combine.largest
+    everyone = turn.policy.combine is Combine.ALL and len(votes) > 1
+    together = combine.agreed if everyone else combine.largest
     combined = together(votes, turn.current)
     if len(votes) > 1 or combined.reason is Reason.NO_OPINION:
         turn.steps.append(combined)

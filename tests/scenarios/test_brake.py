@@ -63,8 +63,8 @@ def test_a_fleet_of_a_thousand_loses_at_most_three_tenths_in_ten_minutes() -> No
 def test_the_same_workload_counts_once() -> None:
     slow = Behavior(down=Direction(stabilization=0.0, rates=(Rate(replicas=1, per=15.0),)))
     small = town(10, policy(ZERO, behavior=slow), count=9)
-    for step in range(8, 0, -1):
-        some(small, 5, low=str(step * 100), rest="900")
+    for count in range(8, 0, -1):
+        some(small, 5, low=str(count * 100), rest="900")
     assert small.counts[:5] == [1] * 5
 
 
@@ -206,7 +206,8 @@ def test_an_order_that_waits_for_an_earlier_one_takes_nobodys_place() -> None:
     looks = [story.look(reading("100")) for story in fleet.stories]
     busy = [type(look)(state=look.state, readings=look.readings, busy=True) for look in looks]
     stepped = step([story.plan for story in fleet.stories], busy, fleet.memories, fleet.now, fleet=fleet.fleet)
-    assert stepped.fleet.shrunk == {} and stepped.fleet.wanting == 0
+    assert stepped.fleet.shrunk == {}
+    assert stepped.fleet.wanting == 0
     assert {decision.reason for decision in stepped.decisions} == {Reason.BUSY}
 
 

@@ -310,4 +310,5 @@ def test_the_same_step_gives_the_same_answer() -> None:
     look = told.look(reading("900"))
     one = step([told.plan], [look], told.memories, told.now)
     two = step([told.plan], [look], told.memories, told.now)
-    assert one.decisions == two.decisions and one.memories == two.memories
+    assert one.decisions == two.decisions
+    assert one.memories == two.memories

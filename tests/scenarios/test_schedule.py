@@ -29,9 +29,7 @@ def is_open(opening: Window, at: str) -> bool:
 # the calendar
 
 
-@pytest.mark.parametrize(
-    ("number", "day"), list(enumerate(["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]))
-)
+@pytest.mark.parametrize(("number", "day"), list(enumerate(["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"])))
 def test_weekday_numbers_are_crons(number: int, day: str) -> None:
     """The scheduler's own numbers begin with Monday; cron's begin with Sunday, which is 7 as well."""
     found = starts(f"0 8 * * {number}", "Europe/Paris", "2026-06-01T00:00", "2026-06-15T00:00")
