@@ -23,7 +23,7 @@ def doubt(turn: Turn) -> None:
     if not turn.missing:
         return
     stands = turn.memory.stands
-    ours = min(stands, turn.high) if stands is not None and turn.current > 0 else 0
+    ours = min(stands, turn.high) if stands is not None else 0
     _floor(turn, max(turn.current, ours), Reason.DOUBT, missing=", ".join(turn.missing))
 
 

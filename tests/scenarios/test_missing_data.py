@@ -225,6 +225,9 @@ def test_doubt_brings_back_what_somebody_cut_only_while_it_was_right() -> None:
     told.run("600x5")
     told.somebody_sets(0)
     assert told.run("downx50") == "0x50", "a zero is respected"
+    told.somebody_sets(1)
+    assert told.run("downx50") == "1x50", "and ends what stood before it"
+    told.says(resumed=told.now)
 
 
 def test_a_reading_that_comes_and_goes_never_lowers_the_count() -> None:
