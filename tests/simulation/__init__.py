@@ -1,1 +1,1 @@
-"""The simulated world: whole daemons on virtual time against surroundings that fail by seed, rules checked throughout."""
+"""The simulated world: whole daemons on virtual time, surroundings that fail by seed, rules checked throughout."""
