@@ -24,8 +24,8 @@ class Limits:
 
     def __init__(self, turn: Turn, replicas: Replicas, votes: Sequence[Vote]) -> None:
         opened = open_windows(turn.policy.schedule, turn.now) if turn.policy.schedule else ()
-        self.floor = _highest(opened)
-        self.ceiling = _lowest(opened)
+        self.floor = _highest(opened) if opened else None
+        self.ceiling = _lowest(opened) if opened else None
         self.least = _at_least(turn, votes) if turn.missing else None
         low, high = replicas.min, replicas.max
         if self.floor is not None:

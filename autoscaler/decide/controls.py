@@ -90,6 +90,6 @@ def off_by_owner(turn: Turn) -> bool:
         turn.note(Reason.RESUMED, Stage.CONTROL)
         return False
     turn.hold(Reason.HELD_ZERO_BY_OWNER, Stage.STATE)
-    if turn.memory.idle is not None or turn.memory.quiet is not None:
-        turn.remember(idle=None, quiet=None)
+    if turn.memory.idle is not None or turn.memory.quiet is not None or turn.memory.stands is not None:
+        turn.remember(idle=None, quiet=None, stands=None)
     return True

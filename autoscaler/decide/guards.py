@@ -23,7 +23,7 @@ def doubt(turn: Turn) -> None:
     if not turn.missing:
         return
     stands = turn.memory.stands
-    ours = min(stands, turn.high) if stands is not None and turn.current > 0 else 0
+    ours = min(stands, turn.high) if stands is not None else 0
     _floor(turn, max(turn.current, ours), Reason.DOUBT, missing=", ".join(turn.missing))
 
 
@@ -106,10 +106,11 @@ ALWAYS = (claimed_twice, contested)  # under `parity: strict` as well
 
 def guarded(turn: Turn) -> None:
     """Let every guard look at the count; the ceiling is the owner's and comes last."""
-    if not turn.plan.strict:
+    if not turn.plan.strict and (turn.count < turn.current or turn.missing):  # only doubt asks for more than there is
         for guard in GUARDS:
             guard(turn)
-    for guard in ALWAYS:
-        guard(turn)
+    if turn.count != turn.current:
+        for guard in ALWAYS:
+            guard(turn)
     if turn.count > turn.high:
         turn.move(turn.high, Reason.CAPPED_AT_MAXIMUM, Stage.BOUND)

@@ -56,7 +56,7 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
 
     `idle` is since when it is idle by our order, `quiet` since when nothing asks for more than the minimum and
     `quiet_at` when that was seen last, `unread` since when each unread wake signal could not be read, `zero` since when
-    nothing runs by anybody's hand since our last order. `turns` are the times at which our changes went the other way,
+    nothing runs by anybody's hand after our last order. `turns` are the times at which our changes went the other way,
     as many as a budget needs, `heading` the sign of the last; `conflicts` the times at which others changed the count,
     `contest` since when that is a contest, `pushes` how often we changed it since. `covered` are signals whose data was
     once seen to name instances.

@@ -15,7 +15,7 @@ from autoscaler.model.target import WorkloadRef
 class Goal(msgspec.Struct, frozen=True):
     """What a signal aims at: `kind` is the policy's key; `milli` the target in thousandths (utilization: percent).
 
-    A signal that only wakes has the kind `wake_above`.
+    A signal that only wakes has the kind `wake_above`. `keeps` says that its last good load may be asked for later.
     """
 
     signal: str
@@ -23,18 +23,21 @@ class Goal(msgspec.Struct, frozen=True):
     target: float
     milli: int
     asked: asked.Signal
+    keeps: bool = False
 
 
 class Plan(msgspec.Struct, frozen=True):
     """One workload to decide, with everything about its policy that does not change from cycle to cycle.
 
-    `every_s` is the time between its decisions where the policy says so; `strict` leaves our guards out.
+    `signals` are the names of all its signals; `every_s` is the time between its decisions where the policy says so;
+    `strict` leaves our guards out.
     """
 
     workload: Workload
     goals: tuple[Goal, ...]
     behavior: Behavior | Legacy
     fingerprint: str
+    signals: tuple[str, ...] = ()
     every_s: float | None = None
     strict: bool = False
     claimed_by: tuple[str, ...] = ()  # other policies that would steer it as well
@@ -54,15 +57,16 @@ class Plan(msgspec.Struct, frozen=True):
 
 
 def _goal(signal: asked.Signal) -> Goal:
+    keeps = isinstance(signal.failed, asked.Fallback) and signal.failed.last_good is not None
     if signal.per_replica is not None:
-        return Goal(signal.name, "per_replica", signal.per_replica, max(1, to_milli(signal.per_replica)), signal)
+        return Goal(signal.name, "per_replica", signal.per_replica, max(1, to_milli(signal.per_replica)), signal, keeps)
     if signal.value is not None:
-        return Goal(signal.name, "value", signal.value, max(1, to_milli(signal.value)), signal)
+        return Goal(signal.name, "value", signal.value, max(1, to_milli(signal.value)), signal, keeps)
     if signal.utilization is not None:
         percent = round(signal.utilization * 100)
-        return Goal(signal.name, "utilization", float(percent), max(1, percent), signal)
+        return Goal(signal.name, "utilization", float(percent), max(1, percent), signal, keeps)
     if signal.steps is not None:
-        return Goal(signal.name, "steps", 0.0, 0, signal)
+        return Goal(signal.name, "steps", 0.0, 0, signal, keeps)
     return Goal(signal.name, "wake_above", signal.wake_above or 0.0, 0, signal)
 
 
@@ -90,6 +94,7 @@ def prepare(ref: WorkloadRef, policy: asked.Policy) -> Plan:
         tuple(map(_goal, policy.signals)),
         _behavior(policy.behavior),
         fingerprint(policy),
+        signals=tuple(signal.name for signal in policy.signals),
         every_s=policy.every,
         strict=policy.parity is asked.Parity.STRICT,
     )

@@ -25,10 +25,7 @@ def cast(turn: Turn, state: TargetState) -> list[Vote]:
 
 def remember(turn: Turn, votes: Sequence[Vote]) -> None:
     """Keep what later votes fall back on."""
-    goals = [goal for goal in turn.plan.goals if goal.kind != "wake_above"]
-    pairs = zip(turn.plan.goals, turn.seen.readings, strict=True)
-    readings = [reading for goal, reading in pairs if goal.kind != "wake_above"]
-    turn.memory = kept(turn.memory, goals, votes, readings, turn.now)
+    turn.memory = kept(turn.memory, turn.plan.goals, votes, turn.seen.readings, turn.now)
 
 
 def renewed(turn: Turn) -> None:
@@ -78,13 +75,14 @@ def decide(turn: Turn, votes: Sequence[Vote], limits: Limits) -> None:
 
 def _wish(turn: Turn, votes: Sequence[Vote]) -> int:
     """The signals' wishes as one; while surplus instances of a rollout exist, not more than without them."""
-    together = combine.agreed if turn.policy.combine is Combine.ALL else combine.largest
+    everyone = turn.policy.combine is Combine.ALL and len(votes) > 1
+    together = combine.agreed if everyone else combine.largest
     combined = together(votes, turn.current)
     if len(votes) > 1 or combined.reason is Reason.NO_OPINION:
         turn.steps.append(combined)
-    winner = next((each.step for each in votes if each.count == combined.after), combined)
-    turn.count = combined.after
-    turn.reason = winner.reason if combined.reason is Reason.LARGEST_WISH else combined.reason
+    turn.count, turn.reason = combined.after, combined.reason
+    if combined.reason is Reason.LARGEST_WISH:
+        turn.reason = next(each.step.reason for each in votes if each.count == combined.after)
     state = turn.state
     if state.rollout and state.existing > turn.current and combined.after > turn.current and not turn.plan.strict:
         settled = msgspec.structs.replace(state, existing=turn.current, ready=turn.current)

@@ -92,8 +92,10 @@ def _by_policy(turn: Turn, brake: Brake, *, wake: bool) -> None:
         return
     signals.renewed(turn)
     votes = [] if wake else signals.cast(turn, turn.state)
-    turn.steps.extend(each.step for each in votes)
-    turn.missing = tuple(str(each.step.facts["signal"]) for each in votes if each.missing)
+    for each in votes:
+        turn.steps.append(each.step)
+        if each.missing:
+            turn.missing = (*turn.missing, str(each.step.facts["signal"]))
     limits = bounds.Limits(turn, replicas, votes)
     if wake:
         _between(turn, limits, replicas)
@@ -165,7 +167,7 @@ def _decision(
         steps=steps,
         act=act,
         replace=replace,
-        readings=tuple(zip((g.signal for g in plan.goals), look.readings, strict=False)),
+        readings=tuple(zip(plan.signals, look.readings, strict=False)),
     )
 
 

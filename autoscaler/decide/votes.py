@@ -96,11 +96,11 @@ def _counted(goal: Goal, reading: Series, ballot: Ballot, *, waived: bool) -> Vo
     at_most = goal.asked.at_most
     if at_most is not None and asked > at_most:
         facts["asked"] = asked
-        return Vote(
-            at_most, Step(Stage.SIGNAL, current, at_most, Reason.AT_MOST, facts), measured=_measured(goal, reading)
-        )
-    step = Step(Stage.SIGNAL, current, asked, _reason(goal, asked, load, ballot), facts)
-    return Vote(asked, step, measured=_measured(goal, reading))
+        asked, reason = at_most, Reason.AT_MOST
+    else:
+        reason = _reason(goal, asked, load, ballot)
+    measured = _measured(goal, reading) if goal.keeps else None
+    return Vote(asked, Step(Stage.SIGNAL, current, asked, reason, facts), measured=measured)
 
 
 # data that is not there
@@ -194,7 +194,7 @@ def _ask(goal: Goal, points: Sequence[Point], ballot: Ballot) -> tuple[int, floa
 
     A mean is multiplied by the ready count, or by all instances it was made from: a sick one may be among them.
     """
-    thousandths = sum([milli(point.value) for point in points])
+    thousandths = milli(points[0].value) if len(points) == 1 else sum([milli(point.value) for point in points])
     state, behavior = ballot.state, ballot.behavior
     if goal.kind == "steps":
         return _rung(goal.asked.steps or (), thousandths / 1000), thousandths / 1000
@@ -217,18 +217,21 @@ def _rung(rungs: Sequence[LoadStep], load: float) -> int:
 def kept(
     memory: Memory, goals: Sequence[Goal], votes: Sequence[Vote], readings: Sequence[Reading], now: float
 ) -> Memory:
-    """The memory with what later votes fall back on: last good loads, and which signals name instances."""
-    good = {
-        goal.signal: Good(each.measured, now)
-        for goal, each in zip(goals, votes, strict=True)
-        if each.measured is not None and not each.missing and isinstance(goal.asked.failed, Fallback)
-        and goal.asked.failed.last_good is not None
-    }  # fmt: skip
-    named = tuple(
-        goal.signal
-        for goal, reading in zip(goals, readings, strict=True)
-        if isinstance(reading, Series) and reading.found and goal.signal not in memory.covered
-    )
+    """The memory with what later votes fall back on: last good loads, and which signals name instances.
+
+    `votes` are those of the goals that vote, in the same order.
+    """
+    good: dict[str, Good] = {}
+    named: tuple[str, ...] = ()
+    cast = iter(votes)
+    for goal, reading in zip(goals, readings, strict=True):
+        if goal.kind == "wake_above":
+            continue
+        each = next(cast)
+        if goal.keeps and each.measured is not None and not each.missing:
+            good[goal.signal] = Good(each.measured, now)
+        if isinstance(reading, Series) and reading.found and goal.signal not in memory.covered:
+            named = (*named, goal.signal)
     if not good and not named:
         return memory
     return msgspec.structs.replace(memory, good={**memory.good, **good}, covered=memory.covered + named)

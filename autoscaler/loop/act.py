@@ -62,12 +62,14 @@ class Underway:
 class Actor:
     """Carries out operations side by side. Only the lease holder's calls leave the house.
 
+    `term` counts how often the lease was lost: what was decided in an earlier one is not carried out any more.
     `ended` is told each outcome, of parts too; `accepted` when a SCALE was taken on by the platform; `before_call`
     each operation whose next call is about to leave (the fault point of tests that kill the daemon there).
     """
 
     def __init__(self, targets: Targets, store: Keeper, lease: Lease, clock: Clock) -> None:
         self.underway = Underway()
+        self.term = 0
         self.ended: Callable[[Outcome], None] = lambda outcome: None
         self.accepted: Callable[[Operation, int], None] = lambda operation, count: None
         self.before_call: Callable[[Operation], None] = lambda operation: None
@@ -75,11 +77,17 @@ class Actor:
         self._store = store
         self._lease = lease
         self._clock = clock
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[asyncio.Task[None], None] = {}  # in the order in which they began
         self._gates: dict[str, asyncio.Semaphore] = {}
 
-    async def begin(self, operations: Sequence[Operation]) -> None:
-        """Start these, the most urgent first; returns once they and their counts are on record."""
+    async def begin(self, operations: Sequence[Operation], also: Sequence[Fact] = ()) -> None:
+        """Start these, the most urgent first; returns once they, their counts and `also` are on record.
+
+        Without the lease nothing is begun: whoever has it decides afresh.
+        """
+        term = self.term
+        if not operations or self._lease.remaining() <= 0:
+            return
         for each in operations:
             if each.kind is OperationKind.SCALE:
                 self.underway.intents[each.ref.key] = each.count
@@ -90,8 +98,10 @@ class Actor:
                 if each.kind is OperationKind.SCALE
             ]
             + _facts(each for each in operations if each.kind is not OperationKind.SCALE)
+            + list(also)
         )
-        self._drive(operations)
+        if term == self.term:
+            self._drive(operations)
 
     def resume(self, facts: Sequence[Fact]) -> None:
         """Go on with what a former process left: `facts` of any kind, as the store keeps them."""
@@ -111,28 +121,28 @@ class Actor:
 
     async def abandon(self) -> None:
         """Stop driving and forget: another process goes on with what is on record."""
+        self.term += 1
         await self.close()
         self.underway.open.clear()
         self.underway.intents.clear()
 
     async def close(self) -> None:
         """Stop driving. What is open stays on record and is resumed by the next process."""
-        for task in self._tasks:
+        tasks = list(self._tasks)
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     def _drive(self, operations: Iterable[Operation]) -> None:
         for each in operations:
             self.underway.open[each.id] = each
             task = asyncio.create_task(self._carry_out(each), name=f"operation {each.kind.value} {each.ref.key}")
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._tasks[task] = None
+            task.add_done_callback(self._tasks.pop)
 
     async def _carry_out(self, operation: Operation) -> None:
         while True:
             await self._clock.sleep(operation.wait_until - self._clock.now())
-            while self._lease.remaining() < CALL_S:
-                await self._clock.sleep(FENCE_NAP_S)
             target = self._targets.get(operation.ref.place)
             if target is None:
                 fault = self._targets.faults[operation.ref.place]
@@ -149,6 +159,16 @@ class Actor:
             if moved and after.kind is not OperationKind.SCALE:
                 await self._store.put(_facts([after]))
             self.underway.open[operation.id] = operation = after
+
+    async def _called(self, target: Target, operation: Operation) -> Advanced:
+        """Make the call once it is its turn, and only while the lease outlasts it: both may take long to wait for."""
+        gate = self._gates.setdefault(operation.ref.platform, asyncio.Semaphore(IN_FLIGHT))
+        while True:
+            async with gate:
+                if self._lease.remaining() >= CALL_S:
+                    self.before_call(operation)
+                    return await self._advanced(target, operation)
+            await self._clock.sleep(FENCE_NAP_S)
 
     async def _advanced(self, target: Target, operation: Operation) -> Advanced:
         """The next stage. Adapters promise never to raise; a defect in one must not leave its operation open."""

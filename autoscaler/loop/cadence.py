@@ -20,6 +20,7 @@ class Cadence:
         self._clock = clock
         self._start = _grain(clock.monotonic())
         self._beats = 0
+        self._beat = self._start  # when the last one was due; `hurry` moves only those to come
         self._offset = _grain(clock.now() - clock.monotonic())
         self._woken: set[str] = set()
         self._stir = asyncio.Event()
@@ -44,7 +45,7 @@ class Cadence:
         offset = self._clock.now() - self._clock.monotonic()
         if abs(offset - self._offset) > STEP_S:
             self._offset = _grain(offset)
-        return self._start + (self._beats - 1) * self.every_s + self._offset
+        return self._beat + self._offset
 
     async def next(self) -> set[str] | None:
         """Wait for what comes first: None for a beat, else the keys that woke it. Missed beats are skipped."""
@@ -52,6 +53,7 @@ class Cadence:
             late = self.lateness_s
             if late >= 0:
                 self._beats += 1 + int(late / self.every_s)
+                self._beat = self._start + (self._beats - 1) * self.every_s
                 self._woken.clear()
                 self._stir.clear()
                 return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
@@ -18,7 +18,7 @@ from autoscaler.loop.act import Actor, urgency
 from autoscaler.loop.board import Board
 from autoscaler.loop.keeper import Keeper
 from autoscaler.loop.observe import Observer
-from autoscaler.model.decision import Decision, Reason
+from autoscaler.model.decision import Decision, Reason, Stage, Step
 from autoscaler.model.observation import Seen
 from autoscaler.model.operation import Operation, OperationKind, Outcome, OutcomeKind
 from autoscaler.model.target import TargetState, WorkloadRef
@@ -34,10 +34,20 @@ _decode = msgspec.json.Decoder(Memory).decode
 _decode_fleet = msgspec.json.Decoder(Fleet).decode
 
 
-class Cycle:
-    """Holds the plans and their memories, and turns the wheel once when told."""
+def _new_id() -> str:
+    return uuid.uuid4().hex[:12]
 
-    def __init__(self, observer: Observer, actor: Actor, keeper: Keeper, board: Board, clock: Clock) -> None:
+
+class Cycle:
+    """Holds the plans and their memories, and turns the wheel once when told.
+
+    `new_id` names operations: each name is given once, by whatever process.
+    """
+
+    def __init__(
+        self, observer: Observer, actor: Actor, keeper: Keeper, board: Board, clock: Clock, *,
+        new_id: Callable[[], str] = _new_id,
+    ) -> None:  # fmt: skip
         self.plans: dict[str, Plan] = {}
         self.memories: dict[str, Memory] = {}
         self.fleet = Fleet()
@@ -49,6 +59,7 @@ class Cycle:
         self._keeper = keeper
         self._board = board
         self._clock = clock
+        self._new_id = new_id
         self._saved: dict[str, Memory] = {}
         self._late: list[Record] = []
         actor.accepted = self._accepted
@@ -63,7 +74,7 @@ class Cycle:
         are multiples of the cycle mean what they say.
         """
         plans = self._due(cycle_s) if keys is None else [self.plans[key] for key in sorted(keys) if key in self.plans]
-        now = self._clock.now() if now is None else now
+        now, term = self._clock.now() if now is None else now, self._actor.term
         self._follow(now)
         seen = await self._observer.look(plans, self._actor.underway, now, wake=wake)
         decisions: list[Decision] = []
@@ -83,9 +94,11 @@ class Cycle:
             self.fleet = stepped.fleet
             decisions.extend(stepped.decisions)
             await asyncio.sleep(0)
-        records = self._shown(decisions, seen)
-        await self._actor.begin(sorted(self._operations(decisions, seen, now), key=urgency))
-        await self._keeper.record(records)
+        if term != self._actor.term or not self._keeper.ours():
+            return []  # stopped for longer than the lease lasts: what was seen then is of no use now
+        operations = sorted(self._operations(decisions, seen, now), key=urgency)
+        await self._keeper.record(self._shown(decisions, seen))  # first: no change without its line, whoever dies now
+        await self._actor.begin(operations, [Fact(FactKind.MEMORY, FLEET, _encode(self.fleet))])
         return decisions
 
     def _follow(self, now: float) -> None:
@@ -115,8 +128,20 @@ class Cycle:
             replicas, state = plan.workload.policy.replicas, look.state
             if replicas is None or not isinstance(state, TargetState) or (state.desired or 0) >= replicas.min:
                 continue
-            operation = self._scale(plan.ref, state, state.desired or 0, replicas.min, Reason.RELEASED, now)
-            await self._actor.begin([operation])
+            before, step = state.desired or 0, Step(Stage.BOUND, 0, replicas.min, Reason.RELEASED)
+            line = Record(
+                at=now,
+                kind=RecordKind.DECISION,
+                workload=plan.ref.key,
+                policy=plan.workload.policy.name,
+                revision=self._board.revision,
+                before=before,
+                after=replicas.min,
+                reason=Reason.RELEASED.value,
+                text=sentence(step),
+            )
+            await self._keeper.record([line])
+            await self._actor.begin([self._scale(plan.ref, state, before, replicas.min, Reason.RELEASED, now)])
 
     # what follows from decisions
 
@@ -132,7 +157,7 @@ class Cycle:
                 )
             found.extend(
                 Operation(
-                    id=uuid.uuid4().hex[:12],
+                    id=self._new_id(),
                     kind=OperationKind.REPLACE,
                     ref=decision.ref,
                     started=now,
@@ -153,7 +178,7 @@ class Cycle:
     ) -> Operation:
         lifecycle = self.plans[ref.key].workload.policy.lifecycle
         return Operation(
-            id=uuid.uuid4().hex[:12],
+            id=self._new_id(),
             kind=OperationKind.SCALE,
             ref=ref,
             started=now,
@@ -272,6 +297,10 @@ class Cycle:
         for fact in facts:
             if fact.kind is FactKind.INTENT and fact.value == b"0" and fact.key in self.memories:
                 self.memories[fact.key] = remembering.our_zero(self.memories[fact.key], now)
+
+    def unsaved(self) -> None:
+        """The last snapshot could not be kept: the next one has everything."""
+        self._saved.clear()
 
     def reset(self) -> None:
         """Forget every memory, before those of another process are taken up."""

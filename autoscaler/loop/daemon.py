@@ -57,10 +57,15 @@ class Daemon:
         self._tasks: list[asyncio.Task[None]] = []
         self._watched: set[str] = set()
         self._words = Words()
+        self._said = True  # something that the plans do not know yet
         self._snapshot_at = parts.clock.monotonic()
         self._loaded = asyncio.Event()
-        self._lost = False
+        self._lost = False  # from the loss of the lease until what the others left has been taken up
+        self._losses = 0
+        self._unasked = False  # the lease could not be asked for
+        self._one = asyncio.Lock()  # a cycle, a policy set, a take-over: each sees what the one before it left
         parts.keeper.fault = self._fault
+        parts.keeper.ours = lambda: parts.lease.remaining() > 0
 
     def stop(self) -> None:
         """Ask for a clean stop; `run` comes back when it is done."""
@@ -93,7 +98,7 @@ class Daemon:
             ends = await asyncio.gather(*self._tasks, return_exceptions=True)
             await parts.actor.close()
             await parts.cycle.flush()
-            if parts.lease.remaining() > 0:  # what is kept belongs to whoever holds the lease
+            if not self._lost:
                 await parts.keeper.put([*parts.cycle.snapshot(), Fact(FactKind.MEMORY, CLEAN, b"1")])
             await parts.lease.release()
         defect = next((end for end in ends if isinstance(end, Exception)), None)
@@ -102,7 +107,7 @@ class Daemon:
 
     def control(self, said: Words) -> None:
         """What people said, as of now; decided by from the next cycle on, which starts at once."""
-        self._words = said
+        self._words, self._said = said, True
         self.hurry()
 
     # one turn
@@ -124,25 +129,35 @@ class Daemon:
 
     async def _cycle(self, woken: set[str] | None) -> None:
         parts, clock = self._parts, self._parts.clock
-        if parts.lease.remaining() <= 0 or self._lost or not self._loaded.is_set():
-            return
         began, late = clock.monotonic(), max(0.0, self._cadence.lateness_s + self._cadence.every_s)
-        if woken is None:
+        async with self._one:
+            if parts.lease.remaining() <= 0 or self._lost or not self._loaded.is_set():
+                return
             self._apply_controls()
-        try:
-            at = self._cadence.beat_at() if woken is None else None
-            await parts.cycle.run(woken, cycle_s=self._cadence.every_s, wake=woken is not None, now=at)
-        except AutoscalerError as error:
-            self._fault(str(error))
-        await parts.cycle.flush()
+            try:
+                at = self._cadence.beat_at() if woken is None else None
+                await parts.cycle.run(woken, cycle_s=self._cadence.every_s, wake=woken is not None, now=at)
+            except AutoscalerError as error:
+                self._fault(str(error))
+            await parts.cycle.flush()
+            if clock.monotonic() - self._snapshot_at >= SNAPSHOT_S:
+                await self._snapshot()
         if woken is None:
             parts.board.turned(clock.now(), duration_s=clock.monotonic() - began, lateness_s=late)
             self._watch()
-        if clock.monotonic() - self._snapshot_at >= SNAPSHOT_S:
-            self._snapshot_at = clock.monotonic()
-            await parts.keeper.put(parts.cycle.snapshot())
+
+    async def _snapshot(self) -> None:
+        """What changed since the last one. That the last stop was clean is true no longer: at the start it may have
+        been impossible to write that down."""
+        self._snapshot_at = self._parts.clock.monotonic()
+        facts = [*self._parts.cycle.snapshot(), Fact(FactKind.MEMORY, CLEAN, None)]
+        if not await self._parts.keeper.put(facts):
+            self._parts.cycle.unsaved()
 
     def _apply_controls(self) -> None:
+        if not self._said:
+            return
+        self._said = False
         plans, said = self._parts.cycle.plans, self._words
         everywhere = said.pauses.get(FLEET)
         for key, plan in plans.items():
@@ -159,7 +174,8 @@ class Daemon:
         clean = any(each.kind is FactKind.MEMORY and each.key == CLEAN for each in facts)
         await parts.keeper.put([Fact(FactKind.MEMORY, CLEAN, None)])
         parts.cycle.restore([each for each in facts if each.key != CLEAN], clean=clean)
-        self._words = words(facts)
+        self._words, self._said = words(facts), True
+        parts.keeper.era += 1
         self._left = facts
 
     async def _resume_operations(self) -> None:
@@ -188,7 +204,8 @@ class Daemon:
 
     async def _follow_policies(self) -> None:
         async for revision in self._parts.policies.revisions():
-            await self._activate(revision)
+            async with self._one:
+                await self._activate(revision)
 
     async def _activate(self, revision: Revision) -> None:
         """Switch to a revision as a whole, or keep the last good one and say why."""
@@ -204,8 +221,8 @@ class Daemon:
             return
         plans = self._plans(loaded)
         gone = set(parts.cycle.plans) - set(plans)
-        await parts.cycle.release(gone)
-        parts.cycle.plans = plans
+        await parts.cycle.release(sorted(gone))
+        parts.cycle.plans, self._said = plans, True
         self._apply_controls()
         parts.board.activated(loaded, [plan.workload for plan in plans.values()])
         text = f"{len(loaded.placed)} policies for {len(plans)} workloads"
@@ -243,27 +260,49 @@ class Daemon:
                 self._spawn(f"wakes of {name}", listen)
 
     async def _keep_lease(self) -> None:
-        """Renew it. Once lost, what this process knows is old: with the lease it starts again from what is kept."""
+        """Renew it. Once it was not surely ours, another process may have acted: what this one knows is old.
+
+        With the lease it then starts again from what is kept. A stopped process notices here too, when it goes on.
+        """
+        lease, taking = self._parts.lease, 0
         while True:
             await self._parts.clock.sleep(self._parts.lease_s)
-            if not await self._parts.lease.hold():
-                holder = self._parts.lease.holder() or "another daemon"
-                self._fault(f"the lease was lost to {holder}: nothing is done until it is ours again")
+            lapsed = lease.remaining() <= 0
+            held = await self._renewed()
+            if lapsed or not held or lease.remaining() <= 0:
+                if not self._lost:
+                    holder = lease.holder() or "another daemon"
+                    self._fault(f"the lease was lost to {holder}: nothing is done until it is ours again")
+                self._lost, self._losses = True, self._losses + 1
                 await self._parts.actor.abandon()
-                self._lost = True
-            elif self._lost:
-                self._lost = False
+            if held and self._lost and taking != self._losses:
+                taking = self._losses
                 self._spawn("taking over", self._take_over)
+
+    async def _renewed(self) -> bool:
+        """Whether it is ours. A lease that cannot be asked for is ours for as long as it was promised."""
+        try:
+            held = await self._parts.lease.hold()
+        except LeaseError as error:
+            if not self._unasked:
+                self._fault(f"the lease cannot be renewed: {error}")
+            self._unasked = True
+            return self._parts.lease.remaining() > 0
+        self._unasked = False
+        return held
 
     async def _take_over(self) -> None:
         """Go on from what the last holder left, as after a kill. Nothing is decided before that is read."""
-        self._loaded.clear()
-        try:
+        losses = self._losses
+        async with self._one:
+            if not self._lost:
+                return
+            await self._parts.actor.abandon()
             self._parts.cycle.reset()
             await self._restore()
-            await self._resume_operations()
-        finally:
-            self._loaded.set()
+            if self._loaded.is_set() and losses == self._losses:
+                await self._resume_operations()
+            self._lost = losses != self._losses
 
     def _spawn(self, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         async def run() -> None:

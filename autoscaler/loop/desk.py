@@ -63,6 +63,7 @@ class Desk:
         self._control = control
         self._past = past
         self._words: Words | None = None
+        self._era = 0
         self._one_word = asyncio.Lock()  # two words at once must not forget each other
 
     # questions
@@ -164,10 +165,11 @@ class Desk:
     # what was said before
 
     async def _said(self, *, lenient: bool = False) -> Words:
-        """What is in force; read from the store once. Expired pauses and overrides are left out."""
-        if self._words is None:
+        """What is in force; read from the store once in an era. Expired pauses and overrides are left out."""
+        if self._words is None or self._era != self._keeper.era:
+            era = self._keeper.era
             try:
-                self._words = words(await self._keeper.store.facts())
+                self._words, self._era = words(await self._keeper.store.facts()), era
             except StoreError:
                 if not lenient:
                     raise
@@ -186,7 +188,7 @@ class Desk:
         ):
             named = {fact.key for fact in facts if fact.kind is kind}
             facts = facts + [Fact(kind, key, None) for key in old if key not in new and key not in named]
-        await self._keeper.store.put(facts)
+        await self._keeper.insist(facts)
         self._words = after
         self._control(after)
 

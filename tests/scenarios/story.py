@@ -160,6 +160,7 @@ class Story:
         self.ours = False
         self.age_s = 0.0
         self.snapshots: list[bytes] = []
+        self.kept = KEPT
         self.intent: int | None = None
 
     # what is there to see
@@ -268,7 +269,8 @@ class Story:
         stepped = step([self.plan], [look], self.memories, self.now, cycle_s=self.cycle_s, wake=wake, fleet=self.fleet)
         self.memories, self.fleet = stepped.memories, stepped.fleet
         self.follow(stepped.decisions[0], self.memories)
-        self.snapshots = [*self.snapshots[1 - KEPT :], _encoded(self.memories)]
+        if self.kept:
+            self.snapshots = [*self.snapshots[1 - self.kept :], _encoded(self.memories)]
         self.now += self.cycle_s
         return self.last
 

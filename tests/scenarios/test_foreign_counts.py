@@ -72,6 +72,15 @@ def test_a_foreign_cut_that_demand_allows_is_left_alone() -> None:
     assert told.run("200x30") == "2x30"
 
 
+def test_a_cut_is_not_undone_by_a_count_that_is_held() -> None:
+    """A seed holds what is there; it asks for nothing that is gone."""
+    told = Story(policy(load()), count=8)
+    told.run("200x2")
+    told.somebody_sets(4)
+    assert told.run("200x10") == "4x10"
+    assert told.reason() == "reseeded"
+
+
 def test_our_own_orders_are_nobody_elses_doing() -> None:
     told = steady()
     told.run("900x5 100x40 500x3")
@@ -126,6 +135,14 @@ def test_the_third_conflict_in_ten_minutes_is_a_contest() -> None:
     told.run("400x1")
     assert (told.count, told.reason()) == (1, "contested")
     assert "(cron job)" in explain(told.last)[-1]
+
+
+def test_a_contest_does_not_fill_the_memory() -> None:
+    told = steady()
+    for cycle in range(60):
+        told.somebody_sets(2 + cycle % 2)
+        told.run("400x1")
+    assert len(told.memory.conflicts) == 20
 
 
 def test_three_conflicts_further_apart_are_none() -> None:

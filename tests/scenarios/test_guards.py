@@ -6,7 +6,7 @@ import pytest
 
 from autoscaler.model.decision import Reason
 from autoscaler.model.observation import Override, Pause, Seen
-from autoscaler.model.policy import Behavior, Direction, Mode, Signal
+from autoscaler.model.policy import Behavior, Direction, Mode, Parity, Rate, Reversals, Signal
 from autoscaler.model.signal import Missing, MissingWhy, Point, Series
 from tests.scenarios.story import Story, policy
 
@@ -188,3 +188,38 @@ def test_unread_instances_count_as_loaded_when_shrinking_and_as_empty_when_growi
     assert story.cycle(partial).desired == 4
     partial = Series((Point(300.0, instance="a"), Point(300.0, instance="b")), unread=("c", "d"))
     assert story.cycle(partial).desired == 6
+
+
+def test_strict_parity_has_none_of_our_guards() -> None:
+    """First sight, a raise that settles, a rollout, a floor's end, a spent budget: the HPA knows nothing of them."""
+    swinging = Behavior(down=Direction(stabilization=0.0), reversals=Reversals(count=1, per=3600.0))
+    story = Story(policy(behavior=swinging, parity=Parity.STRICT), count=4)
+    assert story.run("100x1 400x1 100x1 400x1 100x1") == "1x1 4x1 1x1 4x1 1x1"
+    story.run("400x1")
+    story.rollout = True
+    assert story.run("100x1") == "1x1"
+    story.asks(policy(low=6, behavior=swinging, parity=Parity.STRICT))
+    story.run("100x1")
+    story.asks(policy(low=1, behavior=swinging, parity=Parity.STRICT))
+    assert story.run("100x1") == "1x1"
+
+
+def test_strict_parity_goes_to_the_maximum_at_once_and_to_the_minimum_before_it_looks_at_signals() -> None:
+    slow = Behavior(down=Direction(rates=(Rate(replicas=1, per=60.0),)))
+    story = Story(policy(high=5, behavior=slow, parity=Parity.STRICT), count=9)
+    assert story.run("nonex1") == "5x1"
+    story = Story(policy(low=3, parity=Parity.STRICT), count=1)
+    assert story.run("900x2") == "3x1 7x1"
+    story = Story(policy(high=5, parity=Parity.STRICT), count=9)
+    assert story.run("100x22") == "5x20 1x2", "its window began when it was first seen, at nine"
+
+
+def test_after_a_kill_the_count_that_is_found_holds() -> None:
+    """The snapshot says all is well and that nothing has to be waited for; a minute of its own doing is missing."""
+    for lost in range(5):
+        story = Story(policy(behavior=QUICK), count=4)
+        story.run("400x30")
+        story.is_killed(lost)
+        assert story.run("100x4") == "4x4"
+        assert story.last.steps[-1].facts["because"] == "a restart"
+        assert story.run("100x1") == "1x1"

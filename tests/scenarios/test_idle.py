@@ -291,9 +291,12 @@ def test_on_doubt_stay_is_not_undone_by_a_voting_signals_fallback() -> None:
 def test_on_doubt_wakes_no_more_than_a_twentieth_of_the_idle_workloads_a_minute() -> None:
     """The share is of what is idle, not of the whole fleet; one at least always may."""
     busy = [Story(policy(load(), front(), low=2), count=2, ref=_ref(f"a-{n:03}")) for n in range(100)]
-    idle = [Story(policy(load(), front(), low=2, idle=DOUBTING), count=2, ref=_ref(f"b-{n:03}")) for n in range(40)]
+    idle = [
+        Story(policy(load(), front(), low=2, idle=DOUBTING, behavior=QUICK), count=2, ref=_ref(f"b-{n:03}"))
+        for n in range(40)
+    ]
     town = Town([*busy, *idle], slice_of=17)
-    town.run("0x150", "0x150")
+    town.run("0x12", "0x12")
     assert town.counts == [2] * 100 + [0] * 40
     town.run("downx21", "downx21")
     assert town.reasons()["woken_on_doubt"] == 2
@@ -301,8 +304,8 @@ def test_on_doubt_wakes_no_more_than_a_twentieth_of_the_idle_workloads_a_minute(
     assert sum(town.counts[100:]) == 2 * 2
     town.run("downx1", "downx1")
     assert sum(town.counts[100:]) == 2 * 3, "a twentieth of the 38 that are left"
-    small = Town.of(3, policy(load(), front(), low=2, idle=DOUBTING), count=2)
-    small.run("0x80 downx21", "0x80 downx21")
+    small = Town.of(3, policy(load(), front(), low=2, idle=DOUBTING, behavior=QUICK), count=2)
+    small.run("0x12 downx21", "0x12 downx21")
     assert sorted(small.counts) == [0, 0, 2]
 
 

@@ -225,6 +225,18 @@ def test_doubt_brings_back_what_somebody_cut_only_while_it_was_right() -> None:
     told.run("600x5")
     told.somebody_sets(0)
     assert told.run("downx50") == "0x50", "a zero is respected"
+    told.somebody_sets(1)
+    assert told.run("downx50") == "1x50", "and ends what stood before it"
+    told = steady(load(), count=6)
+    told.somebody_sets(0)
+    told.run("600x2")
+    told.says(resumed=told.now)
+    assert told.run("downx10") == "1x10", "also where it is ended by a word"
+    told = steady(load(), count=8)
+    told.asks(policy(load(), high=5, behavior=QUICK))
+    told.somebody_sets(3)
+    assert told.run("downx1") == "5x1", "never above the maximum of now"
+    assert told.reason() == "doubt"
 
 
 def test_a_reading_that_comes_and_goes_never_lowers_the_count() -> None:

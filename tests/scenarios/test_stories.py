@@ -191,11 +191,12 @@ def test_a_clock_set_forward_an_hour_is_a_gap() -> None:
 
 
 def test_a_fleet_whose_series_vanish_at_once_holds_by_default_and_is_braked_with_empty_zero() -> None:
-    careful, careless = Town.of(50, policy(), count=4), Town.of(50, policy(load(empty=Empty.ZERO)), count=4)
+    careful = Town.of(20, policy(behavior=QUICK), count=4)
+    careless = Town.of(20, policy(load(empty=Empty.ZERO), behavior=QUICK), count=4)
     for town in (careful, careless):
-        town.run("400x30 nonex60")
-    assert careful.counts == [4] * 50
-    assert sorted(careless.counts) == [1] * 15 + [4] * 35
+        town.run("400x6 nonex20")
+    assert careful.counts == [4] * 20
+    assert sorted(careless.counts) == [1] * 6 + [4] * 14
 
 
 def test_a_day_with_everything_in_it_stays_inside_its_bounds() -> None:

@@ -1,163 +1,147 @@
-"""The rules that hold for every target and every mode, checked from outside after every decision and every call."""
+"""The rules that hold for every target and every mode, checked from outside after every cycle of every daemon."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from autoscaler.decide.plan import Plan
 from autoscaler.model.decision import Decision, Reason
-from autoscaler.model.operation import Operation, OperationKind
 from autoscaler.model.policy import Policy
-from autoscaler.model.signal import Missing, Series
+from autoscaler.model.signal import Missing, Reading, Series
 
 if TYPE_CHECKING:
-    from tests.simulation.world import Life, World
+    from tests.simulation.daemons import Life
+    from tests.simulation.world import World
 
 OWNERS_WORDS = (Reason.ABOVE_MAXIMUM, Reason.WINDOW_CEILING, Reason.OVERRIDE)
 FOREIGN_HOLD_S = 300.0
-CONFLICT_S = 600.0
+DOWN_WINDOW_S = 300.0
+BRAKE_S = 600.0
+FREED_S = 7200.0  # for so long after an owner's word a shrink may be his doing
+COVERAGE = 0.8
 
 
 class Rules:
-    """Collects what was broken, each with its time; the first one ends the world."""
+    """Collects what was broken, each with its time; the first one ends the world.
+
+    `digest` stands for all that happened: two plays of one story give the same.
+    """
 
     def __init__(self, world: World) -> None:
         self._world = world
         self.broken: list[str] = []
         self.checked = 0
-        self._shrunk: dict[str, dict[str, float]] = {}  # life → workload → when it shrank by load
+        self.digest = hashlib.sha256()
+        self._shrunk: dict[str, float] = {}  # workload → when it shrank by load, by the cycles' own time
 
     def say(self, rule: str, what: str) -> None:
+        """A rule is broken."""
         self.broken.append(f"{self._world.since():.1f} s: {rule}: {what}")
         self._world.stop.set()
 
-    # after every decision
+    def note(self, *what: object) -> None:
+        """Something happened that must happen again in every play."""
+        self.digest.update(repr(what).encode())
 
-    def decided(self, life: Life, decisions: Sequence[Decision]) -> None:
-        """Everything one cycle of one daemon decided."""
+    def decided(self, life: Life, plans: Mapping[str, Plan], decisions: Sequence[Decision]) -> None:
+        """Everything that one cycle of one daemon decided, by these plans."""
         for each in decisions:
             self.checked += 1
+            self.note(life.process.mark, each.ref.name, each.at, each.current, each.desired, each.reason.value)
             self._reasoned(each)
-            plan = life.cycle.plans.get(each.ref.key)
+            plan = plans.get(each.ref.key)
             if plan is None or not each.act or not each.changes:
                 continue
-            policy = plan.workload.policy
-            self._bounded(each, policy)
-            if each.desired < each.current and each.reason not in OWNERS_WORDS:
-                self._no_doubt(each, policy)
-                self._past_known(life, each, policy)
-                self._others_respected(each)
-                self._braked(life, each)
+            self._words_kept(life, each)
             self._owners_zero(each)
+            self._bounded(each, plan.workload.policy)
+            if each.desired < each.current and each.reason not in OWNERS_WORDS:
+                self._no_doubt(life, each, plan.workload.policy)
+                self._past_known(life, each)
+                self._others_respected(each)
+                self._braked(each)
 
     def _reasoned(self, made: Decision) -> None:
-        if not any(step.reason is made.reason for step in made.steps):
+        steps = [step for step in made.steps if step.reason is made.reason]
+        if not steps:
             self.say("no change without a reason", f"{made.ref.name}: {made.reason.value} is in no step")
+        elif made.changes and not any(step.after == made.desired for step in steps):
+            said = f"{made.ref.name}: no step {made.reason.value} leads to {made.desired}"
+            self.say("no change without a reason", said)
+
+    def _words_kept(self, life: Life, made: Decision) -> None:
+        """What a person was told is in force is what happens, until it is over by the clock of whoever decides."""
+        said = self._world.others.said.get(made.ref.key)
+        if said is None or not said.at < made.at < said.until or said.at > life.clock.now():
+            return
+        if said.what == "pause" or (said.what == "override" and made.desired != said.count):
+            change = f"{made.current} → {made.desired} ({made.reason.value})"
+            self.say("a person's word holds", f"{made.ref.name}: {change} in spite of {said.what} {said.count or ''}")
+
+    def _owners_zero(self, made: Decision) -> None:
+        hand = self._world.others.hands[made.ref.key]
+        if hand.off and made.reason is not Reason.OVERRIDE:
+            self.say("the owner's zero is law", f"{made.ref.name}: {made.current} → {made.desired}")
 
     def _bounded(self, made: Decision, policy: Policy) -> None:
         assert policy.replicas is not None
         low, high = policy.replicas.min, policy.replicas.max
+        change = f"{made.ref.name}: {made.current} → {made.desired} ({made.reason.value})"
         if made.desired > high and made.reason is not Reason.OVERRIDE and made.desired > made.current:
-            self.say("the bounds are law", f"{made.ref.name}: {made.current} → {made.desired}, max {high}")
+            self.say("the bounds are law", f"{change}, max {high}")
         under = (Reason.IDLE, Reason.OVERRIDE)
         if made.desired < low and made.desired < made.current and made.reason not in under:
-            self.say("the bounds are law", f"{made.ref.name}: {made.current} → {made.desired}, min {low}")
+            self.say("the bounds are law", f"{change}, min {low}")
 
-    def _no_doubt(self, made: Decision, policy: Policy) -> None:
-        for signal, (name, reading) in zip(policy.signals, made.readings, strict=True):
-            if not signal.votes:
-                continue
-            uncovered = (
-                isinstance(reading, Series) and bool(reading.found) and len(reading.found or ()) < len(reading.expected)
-            )
-            if isinstance(reading, Missing) or uncovered:
-                said = f"{made.ref.name}: {made.current} → {made.desired} ({made.reason.value}) without {name}"
+    def _no_doubt(self, life: Life, made: Decision, policy: Policy) -> None:
+        """As the world knows what it told, not as the daemon says it heard."""
+        for signal in policy.signals:
+            told = life.source.told.get((made.ref.name, signal.name))
+            if signal.votes and (told is None or _doubtful(told, policy)):
+                said = f"{made.ref.name}: {made.current} → {made.desired} ({made.reason.value}) without {signal.name}"
                 self.say("doubt never shrinks", said)
 
-    def _past_known(self, life: Life, made: Decision, policy: Policy) -> None:
+    def _past_known(self, life: Life, made: Decision) -> None:
         """A process that does not know the past does not shrink before its down window has passed."""
-        age = self._world.now() - life.began
-        window = self._world.down_window_s
-        if not life.knows_past and age < window - self._world.cycle_s:
-            said = f"{made.ref.name}: {made.current} → {made.desired} ({made.reason.value}) {age:.0f} s after a kill"
+        age = made.at - life.restored
+        if not life.clean and age < DOWN_WINDOW_S:
+            said = f"{made.ref.name}: {made.current} → {made.desired} ({made.reason.value}), {age:.0f} s after a kill"
             self.say("after a kill never lower", said)
 
     def _others_respected(self, made: Decision) -> None:
-        hand = self._world.hands.get(made.ref.key)
-        now = self._world.now()
-        if hand is None:
-            return
-        raised, at = hand.raised_to, hand.raised_at
-        if now - at < FOREIGN_HOLD_S and made.current <= raised and hand.count_at == raised:
+        hand, now = self._world.others.hands[made.ref.key], self._world.now()
+        raised = hand.count == hand.raised_to and now - hand.raised_at < FOREIGN_HOLD_S
+        if raised and made.current <= hand.raised_to:
             self.say("another writer is respected upward", f"{made.ref.name}: {made.current} → {made.desired}")
 
-    def _owners_zero(self, made: Decision) -> None:
-        hand = self._world.hands.get(made.ref.key)
-        if hand is not None and hand.off and made.reason is not Reason.OVERRIDE:
-            self.say("the owner's zero is law", f"{made.ref.name}: {made.current} → {made.desired}")
-
-    def _braked(self, life: Life, made: Decision) -> None:
+    def _braked(self, made: Decision) -> None:
+        """Nobody is counted whose owner said or wrote something of late, nor what a window or a fallback held up."""
         now = made.at
-        shrunk = {k: at for k, at in self._shrunk.get(life.mark, {}).items() if now - at < 600.0}
-        freed = self._world.edited.get(made.ref.key, -1e9)
-        if now - freed > 2 * 3600.0:
+        shrunk = self._shrunk = {key: at for key, at in self._shrunk.items() if abs(now - at) < BRAKE_S}
+        if self._world.now() - self._world.owners.get(made.ref.key, -1e9) > FREED_S and not self._held_up(made):
             shrunk[made.ref.key] = now
-        self._shrunk[life.mark] = shrunk
         allowed = max(5, int(0.3 * self._world.told.workloads))
         if len(shrunk) > allowed:
             self.say("the fleet has a brake", f"{len(shrunk)} workloads shrank in ten minutes, {allowed} may")
 
-    # around every call
+    def _held_up(self, made: Decision) -> bool:
+        who = self._world.number(made.ref)
+        policy = self._world.policies[who]
+        fallback = any(signal.failed is not None for signal in policy.signals)
+        window = bool(policy.schedule) and 12 * 3600 < self._world.since() % 86_400 < 12 * 3600 + 2 * 3600 + FREED_S
+        return window or (fallback and self._world.lately("source", "source slow", within=FREED_S))
 
-    def calling(self, name: str, operation: Operation) -> None:
-        """One daemon is about to call the platform."""
-        self.checked += 1
-        lease, now = self._world.lease, self._world.now()
-        if lease.holder != name or now >= lease.until:
-            said = f"{name} calls {operation.kind.value}:{operation.stage} while {lease.holder or 'nobody'} holds it"
-            self.say("two daemons never act at once", said)
-        workload = self._world.fleet.workload(operation.ref)
-        if operation.kind is OperationKind.REPLACE and operation.stage == "drain":
-            new = workload.units.get(operation.facts.get("new", ""))
-            old = workload.units.get(operation.instance)
-            if new is not None and old is not None and not old.draining and not new.ready(self._world.now()):
-                self.say("surge first", f"{operation.ref.name}: {old.name} leaves before its successor is ready")
 
-    def called(self, operation: Operation) -> None:
-        """One call has been made."""
-        workload = self._world.fleet.workload(operation.ref)
-        units = workload.counted()
-        numbers = [each.number for each in units]
-        if len(numbers) != len(set(numbers)):
-            self.say("no duplicates", f"{operation.ref.name}: numbers {sorted(numbers)}")
-        most = self._world.most(operation.ref.key)
-        if len(units) > most:
-            self.say("never too many", f"{operation.ref.name}: {len(units)} exist, {most} at most")
-        beside = [each for each in workload.units.values() if each.replaces in workload.units and not each.draining]
-        if len(beside) > 1 and operation.kind is OperationKind.REPLACE and operation.stage == "begin":
-            self.say("one replacement at a time", f"{operation.ref.name}: {[each.name for each in beside]}")
+def _doubtful(told: Reading, policy: Policy) -> bool:
+    if isinstance(told, Missing):
+        return True
+    plausible = policy.signals[0].plausible
+    if plausible is not None and plausible.min is not None and told.points[0].value < plausible.min:
+        return True
+    return _uncovered(told)
 
-    # at the end
 
-    def settled(self) -> None:
-        """After a quiet while: everything is where it belongs, and nothing half done is left."""
-        world = self._world
-        for who in range(world.told.workloads):
-            ref, policy = world.refs[who], world.policies[who]
-            workload = world.fleet.workload(ref)
-            hand = world.hands.get(ref.key)
-            odd = [each.name for each in workload.units.values() if each.draining or each.replaces in workload.units]
-            if odd:
-                self.say("nothing half done is left", f"{ref.name}: {odd}")
-            if hand is not None and hand.off:
-                continue
-            wanted = world.wanted(who)
-            count = len(workload.counted())
-            if not wanted[0] <= count <= wanted[1]:
-                said = (
-                    f"{ref.name}: {count} run, {wanted[0]} to {wanted[1]} are wanted ({policy.name}); {world.why(ref)}"
-                )
-                self.say("it converges", said)
-            sick = [each.name for each in workload.counted() if not each.ready(world.now())]
-            if sick:
-                self.say("the sick are replaced", f"{ref.name}: {sick}; {world.why(ref)}")
+def _uncovered(told: Series) -> bool:
+    return bool(told.found) and len(told.found or ()) < COVERAGE * len(told.expected)
