@@ -75,7 +75,8 @@ def _detail(detail: WorkloadDetail) -> None:
     rows = [
         (
             each.name,
-            "draining" if each.draining else "ready" if each.ready else "not ready",
+            ("draining" if each.draining else "ready" if each.ready else "not ready")
+            + (", drifted" if each.drifted else ""),
             when(each.created),
             str(each.restarts),
             each.address or "-",

@@ -100,6 +100,11 @@ class Board:
 
     def activated(self, loaded: PolicySet, workloads: Sequence[Workload]) -> None:
         """A policy set is in force for these workloads; what is known of those that stay is kept."""
+        self.steers(loaded, workloads)
+        self.revision, self.rejected_revision, self.problems = loaded.revision, "", ()
+
+    def steers(self, loaded: PolicySet, workloads: Sequence[Workload]) -> None:
+        """The set in force is for these workloads from now on: its selectors found others, or some are gone."""
         places = {each.policy.name: (each.file, each.line) for each in loaded.placed}
         entries: dict[str, Entry] = {}
         for workload in workloads:
@@ -108,7 +113,6 @@ class Board:
             entry.file, entry.line = places.get(workload.policy.name, ("", 0))
             entries[workload.ref.key] = entry
         self.entries = entries
-        self.revision, self.rejected_revision, self.problems = loaded.revision, "", ()
 
     def rejected(self, revision: str, problems: tuple[str, ...]) -> None:
         """A newer policy set did not load; the last good one stays in force."""

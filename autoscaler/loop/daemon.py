@@ -64,6 +64,8 @@ class Daemon:
         self._losses = 0
         self._unasked = False  # the lease could not be asked for
         self._one = asyncio.Lock()  # a cycle, a policy set, a take-over: each sees what the one before it left
+        self._set: PolicySet | None = None
+        self._refused: set[str] = set()  # claims that were refused, as told
         parts.keeper.fault = self._fault
         parts.keeper.ours = lambda: parts.lease.remaining() > 0
 
@@ -133,8 +135,10 @@ class Daemon:
         async with self._one:
             if parts.lease.remaining() <= 0 or self._lost or not self._loaded.is_set():
                 return
-            self._apply_controls()
             try:
+                if woken is None:
+                    await self._look_again()
+                self._apply_controls()
                 at = self._cadence.beat_at() if woken is None else None
                 await parts.cycle.run(woken, cycle_s=self._cadence.every_s, wake=woken is not None, now=at)
             except AutoscalerError as error:
@@ -219,9 +223,11 @@ class Daemon:
                 [Record(at=now, kind=RecordKind.POLICIES, revision=revision.id, reason="rejected", text=text)]
             )
             return
+        await parts.targets.survey(loaded.policies)
         plans = self._plans(loaded)
         gone = set(parts.cycle.plans) - set(plans)
         await parts.cycle.release(sorted(gone))
+        self._set = loaded
         parts.cycle.plans, self._said = plans, True
         self._apply_controls()
         parts.board.activated(loaded, [plan.workload for plan in plans.values()])
@@ -236,13 +242,34 @@ class Daemon:
             self._loaded.set()
         self.hurry()
 
+    async def _look_again(self) -> None:
+        """Take up what selectors find now, and let go of what is gone; nobody took that away from a policy."""
+        parts, loaded = self._parts, self._set
+        if loaded is None or not await parts.targets.survey(loaded.policies):
+            return
+        before, plans = set(parts.cycle.plans), self._plans(loaded)
+        parts.cycle.plans, self._said = plans, True
+        parts.board.steers(loaded, [plan.workload for plan in plans.values()])
+        await parts.keeper.put(parts.cycle.forget(before - set(plans)))
+        text = "; ".join(
+            f"{word} {', '.join(sorted(keys))}"
+            for word, keys in (("found", set(plans) - before), ("gone", before - set(plans)))
+            if keys
+        )
+        now = parts.clock.now()
+        await parts.keeper.record(
+            [Record(at=now, kind=RecordKind.POLICIES, revision=loaded.revision, reason="selected", text=text)]
+        )
+        self._watch()
+
     def _plans(self, loaded: PolicySet) -> dict[str, Plan]:
         """One plan per workload, in the order of their keys."""
         steering = {key: plan.workload.policy.name for key, plan in self._parts.cycle.plans.items()}
         claims = claimed(self._parts.targets.discover(loaded.policies), steering)
-        for claim in claims:
-            if claim.refused:
-                self._fault(claim.sentence())
+        refused = {claim.sentence() for claim in claims if claim.refused}
+        for sentence in sorted(refused - self._refused):
+            self._fault(sentence)
+        self._refused = refused
         return {claim.ref.key: claim.plan() for claim in claims}
 
     # beside the beat

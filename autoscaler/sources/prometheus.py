@@ -1,4 +1,4 @@
-"""Readings from Prometheus: each distinct query once per cycle, and beside it how old its samples are."""
+"""Readings from Prometheus: each distinct query once per cycle, beside it how old its samples are and whose."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from autoscaler.clients.prometheus import IN_FLIGHT, Answer, PrometheusClient
 from autoscaler.errors import SourceError
 from autoscaler.model.observation import Ask
 from autoscaler.model.signal import Reading
-from autoscaler.sources import judge
+from autoscaler.sources import coverage, judge
 from autoscaler.sources.intervals import Intervals
 
 DEADLINE_S = 5.0
@@ -26,15 +26,17 @@ class PrometheusSource:
         self._client = client
         self._deadline_s = deadline_s
         self._intervals = intervals or Intervals()
+        self._coverage = coverage.Coverage()
         self._slots = asyncio.Semaphore(IN_FLIGHT)
         self._answered: dict[str, bool] = {}  # whether each query had an answer when it was asked last
 
     async def read(self, asks: Sequence[Ask], now: float) -> Sequence[Reading]:
         """One reading per ask, in the same order, all within the deadline."""
         until = asyncio.get_running_loop().time() + self._deadline_s
+        apart = self._coverage.apart(asks, now)
         queries: dict[str, set[str]] = {ask.query: set() for ask in asks}
         for query in tuple(queries):
-            for companion, further in judge.companions(query).items():
+            for companion, further in judge.companions(query, apart).items():
                 queries.setdefault(companion, set()).update({further} - {""})
         # First what is known to answer, last what failed when it was asked last: it holds nobody else up.
         rank = {True: 0, None: 1, False: 2}
@@ -44,8 +46,9 @@ class PrometheusSource:
             told.update(answers)
         self._answered = {query: self._answered[query] for query in queries if query in self._answered}
         for query in dict.fromkeys(ask.query for ask in asks):
-            judge.learn(query, told, self._intervals)
-        return [judge.reading(ask, told, self._intervals) for ask in asks]
+            judge.learn(query, told, self._intervals, apart)
+        readings = [judge.reading(ask, told, self._intervals, apart) for ask in asks]
+        return self._coverage.covered(asks, readings, coverage.Told(told, apart, self._intervals, now))
 
     async def close(self) -> None:
         """Close the client."""

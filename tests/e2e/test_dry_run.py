@@ -80,7 +80,8 @@ def daemon_like(server: PrometheusServer, count: int, now: float) -> Decision:
         if value is not None and age is not None:
             reading = Missing(MissingWhy.STALE) if age > MAX_AGE_S else Series((Point(value),), age)
         state = TargetState(ref=plan.ref, desired=count, existing=count, ready=count, at=at)
-        (decision,), memories = step([plan], [Seen(state=state, readings=(reading,))], memories, at, cycle_s=CYCLE_S)
+        stepped = step([plan], [Seen(state=state, readings=(reading,))], memories, at, cycle_s=CYCLE_S)
+        (decision,), memories = stepped.decisions, stepped.memories
     assert decision is not None
     return decision
 
@@ -97,7 +98,7 @@ STORIES: dict[str, tuple[Callable[[float], float | None], int, str]] = {
     "is steady": (lambda ago: 41.0, 4, "within_tolerance"),
     "has a hole in the window": (lambda ago: None if 90 < ago < 360 else fell(380)(ago), 8, "reseeded"),
     "ended a minute ago": (lambda ago: None if ago < 90 else 30.0, 8, "no_opinion"),
-    "began two minutes ago": (lambda ago: None if ago > 120 else 30.0, 8, "stabilized_down"),
+    "began two minutes ago": (lambda ago: None if ago > 120 else 30.0, 8, "reseeded"),
     "was never": (lambda ago: 1.0 if ago > 1100 else None, 5, "no_opinion"),
 }
 

@@ -178,9 +178,11 @@ def policies(draw: st.DrawFn) -> Policy:
         Behavior, up=DIRECTIONS, down=DIRECTIONS, reversals=st.just(reversals)
     )
     spots = draw(st.lists(WORDS, max_size=2, unique=True))
+    target = draw(TARGETS)
+    leaving = target.kubernetes is None  # the cluster ends its pods by itself
     return Policy(
         name=draw(WORDS),
-        target=draw(TARGETS),
+        target=target,
         replicas=replicas,
         signals=tuple(asked),
         mode=draw(st.sampled_from(Mode)),
@@ -196,8 +198,8 @@ def policies(draw: st.DrawFn) -> Policy:
                 Lifecycle,
                 ready_within=spans(0.001, 3600),
                 warm_up=spans(0, 3600),
-                before_stop=maybe(st.just(BeforeStop(http=":8000/drain"))),
-                drain=spans(0, 3600),
+                before_stop=maybe(st.just(BeforeStop(http=":8000/drain"))) if leaving else st.none(),
+                drain=spans(0, 3600) if leaving else st.just(0.0),
                 stop_within=maybe(spans(0.001, 3600)),
             )
         ),

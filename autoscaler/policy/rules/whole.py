@@ -72,6 +72,19 @@ def replicas(replicas: Replicas) -> Iterator[Fault]:
         yield ("max",), said, "raise max, or lower min"
 
 
+def lifecycle(policy: Policy) -> Iterator[Fault]:
+    """What a platform cannot do, or needs to be told more exactly."""
+    said, target = policy.lifecycle, policy.target
+    if target.kubernetes is not None:
+        hint = "write it into the pod's own preStop hook and terminationGracePeriodSeconds"
+        for key in ("before_stop", "drain"):
+            if getattr(said, key):
+                why = "does not go with a kubernetes target: the cluster chooses the pod and ends it in one go"
+                yield ("lifecycle", key), why, hint
+    if target.compose is not None and said.before_stop is not None and not said.before_stop.http.startswith(":"):
+        yield ("lifecycle", "before_stop", "http"), f"port is missing, got {said.before_stop.http}", ":8000/drain"
+
+
 def when(when: When) -> Iterator[Fault]:
     """At least one cause."""
     if not written(when, when.__struct_fields__):

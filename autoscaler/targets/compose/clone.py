@@ -7,13 +7,23 @@ from __future__ import annotations
 
 import copy
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
-from autoscaler.targets.compose.container import IMAGE, NUMBER, OPERATION, REPLACE, VERSION, pattern
-
-SECRETS = "/run/secrets"  # where compose v2 copies secrets in that inspecting does not show
+from autoscaler.errors import Refused
+from autoscaler.targets.compose.container import (
+    IMAGE,
+    NUMBER,
+    OPERATION,
+    PROJECT,
+    REPLACE,
+    TAG,
+    VERSION,
+    lives_in,
+    pattern,
+)
 
 _ANONYMOUS = re.compile(r"[0-9a-f]{64}")
 _PER_CONTAINER = ("MacAddress", "OnBuild")
@@ -40,6 +50,8 @@ def cannot(record: dict[str, Any], *, beside: bool) -> str:
         fixed = given.get("IPv4Address") or given.get("IPv6Address")
         if fixed:
             return f"address {fixed} on network {name} is fixed, and only one container can have it"
+    if lives_in(record["HostConfig"].get("NetworkMode")):
+        return "it uses another container's network (network_mode), where its ports are taken already"
     labels = record["Config"]["Labels"]
     name = record["Name"].lstrip("/")
     known = pattern(labels["com.docker.compose.project"], labels["com.docker.compose.service"])
@@ -57,8 +69,11 @@ def twin(record: dict[str, Any], name: str, number: int, *, image: str, operatio
         config.pop("Hostname", None)
     if mode.startswith(_OTHERS_NETWORK):
         config.pop("ExposedPorts", None)
-    labels = {key: value for key, value in (config.get("Labels") or {}).items() if key not in (REPLACE, OPERATION)}
+    tag = named(record)
+    labels = {k: value for k, value in (config.get("Labels") or {}).items() if k not in (REPLACE, OPERATION, TAG)}
     labels |= {NUMBER: str(number), OPERATION: operation}
+    if image != tag:
+        labels[TAG] = tag
     if IMAGE in labels:
         labels[IMAGE] = record["Image"]
     config |= {"Labels": labels, "Image": image}
@@ -76,6 +91,43 @@ def twin(record: dict[str, Any], name: str, number: int, *, image: str, operatio
     body = {**config, "HostConfig": host, "NetworkingConfig": {"EndpointsConfig": first}}
     others = tuple((networks[each]["NetworkID"], endpoints[each]) for each in sorted(endpoints) if each not in first)
     return Twin(body, others)
+
+
+def named(record: dict[str, Any]) -> str:
+    """The name of the image a container is meant to run, also where it was made from the image's id."""
+    config = record["Config"]
+    return str((config.get("Labels") or {}).get(TAG) or config["Image"])
+
+
+def resolved(record: dict[str, Any], known: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The record with its networks as they are now: `known` are those of its names. Raises Refused.
+
+    A network goes with its project and comes back under its name and another id. Of several of one name it is the
+    project's own; one that nobody's project owns must be the only one, or the one it was.
+    """
+    project = record["Config"]["Labels"][PROJECT]
+    host, networks = dict(record["HostConfig"]), dict[str, Any]()
+    for name, endpoint in _networks(record).items():
+        there = [each for each in known if each["Name"] == name]
+        own = [each for each in there if (each.get("Labels") or {}).get(PROJECT) == project]
+        same = [each for each in there if each["Id"] == endpoint.get("NetworkID")]
+        fitting = own or same or there
+        if not fitting:
+            raise Refused(f"its network {name} is not there: the project was taken down")
+        if len(fitting) > 1:
+            raise Refused(f"there are {len(fitting)} networks named {name}, and none of them is the project's own")
+        id = str(fitting[0]["Id"])
+        key = name if len(there) == 1 else id  # the engine takes a name only where it is the only one
+        networks[key] = {**endpoint, "NetworkID": id}
+        if host.get("NetworkMode") == name:
+            host["NetworkMode"] = key
+    return {**record, "HostConfig": host, "NetworkSettings": {"Networks": networks}}
+
+
+def names_of_networks(record: dict[str, Any]) -> list[str]:
+    """The networks a container needs to be there by name."""
+    mode = record["HostConfig"].get("NetworkMode") or "default"
+    return [] if mode.startswith(_NO_NETWORKS) else sorted(_networks(record))
 
 
 def _networks(record: dict[str, Any]) -> dict[str, dict[str, Any]]:

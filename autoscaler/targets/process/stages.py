@@ -16,7 +16,7 @@ LOOK_S = 0.1
 LONGEST_S = 60.0  # between two starts of workers that keep failing
 BRAKE_LOOK_S = 0.5  # a policy may change meanwhile, and its command with it
 FORGET_S = 300.0  # without a failure, and the next one is the first again
-START, WAIT, DRAIN, STOP, END, DISCARD = "start", "wait", "drain", "stop", "end", "discard"
+START, WAIT, DRAIN, TELL, STOP, END, DISCARD = "start", "wait", "drain", "tell", "stop", "end", "discard"
 
 
 class Stages:
@@ -117,7 +117,7 @@ class Stages:
         self._brake.failed(_what(operation, spec), now)
         return Outcome(operation, OutcomeKind.FAILED, now, f"the new worker failed: {why}")
 
-    # remove: begin → stop → end
+    # remove: begin → tell → stop → end
 
     def _remove(self, operation: Operation, id: str, now: float) -> Advanced:
         worker = self._roster.get(id)
@@ -126,6 +126,8 @@ class Stages:
         if operation.stage in (BEGIN, DRAIN):
             worker.duty = Duty.DRAINING
             self._roster.keep(worker)
+            if operation.before_stop:
+                return _to(operation, TELL, url=_url(worker, operation.before_stop))
             return msgspec.structs.replace(_to(operation, STOP), wait_until=now + operation.drain_s)
         if operation.stage == STOP:
             self._roster.end(worker, kill=False)
@@ -135,9 +137,9 @@ class Stages:
                 self._roster.end(worker, kill=True)
             return msgspec.structs.replace(operation, wait_until=now + LOOK_S)
         self._roster.drop(worker)
-        return Outcome(operation, OutcomeKind.APPLIED, now)
+        return Outcome(operation, OutcomeKind.APPLIED, now, operation.facts.get("untold", ""))
 
-    # replace: begin → start → wait → drain → stop → end
+    # replace: begin → start → wait → drain → tell → stop → end
 
     def _replace(self, operation: Operation, spec: Spec, now: float) -> Advanced:
         old = self._roster.get(operation.instance)
@@ -197,6 +199,12 @@ class Brake:
         return at + min(LONGEST_S, 2.0 ** (count - 1)) if count else 0.0
 
 
+def told(operation: Operation, failed: str, now: float) -> Operation:
+    """The operation once the worker was told that it is about to leave; one that did not hear leaves all the same."""
+    said = {"untold": f"before_stop: POST {operation.facts['url']}: {failed}"} if failed else {}
+    return msgspec.structs.replace(_to(operation, STOP, **said), wait_until=now + operation.drain_s)
+
+
 def victims(working: Sequence[Worker], sick: Sequence[str]) -> list[Worker]:
     """Who goes first: the sick, then who is not ready, then the newest."""
     return sorted(working, key=lambda each: (each.id not in sick, each.ready, -each.number))
@@ -209,6 +217,11 @@ def _what(operation: Operation, spec: Spec | None) -> str:
 
 def _to(operation: Operation, stage: str, **facts: str) -> Operation:
     return msgspec.structs.replace(operation, stage=stage, wait_until=0.0, facts={**operation.facts, **facts})
+
+
+def _url(worker: Worker, place: str) -> str:
+    """Where a worker is told: at its own port unless the policy names another."""
+    return f"http://{worker.address.partition(':')[0] if place.startswith(':') else worker.address}{place}"
 
 
 def _grace(operation: Operation) -> float:

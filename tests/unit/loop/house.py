@@ -17,7 +17,7 @@ from autoscaler.loop.keeper import Keeper
 from autoscaler.loop.observe import Observer
 from autoscaler.loop.past import Past
 from autoscaler.loop.registry import PLATFORMS, Targets
-from autoscaler.loop.rehearse import rehearse
+from autoscaler.loop.rehearse import Recalled, rehearse
 from autoscaler.model.decision import Decision
 from autoscaler.model.observation import Ask, Seen
 from autoscaler.model.signal import Missing, MissingWhy, Point, Reading, Series
@@ -131,7 +131,7 @@ class House:
         """The past as the dial would tell it: what it says now."""
         asks = [Ask(plan.ref, each, each.prometheus or "") for each in plan.workload.policy.signals]
         seen = Seen(state=state, readings=tuple(await self.dial.read(asks, at)))
-        return rehearse(plan, seen, [], {}, now=at, cycle_s=15.0)
+        return rehearse(plan, seen, [], Recalled(), now=at, cycle_s=15.0)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[House]:

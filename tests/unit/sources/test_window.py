@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 
 from autoscaler.clients.prometheus_range import RangeClient
 from autoscaler.errors import SourceError
+from autoscaler.loop.rehearse import beats
 from autoscaler.model.signal import Missing, MissingWhy, Reading, Series
 from autoscaler.sources.intervals import Intervals
-from autoscaler.sources.window import MOST_STEPS, beats, window
+from autoscaler.sources.window import MOST_STEPS, window
 from tests.support import asks
 from tests.support.wire import Handler, served
 

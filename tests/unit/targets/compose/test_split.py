@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from autoscaler.model.operation import Operation, OperationKind, Outcome, OutcomeKind, Split
 from autoscaler.targets.compose.container import Container
-from autoscaler.targets.compose.stages import pattern_source, split, victims
+from autoscaler.targets.compose.order import Look, pattern_source, split, victims
 from autoscaler.targets.compose.state import Known
 from tests.unit.targets.compose.test_state import REF, made
 
@@ -17,7 +17,7 @@ def order(count: int, *, sick: tuple[str, ...] = ()) -> Operation:
 
 
 def parts(count: int, *containers: Container, sick: tuple[str, ...] = ()) -> list[Operation]:
-    after = split(order(count, sick=sick), containers, Known(), 0.0)
+    after = split(order(count, sick=sick), Look(mine=containers), Known(), 0.0)
     assert isinstance(after, Split), after
     return list(after.parts)
 
@@ -45,13 +45,13 @@ def test_new_ones_are_like_the_newest_that_serves() -> None:
 
 
 def test_without_a_container_there_is_nothing_to_be_like() -> None:
-    outcome = split(order(2), [], Known(), 0.0)
+    outcome = split(order(2), Look(mine=[]), Known(), 0.0)
     assert isinstance(outcome, Outcome)
     assert outcome.kind is OutcomeKind.REFUSED
 
 
 def test_a_count_that_stands_is_applied() -> None:
-    outcome = split(order(2), [made(1), made(2)], Known(), 0.0)
+    outcome = split(order(2), Look(mine=[made(1), made(2)]), Known(), 0.0)
     assert isinstance(outcome, Outcome)
     assert (outcome.kind, outcome.count) == (OutcomeKind.APPLIED, 2)
 

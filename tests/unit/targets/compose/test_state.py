@@ -142,5 +142,5 @@ def test_what_is_gone_is_forgotten() -> None:
     one = made(1)
     known.look(one, NOW)
     known.stopped.add(one.id)
-    known.forget(set())
+    known.forget(one.id)
     assert (known.since, known.healthy, known.stopped) == ({}, set(), set())
