@@ -46,7 +46,7 @@ def _foreign(turn: Turn, memory: Memory, known: int) -> Memory:
     if turn.current > known:
         hold = max(turn.plan.behavior.down.stabilization_s, FOREIGN_HOLD_S)
         memory = msgspec.structs.replace(memory, idle=None)
-        memory = memory.held(turn.current, turn.now + hold, "somebody else raised it")
+        memory = memory.held(turn.current, hold, turn.now, "somebody else raised it")
     return memory
 
 

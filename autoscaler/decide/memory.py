@@ -101,13 +101,11 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
         """True after the third conflict in ten minutes, until ten minutes have passed without one."""
         return self.contest is not None and now - self.conflicts[-1] < CONFLICT_S
 
-    def held(self, count: int, until: float, because: str) -> Memory:
-        """The memory with a seed; one that holds more or longer is not weakened by it."""
-        seed = self.seed
-        if seed is not None and seed.count >= count and seed.until >= until:
-            return self
-        if seed is not None and seed.until > until and seed.count <= count:
-            until = seed.until
+    def held(self, count: int, for_s: float, now: float, because: str) -> Memory:
+        """The memory with a seed of this count for so many seconds; one that still holds is not weakened by it."""
+        until, seed = now + for_s, self.seed
+        if seed is not None and now < seed.until:
+            count, until = max(count, seed.count), max(until, seed.until)
         return msgspec.structs.replace(self, seed=Seed(count, until, because))
 
 
@@ -235,6 +233,5 @@ def ordered(memory: Memory, order: Applied, history: History, *, idle: bool, rev
         turns=turns[-reversals:] if reversals else (),
         idle=order.at if idle else None,
         zero=None if order.count else memory.zero,
-        freed=0 if rises else memory.freed,
         pushes=memory.pushes + 1 if memory.contested(order.at) else memory.pushes,
     )

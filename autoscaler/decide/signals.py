@@ -132,7 +132,7 @@ def _reseed(turn: Turn) -> None:
     if not because:
         return
     hold = max(turn.plan.behavior.down.stabilization_s, memory.lead + 2 * turn.cycle_s)
-    turn.memory = memory.held(turn.current, turn.now + hold, because)
+    turn.memory = memory.held(turn.current, hold, turn.now, because)
     past = turn.memory.history
     turn.remember(reseed="", history=hpa.without_recommendations(past) if past.recommendations is None else past)
 

@@ -65,7 +65,7 @@ def _first_sight(plan: Plan, look: Seen, now: float, cycle_s: float) -> Memory:
     if isinstance(look.state, Missing):
         return memory
     hold = max(plan.behavior.down.stabilization_s, memory.lead + 2 * (plan.every_s or cycle_s))
-    return memory.held(counted(look.state), now + hold, "first sight")
+    return memory.held(counted(look.state), hold, now, "first sight")
 
 
 def _decide(

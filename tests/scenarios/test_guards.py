@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from autoscaler.decide.memory import first_sight
 from autoscaler.model.decision import Reason
 from autoscaler.model.observation import Override, Pause, Seen
 from autoscaler.model.policy import Behavior, Direction, Mode, Parity, Rate, Reversals, Signal
@@ -223,3 +224,18 @@ def test_after_a_kill_the_count_that_is_found_holds() -> None:
         assert story.run("100x4") == "4x4"
         assert story.last.steps[-1].facts["because"] == "a restart"
         assert story.run("100x1") == "1x1"
+
+
+def test_a_seed_is_not_weakened_by_a_later_one() -> None:
+    memory = first_sight(policy(), 0.0).held(8, 600.0, 0.0, "first sight")
+    for count, for_s, now, kept in (
+        (4, 300.0, 100.0, (8, 600.0)),
+        (4, 900.0, 100.0, (8, 1000.0)),
+        (9, 60.0, 0.0, (9, 600.0)),
+    ):
+        seed = memory.held(count, for_s, now, "a gap").seed
+        assert seed is not None
+        assert (seed.count, seed.until) == kept
+    over = memory.held(4, 300.0, 600.0, "a gap").seed
+    assert over is not None
+    assert (over.count, over.until) == (4, 900.0), "one that is over says nothing"
