@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-
 BACK_S = 60.0  # a wall clock this long behind is right, and we are ahead
 
 
