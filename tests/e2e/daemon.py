@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +18,18 @@ ROOT = Path(__file__).parents[2]
 
 
 class DaemonProcess:
-    """`autoscaler run` with a settings file of its own in `folder`; killed, stopped and started again at will."""
+    """`autoscaler run` with a settings file of its own in `folder`; killed, stopped and started again at will.
 
-    def __init__(self, folder: Path, policies: str, *, cycle: str = "1s", **settings: Any) -> None:
+    `before` is a command that it runs behind, which must become it (exec), and `env` what it is told in addition.
+    """
+
+    def __init__(
+        self, folder: Path, policies: str, *, cycle: str = "1s", before: Sequence[str | Path] = (),
+        env: Mapping[str, str] | None = None, **settings: Any,
+    ) -> None:  # fmt: skip
         self.folder = folder
+        self._before = [str(word) for word in before]
+        self._env = {**os.environ, **(env or {})}
         self.policy_file = folder / "policies" / "policy.yaml"
         self.policy_file.parent.mkdir(parents=True, exist_ok=True)
         self.policy_file.write_text(policies)
@@ -32,6 +42,7 @@ class DaemonProcess:
             **settings,
         }
         self.config.write_text(json.dumps(written))  # JSON is YAML
+        self.socket = Path(written.get("socket", folder / "data" / "autoscaler.sock"))
         self.log = folder / "daemon.log"
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -43,7 +54,8 @@ class DaemonProcess:
             command = [sys.executable, "-m", "tests.e2e.killed", str(self.config), kill_at]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                command,
+                [*self._before, *command],
+                env=self._env,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
@@ -97,7 +109,7 @@ class DaemonProcess:
 
     def status(self) -> dict[str, Any]:
         """What `status` says, as JSON, asked at the socket: much quicker than the command."""
-        status, answer = control.ask(self.folder / "data" / "autoscaler.sock", "GET", "/v1/status")
+        status, answer = control.ask(self.socket, "GET", "/v1/status")
         assert status == 200, answer
         return dict(json.loads(answer))
 

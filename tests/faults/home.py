@@ -1,4 +1,4 @@
-"""A whole daemon in this process, on real time or quicker: real store, lease and loop around a simulated fleet."""
+"""A whole daemon in this process, on quicker time: real store, lease and loop around a simulated fleet."""
 
 from __future__ import annotations
 

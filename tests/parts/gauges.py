@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.server
 import threading
+from collections.abc import Callable
 from typing import Any
 
 
@@ -11,12 +12,13 @@ class GaugeServer:
     """Serves `/metrics` on a free loopback port."""
 
     def __init__(self) -> None:
-        self._gauges: dict[str, float] = {}
+        self._gauges: dict[str, float | Callable[[], float]] = {}
         gauges = self._gauges
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                body = "".join(f"# TYPE {name} gauge\n{name} {value}\n" for name, value in list(gauges.items()))
+                now = {name: value() if callable(value) else value for name, value in list(gauges.items())}
+                body = "".join(f"# TYPE {name} gauge\n{name} {value}\n" for name, value in now.items())
                 self.send_response(200)
                 self.send_header("Content-Type", "text/plain; version=0.0.4")
                 self.send_header("Content-Length", str(len(body)))
@@ -40,8 +42,8 @@ class GaugeServer:
         self._server.server_close()
         self._thread.join(10.0)
 
-    def set(self, name: str, value: float) -> None:
-        """From the next scrape on the gauge has this value."""
+    def set(self, name: str, value: float | Callable[[], float]) -> None:
+        """From the next scrape on the gauge has this value, or what it gives then."""
         self._gauges[name] = value
 
     def drop(self, name: str) -> None:

@@ -180,10 +180,9 @@ class ComposeTarget:
             if operation.count == 0 and source is not None:
                 await self._maker.remember(await self._engine.inspect(source.id), now, zero=True)
             return split(operation, look, self._known, now)
-        except Unreachable as error:
-            return Outcome(operation, OutcomeKind.FAILED, now, error.message)
         except TargetError as error:
-            return Outcome(operation, OutcomeKind.REFUSED, now, error.message)
+            ends = {Unreachable: OutcomeKind.FAILED, Gone: OutcomeKind.CONFLICT}
+            return Outcome(operation, ends.get(type(error), OutcomeKind.REFUSED), now, error.message)
 
     async def wakes(self) -> AsyncIterator[WorkloadRef]:
         """Services with news from the engine; all of them after it was away."""
@@ -267,9 +266,9 @@ class ComposeTarget:
 
     async def _labels(self, containers: Sequence[Container], key: Key) -> dict[str, str]:
         """Labels that tell where the project's files are: of one of these containers, else as remembered."""
-        for each in sorted(containers, key=lambda each: -each.created)[:1]:
-            record = await self._engine.inspect(each.id)
-            return dict(record["Config"].get("Labels") or {})
+        for each in sorted(containers, key=lambda each: -each.created):
+            with contextlib.suppress(Gone):
+                return dict((await self._engine.inspect(each.id))["Config"].get("Labels") or {})
         spec = self._specs.of(*key)
         return spec.labels if spec is not None else {}
 
