@@ -29,8 +29,8 @@ def largest(votes: Sequence[Vote], current: int) -> Step:
 def agreed(votes: Sequence[Vote], current: int) -> Step:
     """`combine: all`: the step all signals agree on.
 
-    It grows only if every readable signal asks for more, to the smallest of those wishes; it shrinks only if every
-    voting signal is read and asks for less, to the largest; otherwise the current count stays.
+    It grows only if every readable signal asks for more, to the smallest of those wishes; it shrinks only if every one
+    asks for less, to the largest; otherwise the current count stays. That one of them is missing is doubt's matter.
     """
     wishes = [each.count for each in votes if each.count is not None]
     if not wishes:
@@ -38,6 +38,6 @@ def agreed(votes: Sequence[Vote], current: int) -> Step:
     facts: dict[str, Fact] = {"votes": len(wishes), "least": min(wishes), "most": max(wishes)}
     if min(wishes) > current:
         return Step(Stage.COMBINE, current, min(wishes), Reason.ALL_ASK_FOR_MORE, facts)
-    if max(wishes) < current and not any(each.missing for each in votes):
+    if max(wishes) < current:
         return Step(Stage.COMBINE, current, max(wishes), Reason.ALL_ASK_FOR_LESS, facts)
     return Step(Stage.COMBINE, current, current, Reason.NOT_ALL_AGREE, facts)

@@ -52,7 +52,7 @@ _SENTENCES: Mapping[Reason, str] = {
     Reason.WAKE_UNREAD: "{signal}: cannot be read ({detail}), so it does not let anything go idle",
     Reason.LARGEST_WISH: "of {votes} signals {winner} asks for the most: {after}",
     Reason.ALL_ASK_FOR_MORE: "all {votes} readable signals ask for more, the least of them for {after}",
-    Reason.ALL_ASK_FOR_LESS: "all {votes} signals ask for less, the most of them for {after}",
+    Reason.ALL_ASK_FOR_LESS: "all {votes} readable signals ask for less, the most of them for {after}",
     Reason.NOT_ALL_AGREE: "the signals ask for {least} to {most} and must all agree on a direction: {after} stay",
     Reason.LAST_WISH: "fewer run than the last cycle asked for: back to {after} at once",
     Reason.AWAITING_CYCLE: "woken between two cycles: nothing grows until the signals are read again",

@@ -94,15 +94,15 @@ def idled(turn: Turn, votes: Sequence[Vote], brake: Brake, *, floor: bool) -> bo
 
 
 def _asking(turn: Turn, votes: Sequence[Vote]) -> list[Vote]:
-    """The votes, read and not guessed, for more than the minimum."""
+    """The votes for more than the minimum."""
     least = turn.policy.replicas.min if turn.policy.replicas is not None else 1
-    return [each for each in votes if each.count is not None and each.count > least and not each.missing]
+    return [each for each in votes if each.count is not None and each.count > least]
 
 
 def _asleep(turn: Turn, votes: Sequence[Vote], wakes: Wakes, brake: Brake) -> None:
     idle, memory = turn.policy.idle, turn.memory
     assert idle is not None
-    wishes = [each.count for each in votes if each.count is not None and not each.missing]
+    wishes = [each.count for each in votes if each.count is not None]
     awake = min(max([turn.low, *wishes]), turn.high)
     by = wakes.above or [str(each.step.facts["signal"]) for each in _asking(turn, votes)]
     if by:

@@ -51,7 +51,9 @@ def test_all_an_ignored_signal_has_no_say_and_a_missing_one_stops_the_shrink() -
     ignoring = load("a", nan=NotANumber.IGNORE)
     assert together(Combine.ALL, ignoring, load("b")).run("nan", "200") == "2x1"
     assert together(Combine.ALL, ignoring, load("b")).run("nan", "600") == "6x1"
-    assert together(Combine.ALL, load("a"), load("b")).run("nan", "200") == "4x1"
+    told = together(Combine.ALL, load("a"), load("b"))
+    assert told.run("nan", "200") == "4x1"
+    assert told.reason() == "doubt"
 
 
 def test_all_a_last_good_value_may_hold_growth_back_and_never_shrinks() -> None:

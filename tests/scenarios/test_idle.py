@@ -227,6 +227,13 @@ def test_a_signal_that_votes_and_asks_for_more_than_the_minimum_wakes_as_well() 
     assert told.fact(Reason.WOKEN, "signal") == "load"
 
 
+def test_data_that_is_missing_for_shrinking_may_wake() -> None:
+    told = sleeper(idle=Idle(after=60.0, replicas=1))
+    told.run("0:2/2x22", "0x22")
+    assert told.count == 1
+    assert told.run("900:0/1x1", "0x1") == "9x1"
+
+
 def test_a_goal_and_a_wake_limit_on_one_signal() -> None:
     both = load(wake_above=5.0)
     told = sleeper(both)

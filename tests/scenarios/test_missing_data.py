@@ -123,6 +123,7 @@ def test_at_least_never_shrinks_and_stays_below_every_ceiling() -> None:
     night = window("night", "0 0 * * *", 24, max=5)
     told = steady(load(failed=Fallback(at_least=9)), schedule=(night,))
     assert told.run("downx2") == "5x2", "a window's ceiling comes before what signals say"
+    assert told.decisions[-2].reason is Reason.AT_LEAST
 
 
 def test_the_highest_at_least_of_those_that_are_missing_counts_whatever_else_wakes() -> None:

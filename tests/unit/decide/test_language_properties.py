@@ -9,7 +9,7 @@ import random
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, note, settings
+from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
 
 from autoscaler.decide.brake import Fleet
@@ -30,8 +30,9 @@ from tests.scenarios.story import Town, front, load, policy
 
 SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
 EXAMPLES = int(os.environ.get("EXAMPLES", "60"))  # more by hand
-CALM = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=SLOW)
-FEW = settings(max_examples=max(EXAMPLES // 4, 1), deadline=None, suppress_health_check=SLOW)
+PHASES = [phase for phase in Phase if phase is not Phase.shrink or "HASTY" not in os.environ]
+CALM = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=SLOW, phases=PHASES)
+FEW = settings(CALM, max_examples=max(EXAMPLES // 4, 1))
 OWNERS = (Reason.PAUSED, Reason.OVERRIDE)
 CEILINGS = (Reason.ABOVE_MAXIMUM, Reason.WINDOW_CEILING)
 
