@@ -13,6 +13,7 @@ from tests.parts.gauges import GaugeServer
 from tests.parts.images import LabImages
 from tests.parts.images import lab_images as import_images
 from tests.parts.kubernetes import ControlPlane
+from tests.parts.nginx import NginxMaker
 from tests.parts.prometheus import PrometheusMaker
 from tests.parts.require import require
 
@@ -112,6 +113,15 @@ def prometheus_server(tmp_path: Path) -> Iterator[PrometheusMaker]:
     """A maker of Prometheus servers, with scrape targets, a configuration or recorded samples."""
     require("prometheus")
     maker = PrometheusMaker(tmp_path)
+    yield maker
+    maker.stop()
+
+
+@pytest.fixture
+def nginx_front(tmp_path: Path) -> Iterator[NginxMaker]:
+    """A maker of doors before a server: TLS, client certificates, passwords and tokens, by nginx."""
+    require("nginx")
+    maker = NginxMaker(tmp_path)
     yield maker
     maker.stop()
 

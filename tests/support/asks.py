@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from autoscaler.model.observation import Ask
-from autoscaler.model.policy import Scrape, ScrapeMode, Signal
+from autoscaler.model.policy import Reduce, Scrape, ScrapeMode, Signal
 from autoscaler.model.target import Instance
 from tests.support import nouns
 
 
-def query(text: str, *, name: str = "load", max_age: float | None = None) -> Ask:
+def query(
+    text: str, *, name: str = "load", max_age: float | None = None, reduce: Reduce | None = None, voucher: bool = False
+) -> Ask:
     """A question to Prometheus."""
-    signal = Signal(name=name, prometheus=text, per_replica=1.0, max_age=max_age)
-    return Ask(nouns.ref(), signal, text)
+    signal = Signal(name=name, prometheus=text, per_replica=1.0, max_age=max_age, reduce=reduce)
+    return Ask(nouns.ref(), signal, text, voucher=voucher)
 
 
 def page(

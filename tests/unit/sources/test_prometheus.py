@@ -10,14 +10,22 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+import msgspec
 import pytest
 from aiohttp import web
 
 from autoscaler.clients.prometheus import IN_FLIGHT, PrometheusClient
+from autoscaler.clock import SystemClock
+from autoscaler.decide.plan import prepare
+from autoscaler.loop.act import Underway
+from autoscaler.loop.observe import Observer
+from autoscaler.loop.registry import Targets
+from autoscaler.model.policy import Reduce, Signal
 from autoscaler.model.signal import Missing, MissingWhy, Reading, Series
 from autoscaler.sources.prometheus import PrometheusSource
+from autoscaler.targets.pretended import PretendedTarget
 from tests.parts.process import free_port
-from tests.support import asks
+from tests.support import asks, nouns
 from tests.support.wire import Handler, cut, served
 
 Say = Callable[[str], Any]  # what is answered to a query
@@ -142,8 +150,50 @@ async def test_a_result_that_is_no_value_now_is_refused_in_words(kind: str) -> N
     is_missing(reading, MissingWhy.FAILED, f"the query gives a {kind}, not a value now")
 
 
-async def test_several_series_are_several() -> None:
-    is_missing(await one(lambda _: vector("1", "2")), MissingWhy.SEVERAL, "2 series")
+async def test_several_series_are_several_and_the_ways_out_are_named() -> None:
+    said = "the query gives 2 series: write reduce: sum, max, min or avg, or aggregate in the query"
+    is_missing(await one(lambda _: vector("1", "2")), MissingWhy.SEVERAL, said)
+
+
+async def reduced(reduce: Reduce, *values: str) -> Reading:
+    async with source(saying(lambda _: vector(*values))) as made:
+        (reading,) = await made.read([asks.query("load", reduce=reduce)], 0.0)
+    return reading
+
+
+@pytest.mark.parametrize(
+    ("reduce", "value"), [(Reduce.SUM, 0.6), (Reduce.MAX, 0.3), (Reduce.MIN, 0.1), (Reduce.AVG, 0.2)]
+)
+async def test_several_series_become_one_value_as_the_signal_says(reduce: Reduce, value: float) -> None:
+    reading = await reduced(reduce, "0.1", "0.2", "0.3")
+    assert isinstance(reading, Series)
+    assert [(point.value, point.labels) for point in reading.points] == [(pytest.approx(value), ())]
+    alone = await reduced(reduce, "7")
+    assert isinstance(alone, Series)
+    assert [(point.value, point.labels) for point in alone.points] == [(7.0, (("n", "0"),))]
+
+
+@pytest.mark.parametrize("reduce", list(Reduce))
+@pytest.mark.parametrize("value", ["NaN", "+Inf"])
+async def test_one_series_that_is_not_a_number_spoils_what_several_become(reduce: Reduce, value: str) -> None:
+    is_missing(await reduced(reduce, "1", value, "2"), MissingWhy.NAN, value)
+    is_missing(await reduced(reduce), MissingWhy.EMPTY)
+
+
+@pytest.mark.parametrize(
+    ("answer", "vouches"),
+    [(vector("0"), True), (vector("1", "2"), True), (vector("NaN"), True), (vector(), MissingWhy.EMPTY)],
+)
+async def test_any_fresh_result_vouches_and_none_does_not(answer: dict[str, Any], vouches: bool | MissingWhy) -> None:
+    async with source(saying(lambda _: answer)) as made:
+        (reading,) = await made.read([asks.query("up", voucher=True)], 0.0)
+        (old,) = await made.read([asks.query("up", voucher=True, max_age=0.5)], 0.0)
+    if vouches is True:
+        assert isinstance(reading, Series)
+        is_missing(old, MissingWhy.STALE, "1s old")
+    else:
+        assert isinstance(reading, Missing)
+        assert reading.why is vouches
 
 
 @pytest.mark.parametrize(
@@ -319,6 +369,32 @@ async def test_each_distinct_query_is_asked_once() -> None:
     async with source(handler) as made:
         await made.read([asks.query("sum(load)"), asks.query("sum(load)"), asks.query("max(load)")], 0.0)
     assert sorted(asked) == ["max(load)", "sum(load)", "time() - max(timestamp(load))"]
+
+
+async def test_a_dead_and_a_silent_server_spoil_only_their_own_signals() -> None:
+    async def silent(request: web.Request) -> web.StreamResponse:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    fleet = Targets({"compose": lambda: PretendedTarget(2, SystemClock())})
+    async with source(saying(lambda _: vector("3"))) as good, source(silent, deadline_s=0.5) as slow:
+        dead = PrometheusSource(PrometheusClient(f"http://127.0.0.1:{free_port()}"))
+        observer = Observer(fleet, {"prometheus": good, "prometheus/slow": slow, "prometheus/dead": dead})
+        servers = (None, "slow", "dead", None)
+        signals = tuple(
+            Signal(name=f"s{n}", prometheus="load", server=server, per_replica=1.0) for n, server in enumerate(servers)
+        )
+        plan = prepare(nouns.ref(), msgspec.structs.replace(nouns.policy(), signals=signals))
+        began = time.monotonic()
+        (seen,) = await observer.look([plan], Underway(), 0.0, wake=False)
+        took = time.monotonic() - began
+        await dead.close()
+    first, slow_one, dead_one, last = seen.readings
+    assert isinstance(first, Series)
+    assert isinstance(last, Series)
+    is_missing(slow_one, MissingWhy.FAILED, "no answer within")
+    is_missing(dead_one, MissingWhy.FAILED, "cannot connect")
+    assert took < 3.0
 
 
 async def test_an_age_that_cannot_be_had_makes_the_reading_failed() -> None:
