@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from pathlib import Path
 
 import click
+import msgspec
 
 from autoscaler import settings
 from autoscaler.cli.root import config, output
-from autoscaler.policy.lint import lint
+from autoscaler.policy.lint import Findings, lint
 from autoscaler.store.policy_files import read
 
 
@@ -29,9 +29,7 @@ def command(paths: tuple[Path, ...], form: str, config: Path | None) -> None:
     texts = read(list(paths) or [Path(each) for each in known.policies])
     found = lint(texts, scrape_s=known.scrape_interval)
     if form == "json":
-        fields = ("file", "line", "column", "code", "sentence", "hint")
-        told = [{field: getattr(each, field) for field in fields} for each in found]
-        click.echo(json.dumps({"version": 1, "findings": told}, indent=2))
+        click.echo(msgspec.json.format(msgspec.json.encode(Findings(tuple(found))), indent=2).decode())
     else:
         for each in found:
             click.echo(str(each))

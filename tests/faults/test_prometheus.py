@@ -20,6 +20,20 @@ pytestmark = [pytest.mark.prometheus, pytest.mark.e2e]
 RATE = "sum(rate(requests_total[6s]))"
 
 
+class Served:
+    """A counter of requests at a rate that a test sets; what was counted stays counted."""
+
+    def __init__(self, rate: float) -> None:
+        self._counted, self._rate, self._since = 0.0, rate, time.monotonic()
+
+    def __call__(self) -> float:
+        return self._counted + self._rate * (time.monotonic() - self._since)
+
+    def at(self, rate: float) -> None:
+        """From now on so many a second."""
+        self._counted, self._rate, self._since = self(), rate, time.monotonic()
+
+
 def scraping(ports: Sequence[int], dead: Sequence[int] = ()) -> str:
     """A configuration that scrapes workers on these ports; the path of the dead ones leads nowhere."""
     groups = [
@@ -60,8 +74,8 @@ def test_one_of_three_scrape_targets_down_shrinks_nothing(prometheus_server: Pro
 def test_prometheus_restarted_empty_shrinks_nothing_and_the_daemon_goes_on(
     prometheus_server: PrometheusMaker, gauge_server: GaugeServer, tmp_path: Path, query: str, down: str
 ) -> None:
-    began = time.monotonic()
-    gauge_server.set("requests_total", lambda: 40 * (time.monotonic() - began))
+    served = Served(40)
+    gauge_server.set("requests_total", served)
     gauge_server.set("load", 40)
     server = prometheus_server(scrape={"shop": [gauge_server.address]})
     with watched(tmp_path, query, server.url, down=down, told=", max_age: 5s") as shop:
@@ -74,9 +88,8 @@ def test_prometheus_restarted_empty_shrinks_nothing_and_the_daemon_goes_on(
         until(lambda: not shop.workload()["missing"], "something is read again", within=20)
         never(lambda: len(shop.pids()) < 4, "a shrink by windows that are hardly filled", for_s=12)
         assert len(shop.pids()) in (4, 5)
-        count, since = 20 * (time.monotonic() - began), time.monotonic()
-        gauge_server.set("requests_total", lambda: count + 20 * (time.monotonic() - since))
-        gauge_server.set("load", 20)
+        served.at(18)
+        gauge_server.set("load", 18)
         until(lambda: len(shop.pids()) == 2, "two workers, for half of the load", within=60)
 
 

@@ -10,6 +10,12 @@ from autoscaler.policy.placeholders import WORDS, used
 from autoscaler.policy.rules.shape import ONE_OF, written
 from autoscaler.policy.words import Path
 
+# Platforms that give nobody CPU and memory, with the reason.
+_UNMEASURED = {
+    "kubernetes": "not available yet with a kubernetes target",
+    "process": "does not go with a process target: nothing measures single workers",
+}
+
 
 def policy(policy: Policy) -> Iterator[Fault]:
     """What a policy needs to do anything."""
@@ -35,6 +41,8 @@ def signals(policy: Policy) -> Iterator[Fault]:
         if signal.scrape is not None and signal.scrape.port is None and "process" not in platforms:
             yield (*path, "scrape"), "port is missing", "add port: the one the instances serve their metrics on"
         if len(platforms) == 1:
+            if signal.resource is not None and platforms[0] in _UNMEASURED:
+                yield (*path, "resource"), _UNMEASURED[platforms[0]], "ask prometheus, or scrape the instances"
             if signal.prometheus is not None:
                 yield from _placeholders(platforms[0], signal.prometheus, (*path, "prometheus"))
             if isinstance(signal.empty, ZeroIf):

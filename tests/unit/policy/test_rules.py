@@ -26,6 +26,9 @@ def of(text: str, change: str) -> str:
     return text.replace("{compose: {project: shop, service: web}}", change)
 
 
+CPU = signal("resource: cpu, utilization: 70%")
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -53,6 +56,8 @@ def of(text: str, change: str) -> str:
         (signal("resource: cpu, utilization: 70%, max_age: 1m"), "max_age: does not go with resource"),
         (signal("resource: cpu, utilization: 70%, coverage: 50%"), "coverage: does not go with resource"),
         (signal("resource: cpu, value: 3"), "value: does not go with resource: more replicas do not lower the sum"),
+        (of(CPU, "{kubernetes: {namespace: a, name: web}}"), "resource: not available yet with a kubernetes"),
+        (of(CPU, "{process: {command: [x]}}"), "resource: does not go with a process target: nothing measures single"),
         (signal("scrape: {metric: m, as: gauge, port: 1}, per_replica: 1, empty: {zero_if: up}"), "zero_if: does"),
         # ages that cannot be told
         (signal("prometheus: 'sum(', per_replica: 1, max_age: 1m"), "max_age: the age of the data cannot be told"),
