@@ -23,13 +23,21 @@ def learn(turn: Turn) -> None:
         memory = msgspec.structs.replace(
             memory, lead_s=min(lead, LONGEST_LEAD_S), raised=msgspec.structs.replace(raised, ready=now)
         )
-    if memory.known is not None and memory.known != turn.current and not turn.seen.busy:
-        memory = _foreign(turn, memory, memory.known)
+    known = _expected(memory, turn.current)
+    if known is not None and known != turn.current and not turn.seen.busy:
+        memory = _foreign(turn, memory, known)
     if turn.current != 0 and memory.zero is not None:
         memory = msgspec.structs.replace(memory, zero=None)
     elif turn.current == 0 and memory.zero is None:
         memory = msgspec.structs.replace(memory, zero=now)
     turn.memory = memory
+
+
+def _expected(memory: Memory, current: int) -> int | None:
+    """The count that nobody else has touched; None: not known. Of what we ordered we may get less, never more."""
+    if memory.known is None and memory.applied is not None and not memory.reseed and current > memory.applied.count:
+        return memory.applied.count
+    return memory.known
 
 
 def _foreign(turn: Turn, memory: Memory, known: int) -> Memory:

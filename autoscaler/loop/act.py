@@ -54,9 +54,13 @@ class Underway:
         return tuple(each.instance for each in self.of(key) if each.kind is OperationKind.REPLACE)
 
     def intent(self, key: str) -> int | None:
-        """The count ordered last, while instances for it are still being created or taken away; else None."""
+        """The count ordered last, while instances for it are still being created or taken away; else None.
+
+        What is only tidied up (an instance that a dead process left half made) is no part of an order.
+        """
         counted = (OperationKind.SCALE, OperationKind.CREATE, OperationKind.REMOVE)
-        return self.intents.get(key) if any(each.kind in counted for each in self.of(key)) else None
+        ordered = any(each.kind in counted and each.before != each.count for each in self.of(key))
+        return self.intents.get(key) if ordered else None
 
 
 class Actor:
@@ -147,10 +151,7 @@ class Actor:
             if target is None:
                 fault = self._targets.faults[operation.ref.place]
                 return await self._end(Outcome(operation, OutcomeKind.FAILED, self._clock.now(), fault))
-            gate = self._gates.setdefault(operation.ref.place, asyncio.Semaphore(IN_FLIGHT))
-            async with gate:
-                self.before_call(operation)
-                after = await self._advanced(target, operation)
+            after = await self._called(target, operation)
             if isinstance(after, Outcome):
                 return await self._end(after)
             if isinstance(after, Split):
@@ -162,7 +163,7 @@ class Actor:
 
     async def _called(self, target: Target, operation: Operation) -> Advanced:
         """Make the call once it is its turn, and only while the lease outlasts it: both may take long to wait for."""
-        gate = self._gates.setdefault(operation.ref.platform, asyncio.Semaphore(IN_FLIGHT))
+        gate = self._gates.setdefault(operation.ref.place, asyncio.Semaphore(IN_FLIGHT))
         while True:
             async with gate:
                 if self._lease.remaining() >= CALL_S:

@@ -209,7 +209,7 @@ class Cycle:
         if memory is not None and operation.kind is OperationKind.REPLACE and outcome.kind is not OutcomeKind.CONFLICT:
             failed = outcome.kind is not OutcomeKind.APPLIED
             self.memories[key] = remembering.recycled(memory, outcome.at, failed=failed)
-        elif memory is not None and operation.kind is OperationKind.CREATE and outcome.kind is not OutcomeKind.APPLIED:
+        elif memory is not None and operation.kind is OperationKind.CREATE and _not_had(outcome):
             self.memories[key] = remembering.uncertain(memory)
         elif memory is not None and operation.kind is OperationKind.SCALE and outcome.kind is OutcomeKind.CONFLICT:
             self.memories[key] = remembering.conflicted(memory, outcome.at)
@@ -298,10 +298,6 @@ class Cycle:
             if fact.kind is FactKind.INTENT and fact.value == b"0" and fact.key in self.memories:
                 self.memories[fact.key] = remembering.our_zero(self.memories[fact.key], now)
 
-    def unsaved(self) -> None:
-        """The last snapshot could not be kept: the next one has everything."""
-        self._saved.clear()
-
     def reset(self) -> None:
         """Forget every memory, before those of another process are taken up."""
         self.memories.clear()
@@ -322,6 +318,12 @@ class Cycle:
             self._saved.pop(key, None)
         self._observer.forget(keys)
         return [Fact(kind, key, None) for kind in (FactKind.MEMORY, FactKind.INTENT) for key in sorted(keys)]
+
+
+def _not_had(outcome: Outcome) -> bool:
+    """True where we did not get an instance. One that we got, and that somebody else took away, is his doing."""
+    taken = outcome.kind is OutcomeKind.GONE and "new" in outcome.operation.facts
+    return outcome.kind is not OutcomeKind.APPLIED and not taken
 
 
 def _text(decision: Decision) -> str:

@@ -151,12 +151,9 @@ class Daemon:
             self._watch()
 
     async def _snapshot(self) -> None:
-        """What changed since the last one. That the last stop was clean is true no longer: at the start it may have
-        been impossible to write that down."""
+        """What changed since the last one; and again that the last stop was clean no longer counts."""
         self._snapshot_at = self._parts.clock.monotonic()
-        facts = [*self._parts.cycle.snapshot(), Fact(FactKind.MEMORY, CLEAN, None)]
-        if not await self._parts.keeper.put(facts):
-            self._parts.cycle.unsaved()
+        await self._parts.keeper.put([*self._parts.cycle.snapshot(), Fact(FactKind.MEMORY, CLEAN, None)])
 
     def _apply_controls(self) -> None:
         if not self._said:
@@ -174,12 +171,11 @@ class Daemon:
 
     async def _restore(self) -> None:
         parts = self._parts
-        facts = await parts.keeper.store.facts()
+        facts = await parts.keeper.facts()
         clean = any(each.kind is FactKind.MEMORY and each.key == CLEAN for each in facts)
         await parts.keeper.put([Fact(FactKind.MEMORY, CLEAN, None)])
         parts.cycle.restore([each for each in facts if each.key != CLEAN], clean=clean)
         self._words, self._said = words(facts), True
-        parts.keeper.era += 1
         self._left = facts
 
     async def _resume_operations(self) -> None:

@@ -5,17 +5,18 @@ Facts belong to whoever holds the lease: another process starts from them, so on
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 
 from autoscaler.errors import StoreError
-from autoscaler.ports import Fact, Record, Sink, Store
+from autoscaler.ports import Fact, FactKind, Record, Sink, Store
 
 
 class Keeper:
     """Writes through to the store and to every sink; tells `fault` once when writing begins or ceases to fail.
 
-    `ours` says whether the facts are this process's to write. `era` counts how often what another process left was
-    taken up: what was read before is old then.
+    Facts that could not be kept are owed, and kept with the next ones. `ours` says whether facts are this process's to
+    write. `era` counts how often what another process left was taken up: what was read before is old then.
     """
 
     def __init__(self, store: Store, sinks: Sequence[Sink]) -> None:
@@ -24,21 +25,37 @@ class Keeper:
         self.fault: Callable[[str], None] = lambda sentence: None
         self.ours: Callable[[], bool] = lambda: True
         self.era = 0
+        self._owed: dict[tuple[FactKind, str], Fact] = {}
+        self._writes = 0
+        self._turn = asyncio.Lock()
         self._sinks = sinks
 
-    async def put(self, facts: Sequence[Fact]) -> bool:
-        """Keep facts as far as the store can; False where it could not, or where they are another process's by now."""
-        if not facts:
-            return True
-        if not self.ours():
-            return False
-        try:
-            await self.store.put(facts)
-        except StoreError as error:
-            self._failed(str(error))
-            return False
-        self._worked()
-        return True
+    async def put(self, facts: Sequence[Fact]) -> None:
+        """Keep facts as far as the store can, unless they are another process's by now.
+
+        One write at a time, each with everything that came up during the one before it: the newest of a key wins.
+        """
+        self._owed.update({(each.kind, each.key): each for each in facts})
+        write = self._writes + 1
+        async with self._turn:
+            if self._writes >= write or not self._owed or not self.ours():
+                return  # the write before it took them along
+            self._writes = write
+            taken = dict(self._owed)
+            try:
+                await self.store.put(list(taken.values()))
+            except StoreError as error:
+                self._failed(str(error))
+            else:
+                self._owed = {key: fact for key, fact in self._owed.items() if taken.get(key) is not fact}
+                self._worked()
+
+    async def facts(self) -> Sequence[Fact]:
+        """What another process left, or an earlier one of ours: from now on that is what holds. Raises StoreError."""
+        found = await self.store.facts()
+        self._owed.clear()
+        self.era += 1
+        return found
 
     async def insist(self, facts: Sequence[Fact]) -> None:
         """Keep facts, or raise StoreError."""

@@ -13,6 +13,7 @@ from tests.simulation.rules import OWNERS_WORDS
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
+LINES = 5
 RATE_S = 300.0  # of the policies that may lose one instance per five minutes
 CONTEST_S = 600.0
 MOST_PUSHES = 8  # raises of a workload that somebody else keeps cutting, in ten minutes: three, and ever fewer
@@ -34,6 +35,7 @@ class Calls:
     def __init__(self, world: World) -> None:
         self._world = world
         self._orders: dict[str, list[tuple[float, int, int]]] = {}  # workload → when, from, to
+        self._pushes: dict[str, dict[float, float]] = {}  # workload → when ordered → when it came about
 
     def calling(self, name: str, operation: Operation) -> None:
         """A daemon is about to make this call."""
@@ -43,7 +45,7 @@ class Calls:
         self._alone(name, f"calls {operation.kind.value}:{operation.stage}")
         if operation.kind is OperationKind.SCALE and not world.lately("store fails", within=120.0):
             recorded = world.store.recorded.get(operation.ref.key, [])
-            if not recorded or recorded[-1][1] != operation.count:
+            if not any(count == operation.count for _, count in recorded[-LINES:]):  # what failed before has its line
                 said = f"{operation.ref.name}: {operation.before} → {operation.count} ({operation.reason})"
                 world.rules.say("every change of count is on record", said)
 
@@ -85,6 +87,8 @@ class Calls:
             rules.say("no duplicates", f"{name}: numbers {sorted(numbers)}")
         others = world.others.hands[key].at >= operation.started - 60.0
         more = len(units) > before.counted
+        if more and operation.kind is OperationKind.CREATE and world.others.hands[key].fights:
+            self._pushed(operation)
         if (
             operation.kind is OperationKind.CREATE
             and more
@@ -118,9 +122,15 @@ class Calls:
         rates = getattr(getattr(policy.behavior, "down", None), "rates", None)
         stepped = world.now() - world.others.stepped < 2 * CONTEST_S
         if rates and not stepped:
-            lost = sum(b - a for at, b, a in orders if b > a and operation.started - at < RATE_S)
-            if lost > 1:
+            lost = sum(b - a for at, b, a in orders if operation.started - at < RATE_S)  # both ways, as the HPA counts
+            if lost > 1 and operation.count < before:
                 world.rules.say("not faster than allowed", f"{operation.ref.name}: {lost} in {RATE_S:.0f} s")
-        raises = [at for at, b, a in orders if a > b and operation.started - at < CONTEST_S]
-        if world.others.hands[key].fights and len(raises) > MOST_PUSHES and not stepped:
-            world.rules.say("nobody is fought", f"{operation.ref.name}: raised {len(raises)} times in ten minutes")
+
+    def _pushed(self, operation: Operation) -> None:
+        """The count of a workload rises that somebody else keeps setting."""
+        pushes = self._pushes.setdefault(operation.ref.key, {})
+        pushes[operation.started] = self._world.now()
+        recent = [at for at in pushes.values() if self._world.now() - at < CONTEST_S]
+        if len(recent) > MOST_PUSHES:
+            said = f"{operation.ref.name}: raised {len(recent)} times in ten minutes"
+            self._world.rules.say("nobody is fought", said)

@@ -125,7 +125,7 @@ class Others:
             case "fight" if not hand.off and not hand.fights:
                 hand.fights = True
                 asyncio.get_running_loop().create_task(self._fight(ref, int(event.much)))
-            case "zero by owner":
+            case "zero by owner" if counted:  # where nothing runs nobody sees that it is meant
                 hand.off = True
                 for unit in list(workload.units.values()):
                     world.fleet.remove(ref, unit.id)
@@ -222,7 +222,8 @@ class Others:
             self.said[key] = Said(what, at, answer.override.until, answer.override.count)
         if key in self.hands:
             self.hands[key].raised_at = -math.inf
-            self.hands[key].off = self.hands[key].off and what != "resume"
+            overridden = answer.override is not None and answer.override.count > 0 and answer.pause is None
+            self.hands[key].off = self.hands[key].off and not (what == "resume" or overridden)
             world.owners[key] = max(world.owners.get(key, -math.inf), world.now())
 
     async def resume_all(self) -> None:

@@ -60,7 +60,7 @@ class Rules:
             if each.desired < each.current and each.reason not in OWNERS_WORDS:
                 self._no_doubt(life, each, plan.workload.policy)
                 self._past_known(life, each)
-                self._others_respected(each)
+                self._others_respected(life, each)
                 self._braked(each)
 
     def _reasoned(self, made: Decision) -> None:
@@ -110,9 +110,11 @@ class Rules:
             said = f"{made.ref.name}: {made.current} → {made.desired} ({made.reason.value}), {age:.0f} s after a kill"
             self.say("after a kill never lower", said)
 
-    def _others_respected(self, made: Decision) -> None:
+    def _others_respected(self, life: Life, made: Decision) -> None:
         hand, now = self._world.others.hands[made.ref.key], self._world.now()
         raised = hand.count == hand.raised_to and now - hand.raised_at < FOREIGN_HOLD_S
+        if life.clock.step > 0:  # its clock is ahead of whoever saw the raise: its minutes are over earlier
+            return
         if raised and made.current <= hand.raised_to:
             self.say("another writer is respected upward", f"{made.ref.name}: {made.current} → {made.desired}")
 
