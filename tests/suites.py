@@ -1,6 +1,7 @@
 """Runs the slow suites in two lanes side by side, each suite in its own pytest process; prints each as it ends.
 
-Two, because the machine may have two cores: deadlines in the tests are for real parts, not for a crowd.
+Two, because the machine may have two cores. What failed there is run once more with nothing beside it: deadlines in
+tests of real parts are for the parts, not for a crowd. Both runs are printed, and what fails alone fails the whole.
 """
 
 from __future__ import annotations
@@ -24,23 +25,32 @@ LANES: Sequence[Sequence[Suite]] = (
 )
 
 
+def once(suite: Suite, more: Sequence[str]) -> tuple[int, str]:
+    """One run of a suite: its exit code and what it printed. What failed is remembered by the suite's own name."""
+    name, choice = suite
+    remembered = f"cache_dir=.pytest_cache/{name.replace(',', '').replace(' ', '-')}"
+    command = [sys.executable, "-m", "pytest", "-ra", "--durations=10", "-o", remembered, *choice, *more]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    return abs(done.returncode), done.stdout
+
+
 class Lane(threading.Thread):
-    """Suites one after another; `worst` is the worst exit code of them."""
+    """Suites one after another; `failed` are those that did not pass."""
 
     def __init__(self, suites: Sequence[Suite], more: Sequence[str], screen: threading.Lock) -> None:
         super().__init__()
         self._suites = suites
         self._more = more
         self._screen = screen
-        self.worst = 0
+        self.failed: list[Suite] = []
 
     def run(self) -> None:
-        for name, choice in self._suites:
-            command = [sys.executable, "-m", "pytest", "-ra", "--durations=10", *choice, *self._more]
-            done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
-            self.worst = max(self.worst, abs(done.returncode))
+        for suite in self._suites:
+            code, said = once(suite, self._more)
+            if code:
+                self.failed.append(suite)
             with self._screen:
-                print(f"===== suite: {name} (exit {done.returncode})\n{done.stdout}", flush=True)
+                print(f"===== suite: {suite[0]} (exit {code})\n{said}", flush=True)
 
 
 def main() -> int:
@@ -51,7 +61,12 @@ def main() -> int:
         lane.start()
     for lane in lanes:
         lane.join()
-    return max(lane.worst for lane in lanes)
+    worst = 0
+    for suite in (each for lane in lanes for each in lane.failed):
+        code, said = once(suite, ["--last-failed", "--last-failed-no-failures=all", *sys.argv[1:]])
+        print(f"===== suite: {suite[0]}, what failed, alone (exit {code})\n{said}", flush=True)
+        worst = max(worst, code)
+    return worst
 
 
 if __name__ == "__main__":
