@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.lone import SERVICES, Lone
+from tests.e2e.shop import shop as shop  # a fixture
 from tests.parts.compose import Compose, Project, fresh_name
 from tests.parts.engine import Engine
 from tests.parts.images import LabImages
