@@ -73,14 +73,12 @@ def _instants(wall: datetime, zone: ZoneInfo, *, hourly: bool) -> Iterator[float
     """When a clock in this zone shows a time: once, as cron has it.
 
     A time that is skipped when clocks go forward comes as much later as they were moved; one that comes twice when they
-    go back counts the first time only. What starts every so many hours follows the hours that pass instead.
+    go back counts the first time only, but for what starts every so many hours.
     """
-    first = wall.replace(tzinfo=zone)
-    if not hourly:
-        yield first.timestamp()
-        return
-    if datetime.fromtimestamp(first.timestamp(), zone).replace(tzinfo=UTC, fold=0) == wall:
-        yield from {first.timestamp(), first.replace(fold=1).timestamp()}
+    first, second = (wall.replace(tzinfo=zone, fold=fold).timestamp() for fold in (0, 1))
+    yield first
+    if hourly and second > first:
+        yield second
 
 
 @functools.lru_cache(maxsize=65_536)

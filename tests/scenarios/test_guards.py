@@ -239,3 +239,12 @@ def test_a_seed_is_not_weakened_by_a_later_one() -> None:
     over = memory.held(4, 300.0, 600.0, "a gap").seed
     assert over is not None
     assert (over.count, over.until) == (4, 900.0), "one that is over says nothing"
+
+
+def test_signals_that_change_hold_the_count_until_their_own_past_is_known() -> None:
+    story = Story(policy(behavior=QUICK), count=4)
+    story.run("400x10")
+    story.asks(policy(Signal(name="load", prometheus="load", per_replica=400.0), behavior=QUICK))
+    assert story.run("400x4") == "4x4"
+    assert story.last.steps[-1].facts["because"] == "signals that changed"
+    assert story.run("400x1") == "1x1"

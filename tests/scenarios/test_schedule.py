@@ -84,6 +84,8 @@ def test_a_midnight_that_clocks_skip_is_not_a_day_without_a_window() -> None:
 def test_what_starts_every_hour_follows_the_hours_that_pass() -> None:
     forth = starts("0 * * * *", "Europe/Paris", "2026-03-29T00:00", "2026-03-29T05:00")
     assert [each[7:12] for each in forth] == ["00:00", "01:00", "03:00", "04:00"]
+    rare = starts("0 */2 * * *", "Europe/Paris", "2026-03-29T00:00", "2026-03-29T05:00")
+    assert [each[7:12] for each in rare] == ["00:00", "03:00", "04:00"]
     back = starts("30 * * * *", "Europe/Paris", "2026-10-25T00:00", "2026-10-25T04:00")
     assert [each[7:] for each in back] == [
         "00:30 +0200",
