@@ -62,7 +62,7 @@ class DaemonProcess:
                 start_new_session=True,
                 cwd=ROOT,
             )
-        until(lambda: self._answers() or not self.alive, what=f"the daemon answers; its log: {self.log}", within=90)
+        until(lambda: not self.alive or self._answers(), what=f"the daemon answers; its log: {self.log}", within=90)
         assert self.alive or kill_at, f"the daemon ended: {self.text()}"
         return self
 
