@@ -295,8 +295,9 @@ class Cycle:
         if clean:
             return
         for fact in facts:
-            if fact.kind is FactKind.INTENT and fact.value == b"0" and fact.key in self.memories:
-                self.memories[fact.key] = remembering.our_zero(self.memories[fact.key], now)
+            if fact.kind is FactKind.INTENT and fact.value == b"0":
+                memory = self.memories.get(fact.key) or Memory(first_seen=now, fingerprint="")
+                self.memories[fact.key] = remembering.our_zero(memory, now)
 
     def reset(self) -> None:
         """Forget every memory, before those of another process are taken up."""

@@ -16,7 +16,7 @@ from autoscaler.model.policy import Policy, TargetSpec
 from autoscaler.model.target import WorkloadRef
 from autoscaler.ports import Target
 from autoscaler.targets.kubernetes import KubernetesTarget
-from tests.contracts.harness import DRAIN, FENCE, ORDER, SURGE
+from tests.contracts.harness import DRAIN, FENCE, ORDER, SELECT, SURGE
 from tests.parts.cluster import APPS, CORE, MERGE_PATCH, Answered
 from tests.parts.kubernetes import ControlPlane
 from tests.support.wait import auntil
@@ -31,6 +31,7 @@ class KubernetesHarness:
         SURGE: "a pod belongs to its ReplicaSet, which puts a new one in the place of one that goes",
         DRAIN: "pods are removed by their owner, with the grace they were made with",
         ORDER: "which pods go first is for their owner to say",
+        SELECT: "Deployments are named so far",
         FENCE: "pods have no numbers, and the count is compared before it is set",
     }
     absent = "missing"
@@ -45,6 +46,7 @@ class KubernetesHarness:
         self.target: Target = self.another(cluster.kubeconfig())
         self.policy = self.policy_of("web")
         self.ref = WorkloadRef("kubernetes", namespace, "Deployment", "web")
+        self.selecting = self.policy
 
     def another(self, kubeconfig: Path) -> KubernetesTarget:
         """One more target on the same cluster, with the rights of this kubeconfig."""

@@ -1,4 +1,4 @@
-"""What every source promises; each test runs against a real Prometheus and against instances read directly."""
+"""What every source promises: a real Prometheus, instances read directly, and what an engine measures of them."""
 
 from __future__ import annotations
 
@@ -11,11 +11,14 @@ from dataclasses import dataclass
 import pytest
 from aiohttp import web
 
+from autoscaler.clients.docker_stats import DockerStats
 from autoscaler.clients.prometheus import PrometheusClient
 from autoscaler.clock import SystemClock
 from autoscaler.model.observation import Ask
+from autoscaler.model.policy import Resource
 from autoscaler.model.signal import Missing, MissingWhy, Series
 from autoscaler.ports import Source
+from autoscaler.sources.platform import PlatformSource
 from autoscaler.sources.prometheus import PrometheusSource
 from autoscaler.sources.scrape import ScrapeSource
 from tests.parts.process import free_port
@@ -35,6 +38,7 @@ class Place:
     source: Source
     good: Ask
     missing: Mapping[MissingWhy, Ask]
+    age_s: float = AGE_S
 
     async def read(self, *put: Ask) -> list[Series | Missing]:
         return list(await self.source.read(put, time.time()))
@@ -90,10 +94,32 @@ async def some_instances(stack: AsyncExitStack) -> Place:
     )
 
 
-@pytest.fixture(params=[pytest.param("prometheus", marks=pytest.mark.prometheus), "scrape"])
+async def an_engine(stack: AsyncExitStack) -> Place:
+    held = {"a": 8, "b": 4}
+
+    async def answer(request: web.Request) -> web.Response:
+        id = request.path.split("/")[2]
+        if id not in held:
+            return web.json_response({"message": f"No such container: {id}"}, status=404)
+        return web.json_response({"memory_stats": {"usage": held[id]}, "HostConfig": {}})
+
+    url = await stack.enter_async_context(served(answer))
+    a, b, gone = (asks.instance("", id=id) for id in ("a", "b", "gone"))
+    return Place(
+        PlatformSource({("compose", "default"): DockerStats(url.replace("http://", "tcp://"))}, SystemClock()),
+        asks.used(Resource.MEMORY, a, b),
+        {MissingWhy.EMPTY: asks.used(Resource.MEMORY), MissingWhy.FAILED: asks.used(Resource.MEMORY, gone)},
+        age_s=0.0,
+    )
+
+
+@pytest.fixture(params=[pytest.param("prometheus", marks=pytest.mark.prometheus), "scrape", "platform"])
 async def place(request: pytest.FixtureRequest) -> AsyncIterator[Place]:
     async with AsyncExitStack() as stack:
-        made = await a_prometheus(request) if request.param == "prometheus" else await some_instances(stack)
+        if request.param == "prometheus":
+            made = await a_prometheus(request)
+        else:
+            made = await (some_instances if request.param == "scrape" else an_engine)(stack)
         yield made
         await made.source.close()
 
@@ -108,7 +134,7 @@ async def test_a_value_comes_with_its_age(place: Place) -> None:
     assert isinstance(reading, Series), reading
     assert sum(point.value for point in reading.points) == VALUE
     assert reading.age_s is not None
-    assert AGE_S - 1 <= reading.age_s <= AGE_S + 30 + (time.time() - began)
+    assert place.age_s - 1 <= reading.age_s <= place.age_s + 30 + (time.time() - began)
 
 
 async def test_each_kind_of_missing_is_its_own_and_says_so_in_a_sentence(place: Place) -> None:

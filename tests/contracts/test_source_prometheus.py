@@ -10,6 +10,7 @@ import pytest
 from aiohttp import web
 
 from autoscaler.clients.prometheus import PrometheusClient
+from autoscaler.model.policy import Reduce
 from autoscaler.model.signal import Missing, MissingWhy, Reading, Series
 from autoscaler.sources.prometheus import PrometheusSource
 from tests.parts.prometheus import PrometheusMaker, PrometheusServer
@@ -125,6 +126,32 @@ async def test_what_the_server_says_becomes_the_reading(
     assert isinstance(reading, Missing), reading
     assert reading.why is why
     assert words in reading.detail
+
+
+async def test_several_series_are_one_by_reduce_and_any_of_them_vouches(
+    prometheus_server: PrometheusMaker, started: Started
+) -> None:
+    now = time.time()
+    lines = [f'load{{i="{i}"}} {i} {now - 5 * back:.3f}' for i in (1, 2, 6) for back in range(20, 0, -1)]
+    lines += [f'load{{i="broken"}} NaN {now - 5 * back:.3f}' for back in range(20, 0, -1)]
+    server = await asyncio.to_thread(prometheus_server, openmetrics="\n".join(["# TYPE load gauge", *lines, "# EOF\n"]))
+    source = started(server)
+    whole, all_of_it = 'load{i!="broken"}', "load"
+    put = [asks.query(whole, reduce=reduce) for reduce in Reduce] + [asks.query(all_of_it, reduce=Reduce.MAX)]
+    put += [asks.query(all_of_it, voucher=True), asks.query("nobody", voucher=True)]
+    *reduced, broken, vouched, unvouched = await source.read(put, now)
+    values = [each.points[0].value for each in reduced if isinstance(each, Series)]
+    assert dict(zip(Reduce, values, strict=True)) == {
+        Reduce.SUM: 9.0,
+        Reduce.MAX: 6.0,
+        Reduce.MIN: 1.0,
+        Reduce.AVG: 3.0,
+    }
+    assert isinstance(broken, Missing)
+    assert broken.why is MissingWhy.NAN
+    assert isinstance(vouched, Series)
+    assert isinstance(unvouched, Missing)
+    assert unvouched.why is MissingWhy.EMPTY
 
 
 async def test_a_scalar_and_a_query_of_thirty_kilobytes_are_answered(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from autoscaler.model.observation import Ask
-from autoscaler.model.policy import Reduce, Scrape, ScrapeMode, Signal
+from autoscaler.model.policy import Reduce, Resource, Scrape, ScrapeMode, Signal
 from autoscaler.model.target import Instance
 from tests.support import nouns
 
@@ -28,6 +28,11 @@ def page(
     scrape = Scrape(metric=metric, mode=mode, match=match or {}, port=port)
     signal = Signal(name="load", scrape=scrape, per_replica=1.0, max_age=max_age)
     return Ask(nouns.ref(), signal, "", instances)
+
+
+def used(resource: Resource, *instances: Instance) -> Ask:
+    """A question to the platform, of what the instances use."""
+    return Ask(nouns.ref(), Signal(name="load", resource=resource, per_replica=1.0), "", instances)
 
 
 def instance(

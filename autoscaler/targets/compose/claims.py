@@ -31,6 +31,9 @@ class Claims:
         times = [self._hands.changed.get(key), max(made, default=None)]
         if zero:
             times += [self._hands.destroyed.get(key[0]), await self._taken_down(key, now)]
+            spec = self._specs.of(*key)
+            if spec is not None and spec.zero_at is not None and not self.zero_is_ours(key):
+                times.append(now)  # a daemon that was killed takes its zero to be of the time it came back
         else:
             self._lost.pop(key, None)
         return max((at for at in times if at is not None), default=None)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import TypeVar
 
 from autoscaler.targets.compose.container import DRAINING, ONEOFF, OPERATION, PROJECT, SERVICE
 
-QUIET_S = 2.0  # after somebody took a container away the next one may follow: nothing is made meanwhile
+QUIET_S = 2.0  # after somebody took or made a container the next one may follow: nothing is made meanwhile
 LEAVING_S = 60.0  # what a container may take to end once somebody told it to
 OURS_KEPT = 2000
 COMPOSE_S = 3.0  # news of what a compose program did for us may be so late
@@ -26,6 +27,7 @@ class Hands:
         self.changed: dict[Key, float] = {}  # when others created or destroyed a container of the service last
         self.destroyed: dict[str, float] = {}  # when others destroyed any container of the project last
         self._touched: dict[str, float] = {}  # when others stopped or destroyed any container of the project last
+        self._made: dict[Key, float] = {}  # when others created a container of the service or started a stopped one
         self._ending: dict[str, tuple[str, float]] = {}  # container told to end by others → project, and when
         self._ours: dict[str, None] = {}
         self._compose: dict[Key, float] = {}  # services for which a compose program works for us → until when
@@ -52,10 +54,13 @@ class Hands:
         leaving = id in self._ours or about.get("name", "").startswith(DRAINING)
         leaving = leaving or (past and bool(about.get(OPERATION)))
         if action == "start":
+            if id in self.stopped:
+                _later(self._made, key, at)
             self.stopped.discard(id)
             self._ending.pop(id, None)
         elif action == "create" and not about.get(OPERATION) and at > self._compose.get(key, 0.0):
             _later(self.changed, key, at)
+            _later(self._made, key, at)
         elif action == "kill" and not leaving and about.get("signal", "") in _ENDING:
             self._ending[id] = key[0], at
             _later(self._touched, key[0], at)
@@ -69,9 +74,11 @@ class Hands:
             _later(self._touched, key[0], at)
             _later(self.changed, key, at)
 
-    def busy(self, project: str, now: float) -> bool:
-        """True while somebody seems to be taking containers of the project away: the next one may follow."""
-        if 0 <= now - self._touched.get(project, float("-inf")) < QUIET_S:
+    def busy(self, key: Key, now: float) -> bool:
+        """True while somebody takes containers of the project away, or makes some of the service: more may follow."""
+        project = key[0]
+        last = max(self._touched.get(project, -math.inf), self._made.get(key, -math.inf))
+        if now - last < QUIET_S:
             return True
         return any(theirs == project and now - at < LEAVING_S for theirs, at in self._ending.values())
 

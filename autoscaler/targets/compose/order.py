@@ -22,7 +22,7 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
     """What an order is carried out by: the service's containers, and what else is known of it.
 
     `project` are all containers of the project; `labels` are of any of them, for where its files are. `busy` says
-    that other hands are taking containers away just now.
+    that other hands are making or taking away containers just now.
     """
 
     mine: Sequence[Container]
@@ -46,7 +46,9 @@ def split(operation: Operation, look: Look, known: Known, now: float) -> Advance
         return _fewer(operation, look, victims(present, operation.sick, _hosts(look))[:-more], now)
     if look.busy:
         if now >= operation.deadline:
-            return Outcome(operation, OutcomeKind.CONFLICT, now, "somebody is taking the project's containers away")
+            return Outcome(
+                operation, OutcomeKind.CONFLICT, now, "somebody goes on making or taking away containers of the project"
+            )
         return msgspec.structs.replace(operation, wait_until=now + AGAIN_S)
     if not present and operation.before > 0:
         return Outcome(operation, OutcomeKind.CONFLICT, now, "somebody took all its containers away meanwhile")

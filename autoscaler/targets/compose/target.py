@@ -173,7 +173,7 @@ class ComposeTarget:
                 spec=self._specs.of(project, name),
                 file=await declared(labels, name),
                 labels=labels,
-                busy=self._hands.busy(project, now),
+                busy=self._hands.busy((project, name), now),
                 own=self._own,
             )
             source = pattern_source(counted(mine, self._known))
