@@ -6,7 +6,7 @@ name no instance are not asked about every time where that would be many series.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
@@ -64,6 +64,14 @@ class _Name(msgspec.Struct, frozen=True, gc=False):
     age_s: float
 
 
+class _Sight(msgspec.Struct):
+    """What a selector's labels say now: in how many rows it was told, and which labels name an instance."""
+
+    names: dict[str, _Name]
+    rows: int
+    naming: set[str] = msgspec.field(default_factory=set)
+
+
 class Coverage:
     """Remembers which selectors name instances of which workloads. All times are ours, in seconds."""
 
@@ -86,28 +94,33 @@ class Coverage:
 
     def covered(self, asks: Sequence[Ask], readings: Sequence[Reading], told: Told) -> list[Reading]:
         """The readings with the instances that are in them, and with those that should be."""
-        names = {each.text: _names(each, told) for ask in asks for each in _selectors(ask)}
-        naming: dict[str, set[str]] = {text: set() for text in names}  # the labels that name an instance
+        sights: dict[str, _Sight] = {}
         found: list[Reading] = []
         for ask, reading in zip(asks, readings, strict=True):
-            inside: dict[Selector, set[str]] = {}
-            for selector in _selectors(ask):
-                by_id = _inside(ask, selector, names[selector.text], told.intervals)
-                naming[selector.text].update(by_id.values())
-                if by_id or (selector.text, ask.ref.key) in self._naming:
-                    self._naming[selector.text, ask.ref.key] = told.at
-                    inside[selector] = set(by_id)
-            counts = isinstance(reading, Series) and bool(_selectors(ask))
+            inside: list[set[str]] = []
+            asked = _selectors(ask)
+            for selector in asked:
+                sight = sights.get(selector.text)
+                if sight is None:
+                    sight = sights[selector.text] = _sight(selector, told)
+                ids = _inside(ask, selector, sight, told.intervals)
+                place = selector.text, ask.ref.key
+                if ids or place in self._naming:
+                    self._naming[place] = told.at
+                    # One that has no samples at all has no part in the answer.
+                    if sight.rows or judge.sampled_before(selector, told.answers):
+                        inside.append(ids)
+            counts = isinstance(reading, Series) and asked
             found.append(_told(ask, reading, inside, told) if counts else reading)  # type: ignore[arg-type]
-        for text, labels in naming.items():
-            self._learn(text, labels, len(names[text]), told)
+        for text, sight in sights.items():
+            self._learn(text, sight, told)
         return found
 
-    def _learn(self, text: str, labels: set[str], rows: int, told: Told) -> None:
+    def _learn(self, text: str, sight: _Sight, told: Told) -> None:
         known = self._known[text]
         if told.apart.get(text) == LABELS:
             known.wide_at = told.at
-        known.labels = tuple(sorted(labels)) or (() if rows > MANY else LABELS)
+        known.labels = tuple(sorted(sight.naming)) or (() if sight.rows > MANY else LABELS)
 
     def _sweep(self, at: float) -> None:
         if at - self._swept > KEEP_S:
@@ -122,10 +135,9 @@ def _selectors(ask: Ask) -> tuple[Selector, ...]:
     return (selectors(ask.query) or ()) if counted else ()
 
 
-def _told(ask: Ask, reading: Series, inside: Mapping[Selector, set[str]], told: Told) -> Series:
-    """An instance is in the data where every selector that names instances, and has samples at all, names it."""
-    sets = [ids for selector, ids in inside.items() if judge.sampled(selector, told.answers, told.apart)]
-    ids = set.intersection(*sets) if sets else set()
+def _told(ask: Ask, reading: Series, inside: Sequence[set[str]], told: Told) -> Series:
+    """An instance is in the data where every selector that names instances names it."""
+    ids = set.intersection(*inside) if inside else set()
     two_scrapes_s = max(told.intervals.limit(each.text) or UNTIL_SEEN_S for each in _selectors(ask))
     ready = [each for each in ask.instances if each.ready and not each.draining]
     return msgspec.structs.replace(
@@ -135,35 +147,40 @@ def _told(ask: Ask, reading: Series, inside: Mapping[Selector, set[str]], told: 
     )
 
 
-def _inside(ask: Ask, selector: Selector, names: Mapping[str, _Name], intervals: Intervals) -> dict[str, str]:
-    """The instances with fresh samples, each with the label that names it."""
+def _inside(ask: Ask, selector: Selector, sight: _Sight, intervals: Intervals) -> set[str]:
+    """The instances with fresh samples; the labels that name them are noted."""
     most, _ = judge.limit(ask, selector, intervals)
-    found: dict[str, str] = {}
+    found: set[str] = set()
     for instance in ask.instances:
         for word in _words(instance):
-            name = names.get(word)
+            name = sight.names.get(word)
             if name is not None and name.age_s <= most:
-                found[instance.id] = name.label
+                found.add(instance.id)
+                sight.naming.add(name.label)
     return found
 
 
 def _words(instance: Instance) -> list[str]:
     """What a label may call an instance; an address that others have too is none."""
-    address = instance.address.strip("[]") if _host(instance.address) == instance.address else instance.address
-    shared = address.startswith(LOOPBACK) and _host(address) == address
-    return [word for word in (instance.name, "" if shared else address) if word]
+    address = instance.address
+    if _host(address) == address:  # without a port
+        address = "" if address.strip("[]").startswith(LOOPBACK) else address.strip("[]")
+    return [word for word in (instance.name, address) if word]
 
 
-def _names(selector: Selector, told: Told) -> dict[str, _Name]:
+def _sight(selector: Selector, told: Told) -> _Sight:
     """The values of a selector's labels, as they are and without port."""
-    found: dict[str, _Name] = {}
-    for age_s, labels in judge.ages(told.answers.get(judge.age_now(selector, told.apart))):
+    names: dict[str, _Name] = {}
+    rows = judge.ages(told.answers.get(judge.age_now(selector, told.apart)))
+    for age_s, labels in rows:
         for label, value in labels.items():
             bare = value.lstrip("/")  # an engine's own names of containers begin with a slash
-            for word in {bare, _host(bare).strip("[]")}:
-                if word not in found or age_s < found[word].age_s:
-                    found[word] = _Name(label, age_s)
-    return found
+            host = _host(bare).strip("[]") if ":" in bare else bare
+            for word in (bare, host) if host != bare else (bare,):
+                before = names.get(word)
+                if before is None or age_s < before.age_s:
+                    names[word] = _Name(label, age_s)
+    return _Sight(names, len(rows))
 
 
 def _host(address: str) -> str:

@@ -101,9 +101,9 @@ def ages(answer: Answer | SourceError | None) -> list[tuple[float, Mapping[str, 
     return [(max(0.0, age), labels) for age, labels in found if math.isfinite(age)]
 
 
-def sampled(selector: Selector, told: Told, apart: Apart) -> bool:
-    """True where a selector has samples now, or had some in the range that its query reads."""
-    return any(ages(told.get(query)) for query in (age_now(selector, apart), _age_in_range(selector)))
+def sampled_before(selector: Selector, told: Told) -> bool:
+    """True where a selector had samples in the range that its query reads, as far as that was asked."""
+    return bool(ages(told.get(_age_in_range(selector))))
 
 
 def age_now(selector: Selector, apart: Apart = ALIKE) -> str:

@@ -47,3 +47,28 @@ async def test_who_does_not_answer_in_time_is_not_ready() -> None:
 
 async def test_a_probe_may_be_closed_unused() -> None:
     await HttpProbe().close()
+
+
+# a word to one that is about to leave
+
+
+@pytest.mark.parametrize(("status", "said"), [(200, ""), (202, ""), (503, "it answered 503"), (302, "it answered 302")])
+async def test_who_is_told_answers_2xx_or_it_is_said_what_it_answered(status: int, said: str) -> None:
+    heard: list[str] = []
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        heard.append(f"{request.method} {request.path}")
+        return web.Response(status=status, headers={"Location": "/elsewhere"} if status == 302 else {})
+
+    async with served(handler) as url:
+        probe = HttpProbe()
+        assert await probe.tell(f"{url}/drain") == said
+        await probe.close()
+    assert heard == ["POST /drain"]
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:{port}/", "http://no-such-host.invalid/", "http://[::1", "what"])
+async def test_who_cannot_be_told_is_said(url: str) -> None:
+    probe = HttpProbe()
+    assert (await probe.tell(url.replace("{port}", str(free_port())))).startswith("no answer (")
+    await probe.close()

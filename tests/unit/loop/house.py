@@ -101,7 +101,7 @@ class House:
 
     def __init__(
         self, policies: str = POLICY, *, count: int = 1, cycle_s: float = 15.0, fleet: Fleet | None = None,
-        store: Store | None = None, start_s: float = 5.0,
+        store: Store | None = None, start_s: float = 5.0, platform: type[SimulatedTarget] = SimulatedTarget,
     ) -> None:  # fmt: skip
         self.clock = LoopClock()
         self.dial = Dial()
@@ -111,7 +111,7 @@ class House:
         self.fleet = fleet or Fleet(self.clock)
         if fleet is None:
             self.web = self.fleet.put(WEB, count, start_s=start_s)
-        targets = Targets({name: lambda: SimulatedTarget(self.fleet, self.clock) for name in PLATFORMS})
+        targets = Targets({name: lambda: platform(self.fleet, self.clock) for name in PLATFORMS})
         self.board = Board(started=self.clock.now(), cycle_s=cycle_s)
         self.keeper = Keeper(self.store, [])
         self.actor = Actor(targets, self.keeper, self.lease, self.clock)

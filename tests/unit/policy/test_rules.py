@@ -11,6 +11,7 @@ from tests.unit.policy.test_load import SMALLEST, one, problem, problems
 
 HEAD = "name: web\ntarget: {compose: {project: shop, service: web}}\nreplicas: {min: 2, max: 12}\n"
 QUERY = "prometheus: sum(jobs)"
+KUBERNETES = HEAD.replace("compose: {project: shop, service: web}", "kubernetes: {namespace: shop, name: web}")
 WAKES = f"signals: [{{name: w, {QUERY}, wake_above: 0}}]\n"
 
 
@@ -124,6 +125,9 @@ CPU = signal("resource: cpu, utilization: 70%")
         (SMALLEST + "recycle: {when: {}}\n", "recycle.when: expected at least one cause, got none"),
         (SMALLEST + "labels: [a]\n", "labels: expected a map, got a list"),
         (SMALLEST + "lifecycle: {before_stop: {http: drain}}\n", "http: expected text like :8000/drain, got drain"),
+        (SMALLEST + "lifecycle: {before_stop: {http: /drain}}\n", "before_stop.http: port is missing, got /drain"),
+        (KUBERNETES + "lifecycle: {before_stop: {http: ':8000/drain'}}\n", "preStop hook"),
+        (KUBERNETES + "lifecycle: {drain: 5s}\n", "lifecycle.drain: does not go with a kubernetes target"),
         (HEAD.replace("replicas: {min: 2, max: 12}\n", ""), "this policy does nothing"),
     ],
 )  # fmt: skip

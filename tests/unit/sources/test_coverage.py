@@ -173,6 +173,15 @@ async def test_labels_that_vanish_leave_nobody_while_a_selector_without_samples_
     assert (await bench.found(ask(query, A)))[0] == ("uid-web-a",)
 
 
+async def test_a_kind_of_series_that_names_nobody_any_more_takes_all_out(bench: Bench) -> None:
+    query = "sum(served) / sum(slots)"
+    bench.wire.holds("served", [{"pod": "web-a"}])
+    bench.wire.holds("slots", [{"pod": "web-a"}])
+    assert (await bench.found(ask(query, A)))[0] == ("uid-web-a",)
+    bench.wire.holds("slots", [{"job": "web"}])
+    assert (await bench.found(ask(query, A)))[0] == ()
+
+
 async def test_a_selector_of_several_workloads_counts_for_those_it_names(bench: Bench) -> None:
     bench.wire.holds("load", [{"pod": "web-a"}])
     mine, other = await bench.read(ask("sum(load)", A), ask("sum(load) / sum(own)", pod("api-a"), name="api"))

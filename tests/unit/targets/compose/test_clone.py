@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from autoscaler.targets.compose.clone import cannot, twin
+from autoscaler.errors import Refused
+from autoscaler.targets.compose.clone import cannot, named, names_of_networks, resolved, twin
 from tests.unit.targets.compose.records import ANONYMOUS, FIRST, IMAGE, P, record
 
 
@@ -179,3 +180,64 @@ def test_a_container_name_allows_no_second_one_and_a_replacement() -> None:
 @pytest.mark.parametrize("name", ["shop-web-1", "shop_web_1", f"{FIRST[:12]}_shop-web-1", "draining_shop-web-1"])
 def test_composes_own_names_with_or_without_our_marks_are_no_container_name(name: str) -> None:
     assert cannot(record(name=name), beside=True) == ""
+
+
+def test_one_in_another_containers_network_allows_no_second_one() -> None:
+    source = record(host={"NetworkMode": "container:" + "d" * 64}, networks={})
+    assert "another container's network" in cannot(source, beside=True)
+    assert "another container's network" in cannot(source, beside=False)
+
+
+# the image
+
+
+def test_a_container_made_from_an_images_id_remembers_the_name_in_a_label() -> None:
+    by_id = twin(record(), "shop-web-2", 2, image=IMAGE, operation="op").body
+    assert by_id["Labels"]["io.autoscaler.image"] == "shop/web:1"
+    source = record(labels={"io.autoscaler.image": "shop/web:1"}, config={"Image": IMAGE})
+    assert named(source) == "shop/web:1"
+    again = twin(source, "shop-web-3", 3, image="shop/web:1", operation="op").body
+    assert "io.autoscaler.image" not in again["Labels"]
+    still = twin(source, "shop-web-3", 3, image=IMAGE, operation="op").body
+    assert still["Labels"]["io.autoscaler.image"] == "shop/web:1"
+
+
+# networks that may have been made again
+
+
+def network(id: str, *, name: str = "shop_default", project: str = "") -> dict[str, Any]:
+    return {"Id": id, "Name": name, "Labels": {f"{P}project": project} if project else None}
+
+
+def ids(source: dict[str, Any], *known: dict[str, Any]) -> dict[str, str]:
+    networks = resolved(source, known)["NetworkSettings"]["Networks"]
+    return {name: end["NetworkID"] for name, end in networks.items()}
+
+
+def test_a_network_is_found_by_its_name() -> None:
+    assert ids(record(), network("new", project="shop")) == {"shop_default": "new"}
+    assert ids(record(), network("new")) == {"shop_default": "new"}, "an external one"
+
+
+def test_of_several_of_one_name_it_is_the_projects_own_and_told_by_its_id() -> None:
+    known = network("theirs", project="blog"), network("ours", project="shop")
+    assert ids(record(), *known) == {"ours": "ours"}
+    assert resolved(record(), known)["HostConfig"]["NetworkMode"] == "ours"
+    body = twin(resolved(record(), known), "shop-web-2", 2, image="x", operation="op").body
+    assert list(body["NetworkingConfig"]["EndpointsConfig"]) == ["ours"]
+
+
+def test_of_several_that_nobody_owns_it_is_the_one_it_was_or_none() -> None:
+    assert ids(record(), network("other"), network("n" * 64)) == {"n" * 64: "n" * 64}
+    with pytest.raises(Refused, match="there are 2 networks named shop_default"):
+        resolved(record(), [network("a"), network("b")])
+
+
+def test_a_network_that_is_gone_means_a_project_taken_down() -> None:
+    with pytest.raises(Refused, match="its network shop_default is not there: the project was taken down"):
+        resolved(record(), [])
+
+
+def test_only_networks_that_are_joined_need_to_be_there() -> None:
+    assert names_of_networks(record()) == ["shop_default"]
+    assert names_of_networks(record(host={"NetworkMode": "host"}, networks={"host": {}})) == []

@@ -84,3 +84,14 @@ def test_a_name_tells_what_goes_on(name: str, final: str, draining: bool, replac
 def test_on_the_hosts_network_it_is_reached_at_loopback() -> None:
     assert container(record(networks={"host": {"IPAddress": ""}})).address == "127.0.0.1"
     assert container(record(networks={})).address == ""
+
+
+def test_the_mark_compose_v1_puts_on_an_old_one_is_no_stand_in() -> None:
+    old = container(record(name=f"{FIRST[:12]}_shop_web_1"))
+    assert old.replaces == ""
+    assert old.final_name == "shop_web_1"
+
+
+def test_whose_network_it_lives_in_is_told() -> None:
+    assert container(record(host={"NetworkMode": "container:" + "d" * 64}, networks={})).lives_in == "d" * 64
+    assert container(record()).lives_in == ""

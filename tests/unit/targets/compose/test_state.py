@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
 import pytest
 
 from autoscaler.model.target import TargetState, WorkloadRef
@@ -144,3 +145,31 @@ def test_what_is_gone_is_forgotten() -> None:
     known.stopped.add(one.id)
     known.forget(one.id)
     assert (known.since, known.healthy, known.stopped) == ({}, set(), set())
+
+
+def test_a_stand_in_counts_once_the_old_one_was_stopped_by_somebody() -> None:
+    """As compose recreates: the new one is there, the old one has ended and is about to be removed."""
+    old = made(1, id="0123456789ab" + "0" * 52, state="exited", restart_policy="always")
+    new = made(1, id="f" * 64, name="0123456789ab_shop-web-1", state="created")
+    assert counts(old, new) == (1, 0)
+
+
+def test_what_an_open_operation_of_ours_made_is_no_sign_of_a_rollout() -> None:
+    mixed = (made(1), made(2, image="sha256:new", operation="op"))
+    known, foreign = Known(), NOW - ROLLOUT_S - 1
+    assert state(REF, mixed, known, now=NOW, foreign_at=foreign).rollout
+    assert not state(REF, mixed, known, now=NOW, foreign_at=foreign, making={"op"}).rollout
+
+
+def test_those_unlike_the_others_have_drifted_and_of_as_many_the_older() -> None:
+    seen = told(made(1, config_hash="old"), made(2, config_hash="new"), made(3, config_hash="new"))
+    assert [each.drifted for each in seen.instances] == [True, False, False]
+    older = made(1, config_hash="old", image="x")
+    newer = msgspec.structs.replace(older, id="n" * 64, created=NOW - 1, config_hash="new")
+    assert [each.drifted for each in told(older, newer).instances] == [True, False]
+    assert not told(made(1), made(2)).instances[0].drifted
+
+
+def test_when_other_hands_were_at_it_is_handed_on() -> None:
+    assert told(foreign_at=NOW - 3).foreign_at == NOW - 3
+    assert told().foreign_at is None

@@ -14,7 +14,7 @@ from autoscaler.model.operation import BEGIN, Operation, OperationKind, Outcome,
 from autoscaler.model.policy import ProcessTarget as Spec
 from autoscaler.model.target import WorkloadRef
 from autoscaler.targets.process.roster import Duty, Roster, Worker
-from autoscaler.targets.process.stages import DISCARD, DRAIN, END, STOP, WAIT, Brake, Stages, victims
+from autoscaler.targets.process.stages import DISCARD, DRAIN, END, STOP, TELL, WAIT, Brake, Stages, told, victims
 from tests.support.wait import until
 
 REF = WorkloadRef("process", "local", "process", "web")
@@ -258,3 +258,30 @@ def test_starts_slow_down_while_workers_keep_failing() -> None:
     assert waits == sorted(waits)
     assert waits[-1] == 60.0
     assert brake.until("other") == 0.0
+
+
+# a word before the stop
+
+
+def test_a_worker_is_told_at_its_own_port_before_it_drains(roster: Roster, stages: Stages) -> None:
+    worker = serving(roster, 1)
+    asked = order(OperationKind.REMOVE, instance=worker.id, before_stop="/drain", drain_s=7.0)
+    telling = onward(stages, asked)
+    assert (telling.stage, telling.facts["url"]) == (TELL, f"http://{worker.address}/drain")
+    assert worker.duty is Duty.DRAINING
+    after = told(telling, "", NOW)
+    assert (after.stage, after.wait_until, after.facts.get("untold")) == (STOP, NOW + 7.0, None)
+
+
+def test_another_port_may_be_named_and_one_that_did_not_hear_leaves_all_the_same(
+    roster: Roster, stages: Stages
+) -> None:
+    worker = serving(roster, 1)
+    asked = order(OperationKind.REMOVE, instance=worker.id, before_stop=":9000/drain")
+    after = told(onward(stages, asked), "it answered 503", NOW)
+    assert after.stage == STOP
+    ending = onward(stages, after)
+    until(lambda: not roster.alive(worker), "it has ended", within=5.0)
+    outcome = stages.advance(ending, IDLE, NOW)
+    assert isinstance(outcome, Outcome)
+    assert outcome.detail == "before_stop: POST http://127.0.0.1:9000/drain: it answered 503"
