@@ -47,7 +47,7 @@ class Service:
         )
         policy = msgspec.structs.replace(
             nouns.policy(),
-            signals=(Signal(name="work", prometheus=QUERY, per_replica=10.0),),
+            signals=(Signal(name="work", prometheus=QUERY, per_replica=12.0),),
             behavior=Behavior(down=Direction(stabilization=0.0)),
         )
         self.plan: Plan = prepare(nouns.ref(), policy)
