@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Sequence
 
+FAULTS = "tests/faults"
 OPERATIONS = ("tests/e2e/test_compose_deaths.py", "tests/e2e/test_compose_faults.py")
 Suite = tuple[str, Sequence[str]]  # its name, and what pytest is told
 LANES: Sequence[Sequence[Suite]] = (
@@ -19,7 +20,11 @@ LANES: Sequence[Sequence[Suite]] = (
         ("docker, deaths and faults", ("-m", "docker", *OPERATIONS)),
     ),
     (
-        ("kubernetes, prometheus, processes", ("-m", "(kubernetes or prometheus or e2e) and not docker")),
+        (
+            "kubernetes, prometheus, processes",
+            ("-m", "(kubernetes or prometheus or e2e) and not docker", f"--ignore={FAULTS}"),
+        ),
+        ("faults", ("-m", "kubernetes or prometheus or e2e", FAULTS)),
         ("simulation", ("-m", "simulation")),
     ),
 )

@@ -132,7 +132,9 @@ class Desk:
             after = Words(_without(words.pauses, key), _without(words.overrides, key), {**words.resumed, key: now})
             await self._keep(facts, after)
         also = ", but the fleet is paused: resume fleet" if key != FLEET and FLEET in words.pauses else ""
-        text = f"{_called(key)} is resumed" if held else f"{_called(key)} was neither paused nor overridden; it may run"
+        brake = ", and its brake is off" if key == FLEET else ""
+        said = "is resumed" if held else "was neither paused nor overridden; it may run"
+        text = f"{_called(key)} {said}{brake}"
         return await self._done(key, text + also, "resumed", word)
 
     async def override(self, name: str, count: int, *, for_s: float, force: bool = False, word: Word = NOBODY) -> Done:

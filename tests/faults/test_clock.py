@@ -15,6 +15,8 @@ from autoscaler.targets.simulated import Fleet
 from tests.faults.home import Home, WallClock
 from tests.support.wait import auntil
 
+pytestmark = pytest.mark.e2e
+
 HOUR = 3600.0
 SPEED = 60.0
 WEB = WorkloadRef("compose", "shop", "service", "web")
@@ -57,14 +59,14 @@ async def test_a_service_under_load_keeps_its_count_and_the_beat_goes_on(
         began, cycles = house.clock.monotonic(), house.board.cycles
         for step in steps:
             house.clock.step += step
-            await house.cycles(6, {WEB: 5})
+            await house.cycles(4, {WEB: 5})
         took = house.clock.monotonic() - began
         assert took / 15 - 2 < house.board.cycles - cycles < took / 15 + 2, "the cadence is that of the steady clock"
         house.dial.values["load"] = 700.0
         await auntil(lambda: house.count(WEB) == 7, "seven instances", within=3)
 
 
-@pytest.mark.parametrize("steps", STEPS.values(), ids=STEPS)
+@pytest.mark.parametrize("steps", [(HOUR,), (-HOUR,)], ids=["ahead", "back"])
 async def test_a_window_that_holds_a_service_up_is_not_cut_short(tmp_path: Path, steps: tuple[float, ...]) -> None:
     async with home(tmp_path).running() as house:
         await settled(house, 450.0, 5)

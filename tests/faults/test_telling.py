@@ -148,20 +148,3 @@ def test_a_folder_of_policies_is_rehearsed_as_a_whole(scraped: PrometheusServer,
     assert found["small"][:2] == (2, 2), "a past of a few seconds is none to shrink by"
     text = daemon.cli("dry-run", str(folder), "--current", "2")
     assert "1 of 4 workloads would change" in text
-
-
-def test_status_counts_what_is_quiet_among_many_and_shows_all_on_demand(
-    scraped: PrometheusServer, tmp_path: Path
-) -> None:
-    """Twenty-one workloads that only exist in a policy: one daemon, no platform to answer, and none of them quiet."""
-    texts = [SERVICE.format(name=f"s{n:02}", query="sum(load)") for n in range(21)]
-    daemon = DaemonProcess(
-        tmp_path, "---\n".join(texts), cycle="500ms", prometheus={"url": scraped.url},
-        docker={"host": f"unix://{tmp_path}/none.sock"},
-    ).start()  # fmt: skip
-    try:
-        until(lambda: all(each["trouble"] for each in daemon.status()["workloads"]), "the platform is away")
-        assert daemon.cli("status").count("compose/default/shop/service/") == 21, "what is in trouble is never folded"
-        assert daemon.cli("status", "--all").count("compose/default/shop/service/") == 21
-    finally:
-        daemon.stop()

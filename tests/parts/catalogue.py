@@ -45,6 +45,11 @@ def compose_v2() -> Path:
     return cached("compose-v2", NEWER_DEBIAN) / "usr/libexec/docker/cli-plugins/docker-compose"
 
 
+def faketime() -> Path:
+    """The library that tells one process another time."""
+    return next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), Path("/usr/lib/faketime/libfaketimeMT.so.1"))
+
+
 def control_plane() -> Path:
     """The program that is etcd, apiserver, controller-manager, scheduler or kubelet by its first argument."""
     source = hashlib.sha256(b"".join(file.read_bytes() for file in sorted(GO_SOURCE.iterdir()) if file.is_file()))
@@ -120,6 +125,7 @@ PARTS = {
         _apt_part("wrk", "load generator", ["wrk"], ["wrk"]),
         _apt_part("busybox", "shell and wget inside images", ["busybox-static"], ["busybox"]),
         _apt_part("iproute2", "network tools", ["iproute2"], ["ip"]),
+        _apt_part("faketime", "a wall clock of its own for one process", ["faketime"], ["faketime"]),
         Part("kubernetes", f"control plane {KUBERNETES}", lambda: [control_plane()], _install_control_plane),
         Part("helm", f"Helm {HELM}", lambda: [helm()], _install_helm),
     )
