@@ -66,7 +66,9 @@ class ProcessHarness:
         await asyncio.to_thread(_get, f"http://127.0.0.1:{port}/sick")
 
     async def remove(self, name: str) -> None:
-        os.killpg(self._records()[name]["pid"], signal.SIGKILL)
+        record = self._records().get(name)
+        assert record is not None, f"{name} does not run any more"
+        os.killpg(record["pid"], signal.SIGKILL)
 
     async def hold(self) -> None:
         self._run(NEVER_READY)
