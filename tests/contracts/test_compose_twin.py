@@ -106,7 +106,9 @@ def shape(record: dict[str, Any]) -> dict[str, Any]:
     for whole in (config, record["HostConfig"]):
         whole.update({key: value or None for key, value in whole.items()})  # nothing is told in several ways
     host = {key: value for key, value in record["HostConfig"].items() if key != "ContainerIDFile"}
-    host["Mounts"] = sorted(host.get("Mounts") or [], key=lambda each: each["Target"])  # compose has them in any order
+    config["Env"] = sorted(config["Env"])  # compose has these in any order
+    host["Binds"] = sorted(host.get("Binds") or [])
+    host["Mounts"] = sorted(host.get("Mounts") or [], key=lambda each: str(each["Target"]))
     return {
         "config": json.loads(re.sub(OWN, "#", json.dumps(config, sort_keys=True))),
         "host": json.loads(re.sub(OWN, "#", json.dumps(host, sort_keys=True))),
