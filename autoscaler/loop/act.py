@@ -17,6 +17,8 @@ IN_FLIGHT = 20  # calls to one platform at the same time
 CALL_S = 5.0  # what a call may last: less than this left of the lease, and it is not begun
 FENCE_NAP_S = 1.0
 TAKEN_KEPT = 1000
+MARGIN_S = 60.0  # what calls may take beside the spans of a policy
+READY_BY = "ready_by"  # the fact that says until when a new instance is waited for
 
 _encode = msgspec.json.Encoder().encode
 _decode_operation = msgspec.json.Decoder(Operation).decode
@@ -109,10 +111,12 @@ class Actor:
 
     def resume(self, facts: Sequence[Fact]) -> None:
         """Go on with what a former process left: `facts` of any kind, as the store keeps them."""
+        now = self._clock.now()
         for fact in facts:
             if fact.kind is FactKind.INTENT and fact.value is not None:
                 self.underway.intents[fact.key] = int(fact.value)
-        self._drive([_decode_operation(f.value) for f in facts if f.kind is FactKind.OPERATION and f.value is not None])
+        kept = [_decode_operation(f.value) for f in facts if f.kind is FactKind.OPERATION and f.value is not None]
+        self._drive([clamped(each, now) for each in kept])
 
     async def take_over(self, operations: Sequence[Operation]) -> None:
         """Go on with operations found on a platform that no store tells of; known ones are left alone."""
@@ -214,6 +218,30 @@ class Actor:
 
 def _facts(operations: Iterable[Operation]) -> list[Fact]:
     return [Fact(FactKind.OPERATION, each.id, _encode(each)) for each in operations]
+
+
+def clamped(operation: Operation, now: float) -> Operation:
+    """The operation with no time further ahead than its spans allow: the clock it was begun by may have been ahead.
+
+    >>> from autoscaler.model.target import WorkloadRef
+    >>> late = Operation(id="x", kind=OperationKind.CREATE, ref=WorkloadRef("simulated", "n", "k", "w"), started=7200,
+    ...     deadline=7500, stage="wait", ready_within_s=60, facts={"ready_by": "7260"})
+    >>> now = clamped(late, 3600)
+    >>> now.started, now.deadline, now.facts
+    (3600, 3780.0, {'ready_by': '3660'})
+    """
+    lasts = operation.ready_within_s + operation.drain_s + (operation.stop_within_s or MARGIN_S) + MARGIN_S
+    ready_by = operation.facts.get(READY_BY)
+    facts = operation.facts
+    if ready_by is not None and float(ready_by) > now + operation.ready_within_s:
+        facts = {**facts, READY_BY: repr(now + operation.ready_within_s)}
+    return msgspec.structs.replace(
+        operation,
+        started=min(operation.started, now),
+        deadline=min(operation.deadline, now + lasts),
+        wait_until=min(operation.wait_until, now + max(operation.drain_s, MARGIN_S)),
+        facts=facts,
+    )
 
 
 def urgency(operation: Operation) -> tuple[int, float]:

@@ -20,6 +20,7 @@ from autoscaler.loop.daemon import Daemon, Parts
 from autoscaler.loop.desk import Desk
 from autoscaler.loop.keeper import Keeper
 from autoscaler.loop.observe import Observer
+from autoscaler.loop.orders import Orders
 from autoscaler.loop.past import Past
 from autoscaler.loop.registry import PLATFORMS, Targets
 from autoscaler.model.decision import Decision
@@ -114,7 +115,7 @@ def born(world: World, name: str, number: int) -> Life:
     actor = Actor(targets, keeper, lease, clock)
     cycle = Cycle(
         Observer(targets, {"prometheus": source}), actor, keeper, board, clock,
-        new_id=lambda: f"{process.mark}.{next(ids)}",
+        orders=Orders(lambda: f"{process.mark}.{next(ids)}"),
     )  # fmt: skip
     files = Files(world.texts())
     parts = Parts(
