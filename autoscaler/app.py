@@ -15,7 +15,7 @@ from autoscaler import log
 from autoscaler.clients.prometheus import PrometheusClient
 from autoscaler.decide.plan import Plan, prepare
 from autoscaler.errors import PolicyError, SettingsError, SourceError, UsageError
-from autoscaler.loop.act import Actor, Underway
+from autoscaler.loop.act import Actor
 from autoscaler.loop.board import Board
 from autoscaler.loop.cycle import Cycle
 from autoscaler.loop.daemon import Daemon, Parts
@@ -26,6 +26,7 @@ from autoscaler.loop.observe import Observer
 from autoscaler.loop.past import Past, Retell
 from autoscaler.loop.registry import Targets
 from autoscaler.loop.rehearse import HOLE, Foresight, foretold, reach_s, rehearse
+from autoscaler.loop.underway import Underway
 from autoscaler.model.decision import Decision
 from autoscaler.model.observation import Ask, Seen
 from autoscaler.model.operation import Operation

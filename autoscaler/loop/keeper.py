@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 from autoscaler.errors import StoreError
 from autoscaler.ports import Fact, FactKind, Record, Sink, Store
 
-
 LINES_OWED = 1000  # of history, while the store fails; the newest
 
 

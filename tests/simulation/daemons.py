@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 RENEW_S = 20.0
-BEGIN_AGAIN_S = 15.0
+BEGIN_AGAIN_S = 30.0
 ANSWER_S = 30.0  # what a person waits for an answer
 STOPS_WITHIN_S = 60.0
 
