@@ -11,6 +11,9 @@ RUN python3 -m venv /opt/autoscaler \
  && python3 -m compileall -q --invalidation-mode unchecked-hash /opt/autoscaler
 
 FROM ${BASE}
+# The data folder is below HOME unless the settings say otherwise; mount a volume there to keep memory and history.
+RUN install -d -m 0700 -o 65532 -g 65532 /var/lib/autoscaler
+ENV HOME=/var/lib/autoscaler
 COPY --from=build /opt/autoscaler /opt/autoscaler
 ENV PATH=/opt/autoscaler/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 USER 65532:65532

@@ -35,9 +35,9 @@ check: setup ## lint, types and arrows
 	$(BIN)/lint-imports
 
 unit: setup ## the fast tests, no real parts
-	$(BIN)/pytest -m "not (docker or kubernetes or prometheus or e2e)"
+	$(BIN)/pytest -m "not (docker or kubernetes or prometheus or e2e or simulation)"
 
-real: setup ## the suites on a real Docker engine, Prometheus and Kubernetes API, side by side
+real: setup ## the suites on a real Docker engine, Prometheus and Kubernetes API, and the simulated world
 	$(BIN)/python -m tests.suites
 
 bench: setup ## timings and ratios

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import signal
+import socket
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -12,45 +14,42 @@ from pathlib import Path
 import msgspec
 
 from autoscaler import log
+from autoscaler.clients.access import Access, check
 from autoscaler.clients.prometheus import PrometheusClient
-from autoscaler.decide.plan import Plan, prepare
+from autoscaler.decide.plan import prepare
 from autoscaler.errors import PolicyError, SettingsError, SourceError, UsageError
 from autoscaler.loop.act import Actor
 from autoscaler.loop.board import Board
 from autoscaler.loop.cycle import Cycle
 from autoscaler.loop.daemon import Daemon, Parts
 from autoscaler.loop.desk import Desk
+from autoscaler.loop.foresee import foresee, retelling
 from autoscaler.loop.keeper import Keeper
 from autoscaler.loop.log_sink import LogSink
 from autoscaler.loop.observe import Observer
-from autoscaler.loop.past import Past, Retell
+from autoscaler.loop.past import Past
 from autoscaler.loop.registry import Targets
-from autoscaler.loop.rehearse import HOLE, Foresight, foretold, reach_s, rehearse
-from autoscaler.loop.underway import Underway
-from autoscaler.model.decision import Decision
-from autoscaler.model.observation import Ask, Seen
+from autoscaler.loop.rehearse import Foresight
 from autoscaler.model.operation import Operation
-from autoscaler.model.policy import PolicySet, ScrapeMode
-from autoscaler.model.signal import Reading
-from autoscaler.model.target import TargetState
+from autoscaler.model.policy import PolicySet
 from autoscaler.policy.fit import misfits
 from autoscaler.policy.load import load
-from autoscaler.policy.placeholders import fill
 from autoscaler.ports import Clock, Source, Target
+from autoscaler.servers import PrometheusServer
 from autoscaler.settings import Settings
 from autoscaler.sources.intervals import Intervals
+from autoscaler.sources.past import PastSource, Server
 
 ANSWER_S = 5.0
-BETWEEN_SCRAPES_S = 1.0  # a counter has a rate only once it was read twice
 
 
 class Adapters(msgspec.Struct, frozen=True):
-    """The platforms and sources of one process."""
+    """The platforms and sources of one process; Prometheus servers by the name of their source."""
 
     targets: Targets
     sources: Mapping[str, Source]
-    prometheus: PrometheusClient
-    intervals: Intervals
+    prometheus: Mapping[str, PrometheusClient]
+    past: PastSource
 
 
 async def run(
@@ -90,7 +89,7 @@ async def run(
             load=partial(_fitting, settings),
         )
         daemon = Daemon(parts, settings.cycle)
-        past = Past(board, keeper, _retelling(settings, adapters.intervals))
+        past = Past(board, keeper, retelling(adapters.past, settings.cycle))
         desk = Desk(board, keeper, clock, daemon.control, past)
         vitals = Vitals(
             board, clock.now, leading=lambda: lease.remaining() > 0, store_failing=lambda: bool(keeper.failing)
@@ -102,7 +101,7 @@ async def run(
             log.event("started", socket=str(settings.socket_path), listen=settings.listen, read_only=read_only)
             await daemon.run()
         await store.close()
-        log.event("stopped")
+    log.event("stopped")
 
 
 async def dry_run(settings: Settings, *, current: int | None = None) -> Foresight:
@@ -112,40 +111,29 @@ async def dry_run(settings: Settings, *, current: int | None = None) -> Foresigh
     AutoscalerError for policies that do not load, platforms that cannot be had and a Prometheus that does not answer.
     """
     from autoscaler.clock import SystemClock
-    from autoscaler.sources.window import beats
     from autoscaler.store.policy_files import identity, read
 
     clock = SystemClock()
     texts = read([Path(each) for each in settings.policies])
     policies = _fitting(settings, texts, identity(texts)).policies
     async with _adapters(settings, clock, read_only=True, current=current) as adapters:
+        await adapters.targets.survey(policies)
         found = adapters.targets.discover(policies)
         if adapters.targets.faults:
             raise UsageError("\n".join(adapters.targets.faults.values()), hint="--current N asks no platform")
         plans = [prepare(ref, policy) for ref, policy in found]
-        signals = [each for plan in plans for each in plan.workload.policy.signals]
-        if any(each.prometheus is not None for each in signals):
-            await _answering(adapters.prometheus)
-        reach = max((reach_s(plan, settings.cycle) for plan in plans), default=0.0)
-        times, notes = beats(clock.now(), reach, settings.cycle), list[str]()
-        pasts = [await _past(settings, plan, times, adapters.intervals, notes) for plan in plans]
+        asked = {signal.source for plan in plans for signal in plan.workload.policy.signals}
+        servers = {name: client for name, client in adapters.prometheus.items() if name in asked}
+        silent = await _silent(servers)
         observer = Observer(adapters.targets, adapters.sources)
-        seen = await observer.look(plans, Underway(), clock.now(), wake=False)
-        if any(each.scrape is not None and each.scrape.mode is ScrapeMode.RATE for each in signals):
-            await clock.sleep(BETWEEN_SCRAPES_S)
-            seen = await observer.look(plans, Underway(), clock.now(), wake=False)
-        now = clock.now()
-        decided = [
-            rehearse(plan, look, times, past, now=now, cycle_s=settings.cycle)
-            for plan, look, past in zip(plans, seen, pasts, strict=True)
-        ]
+        told, notes = await foresee(plans, observer, adapters.past, clock, settings.cycle, silent)
         return Foresight(
-            at=now,
+            at=clock.now(),
             cycle_s=settings.cycle,
-            prometheus=adapters.prometheus.url,
+            prometheus=", ".join(each.url for each in servers.values()) or adapters.prometheus["prometheus"].url,
             pretended=current,
-            notes=tuple(dict.fromkeys(notes)),
-            workloads=tuple(map(foretold, plans, decided)),
+            notes=tuple(dict.fromkeys([*silent.values(), *notes])),
+            workloads=tuple(told),
         )
 
 
@@ -164,55 +152,24 @@ def _fitting(settings: Settings, texts: Sequence[tuple[str, str]], revision: str
     return loaded
 
 
-def _retelling(settings: Settings, intervals: Intervals) -> Retell:
-    """Decides a cycle of the past once more, from what Prometheus tells of it and of the time before."""
+async def _silent(servers: Mapping[str, PrometheusClient]) -> dict[str, str]:
+    """Which of these servers do not answer at all, and why. Raises SourceError with a way out where none does."""
 
-    async def retell(plan: Plan, state: TargetState, at: float) -> Decision:
-        from autoscaler.sources.window import beats
-
-        times, notes = beats(at + settings.cycle, reach_s(plan, settings.cycle), settings.cycle), list[str]()
-        past = await _past(settings, plan, times, intervals, notes)
-        if not past:
-            raise SourceError("; ".join(notes) or "the policy has no signals")
-        names = [signal.name for signal in plan.workload.policy.signals]
-        readings = tuple(past[name][-1] if name in past else HOLE for name in names)
-        before = {name: told[:-1] for name, told in past.items()}
-        look = Seen(state=state, readings=readings)
-        return rehearse(plan, look, times[:-1], before, now=at, cycle_s=settings.cycle)
-
-    return retell
-
-
-async def _answering(client: PrometheusClient) -> None:
-    """Raises SourceError with a way out where Prometheus does not answer at all."""
-    try:
-        await client.instant("1", ANSWER_S)
-    except SourceError as error:
-        way_out = "set prometheus.url in the settings, or AUTOSCALER_PROMETHEUS_URL"
-        raise SourceError(f"Prometheus does not answer: {error.message}", hint=way_out) from None
-
-
-async def _past(
-    settings: Settings, plan: Plan, times: Sequence[float], intervals: Intervals, notes: list[str]
-) -> dict[str, Sequence[Reading]]:
-    """The readings each query of a plan gave lately; without those Prometheus does not tell, and a note of them."""
-    from autoscaler.clients.prometheus_range import RangeClient
-    from autoscaler.sources.window import window
-
-    client = RangeClient(settings.prometheus.url)
-    past: dict[str, Sequence[Reading]] = {}
-    for each in plan.workload.policy.signals:
-        name = f"{plan.workload.policy.name}, {each.name}"
-        if each.prometheus is None:
-            notes.append(f"{name}: read from the instances, so what it was before is not known")
-            continue
-        ask = Ask(plan.ref, each, fill(each.prometheus, plan.ref))
+    async def ask(client: PrometheusClient) -> str:
         try:
-            past[each.name] = await window(client, ask, times, settings.cycle, intervals)
+            await client.instant("1", ANSWER_S)
         except SourceError as error:
-            notes.append(f"{name}: {error.message}")
-    await client.close()
-    return past
+            return f"Prometheus does not answer: {error.message}"
+        return ""
+
+    found = dict(zip(servers, await asyncio.gather(*map(ask, servers.values())), strict=True))
+    silent = {name: why for name, why in found.items() if why}
+    if silent and len(silent) == len(servers):
+        name, why = next(iter(silent.items()))
+        key, _, server = name.partition("/")
+        way_out = f"set servers.{server}.url in the settings" if server else f"set {key}.url in the settings"
+        raise SourceError(why, hint=way_out if server else f"{way_out}, or AUTOSCALER_PROMETHEUS_URL")
+    return silent
 
 
 @contextlib.asynccontextmanager
@@ -227,28 +184,31 @@ async def _adapters(
     from autoscaler.targets.pretended import PretendedTarget
     from autoscaler.targets.read_only import ReadOnly
 
+    # What only looks writes nothing: a dry run beside a daemon must not touch what that one remembers.
+    specs = None if read_only else settings.data_folder / "specs"
     makers: dict[str, Callable[[], Target]] = {
-        "compose": lambda: _compose(settings.docker.host, clock),
+        "compose": lambda: _compose(settings.docker.host, clock, specs=specs),
         "kubernetes": lambda: _kubernetes(settings, clock),
         "process": lambda: _process(settings, clock),
     }
     for name, engine in settings.engines.items():
-        makers[f"compose/{name}"] = partial(_compose, engine.host, clock, instance=name)
+        makers[f"compose/{name}"] = partial(_compose, engine.host, clock, instance=name, specs=specs)
     if current is not None:
         makers = {platform: lambda: PretendedTarget(current, clock) for platform in makers}
     if read_only:
         makers = {name: lambda make=make: ReadOnly(make(), clock) for name, make in makers.items()}  # type: ignore[misc]
     targets = Targets(makers)
-    client, intervals = PrometheusClient(settings.prometheus.url), Intervals()
+    servers = _servers(settings)
+    clients = {name: PrometheusClient(server.access) for name, server in servers.items()}
     meters = {("compose", "default"): DockerStats(settings.docker.host)}
     meters |= {("compose", name): DockerStats(engine.host) for name, engine in settings.engines.items()}
     sources: dict[str, Source] = {
-        "prometheus": PrometheusSource(client, intervals=intervals),
+        **{name: PrometheusSource(client, intervals=servers[name].intervals) for name, client in clients.items()},
         "scrape": ScrapeSource(clock),
         "platform": PlatformSource(meters, clock),
     }
     try:
-        yield Adapters(targets, sources, client, intervals)
+        yield Adapters(targets, sources, clients, PastSource(servers, settings.cycle))
     finally:
         for target in targets.made().values():
             await target.close()
@@ -256,14 +216,41 @@ async def _adapters(
             await source.close()
 
 
-def _compose(host: str | None, clock: Clock, *, instance: str = "default") -> Target:
+def _servers(settings: Settings) -> dict[str, Server]:
+    """The Prometheus servers by the name of their source. Raises SettingsError for certificates that cannot be used."""
+    told: dict[str, tuple[str, PrometheusServer]] = {"prometheus": ("prometheus", settings.prometheus)}
+    told |= {f"prometheus/{name}": (f"servers.{name}", server) for name, server in settings.servers.items()}
+    servers = {source: Server(_access(name, server), Intervals()) for source, (name, server) in told.items()}
+    for each in servers.values():
+        check(each.access)
+    return servers
+
+
+def _access(name: str, server: PrometheusServer) -> Access:
+    basic = server.basic
+    files = {key: getattr(server, key) or "" for key in ("bearer_file", "ca", "cert", "key", "proxy")}
+    return Access(
+        url=server.url,
+        name=name,
+        user=basic.username if basic is not None else "",
+        password=(basic.password or "") if basic is not None else "",
+        password_file=(basic.password_file or "") if basic is not None else "",
+        headers=server.headers,
+        **files,
+    )
+
+
+def _compose(host: str | None, clock: Clock, *, specs: Path | None, instance: str = "default") -> Target:
     try:
         from autoscaler.clients.docker_engine import DockerEngine
     except ModuleNotFoundError:
         raise _missing("compose", "docker") from None
     from autoscaler.targets.compose import ComposeTarget
 
-    return ComposeTarget(DockerEngine(host), clock, instance=instance)
+    folder = specs / instance if specs is not None else None
+    name = socket.gethostname()  # in a container, unless somebody chose another, the beginning of its id
+    own = name if re.fullmatch(r"[0-9a-f]{12}", name) else ""
+    return ComposeTarget(DockerEngine(host), clock, instance=instance, specs=folder, host=host, own=own)
 
 
 def _kubernetes(settings: Settings, clock: Clock) -> Target:

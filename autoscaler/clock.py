@@ -10,12 +10,15 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+BACK_S = 60.0  # a wall clock this long behind is right, and we are ahead
+
 
 class SystemClock:
-    """Wall time anchored to the monotonic clock, so that a step of the wall clock never makes time run backwards.
+    """Wall time anchored to the monotonic clock, so that a wall clock that is set does not make time jump about.
 
-    The anchor follows the wall clock again only when it moves ahead; a step back is slept off: `now()` goes on
-    from where it was. `wall` and `steady` are the clocks it is made of, in seconds.
+    A step ahead is followed at once: what was measured before is old then. A step back is followed once the wall clock
+    has stayed behind for a minute; until then `now()` goes on from where it was. `wall` and `steady` are the clocks it
+    is made of, in seconds.
     """
 
     def __init__(self, wall: Callable[[], float] = time.time, steady: Callable[[], float] = time.monotonic) -> None:
@@ -23,15 +26,23 @@ class SystemClock:
         self._steady = steady
         self._wall = wall()
         self._anchor = steady()
+        self._behind: float | None = None  # since when the wall clock is behind, on the steady one
 
     def now(self) -> float:
-        """Seconds since the epoch, UTC; never less than what it said before."""
-        steady = self._wall + (self._steady() - self._anchor)
-        wall = self._read_wall()
-        if wall > steady + 1.0:
-            self._wall, self._anchor = wall, self._steady()
-            return wall
-        return steady
+        """Seconds since the epoch, UTC."""
+        steady, wall = self._steady(), self._read_wall()
+        ours = self._wall + (steady - self._anchor)
+        if wall >= ours - 1.0:
+            self._behind = None
+            if wall <= ours + 1.0:
+                return ours
+        elif self._behind is None:
+            self._behind = steady
+            return ours
+        elif steady - self._behind < BACK_S:
+            return ours
+        self._wall, self._anchor, self._behind = wall, steady, None
+        return wall
 
     def monotonic(self) -> float:
         """Seconds on a clock that nobody sets; only differences mean something."""

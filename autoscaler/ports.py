@@ -46,7 +46,11 @@ class Target(Protocol):
     """
 
     def discover(self, policies: Sequence[Policy]) -> Sequence[tuple[WorkloadRef, Policy]]:
-        """The workloads these policies steer on this platform; explicit ones even if absent. Others' are left out."""
+        """The workloads these policies steer on this platform; explicit ones even if absent. Others' are left out.
+
+        Where a platform finds workloads by selectors it also has `survey(policies)`, which looks for them and says
+        whether discovering would now give others than the last time; this then tells what the last look found.
+        """
         ...
 
     async def states(self, refs: Sequence[WorkloadRef]) -> Sequence[TargetState | Missing]:

@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from benchmarks import deciding
+from benchmarks import compose_stack, deciding
 from benchmarks.calibration import one_round, timed
 from benchmarks.rows import Row, table
 
@@ -20,7 +20,13 @@ def yardstick() -> list[Row]:
     return [Row("one calibration round", timed(one_round, works=500))]
 
 
-MEASUREMENTS: tuple[Callable[[], list[Row]], ...] = (yardstick, deciding.arithmetic, deciding.steps)
+MEASUREMENTS: tuple[Callable[[], list[Row]], ...] = (
+    yardstick,
+    deciding.arithmetic,
+    deciding.steps,
+    compose_stack.share_of_load,
+    compose_stack.one_to_ten,
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -9,14 +9,20 @@ from benchmarks.calibration import Cost
 
 
 class Row(NamedTuple):
-    """One figure: its name, what one costs in CPU seconds and calibration rounds, and what it must reach in words."""
+    """One figure: its name, what one costs in CPU seconds and calibration rounds, and what it must reach in words.
+
+    What is no cost (a ratio, wall time on a real part, why there is no figure) is `said` instead.
+    """
 
     name: str
-    cost: Cost
+    cost: Cost | None
     goal: str = ""
+    said: str = ""
 
     def json(self) -> dict[str, object]:
         """As plain data."""
+        if self.cost is None:
+            return {"name": self.name, "said": self.said, "goal": self.goal}
         return {
             "name": self.name,
             "seconds": self.cost.seconds,
@@ -30,6 +36,9 @@ def table(rows: Sequence[Row]) -> str:
     """Aligned columns, one row a line."""
     lines = [("what", "each", "per second", "calibration rounds", "must reach")]
     for row in rows:
+        if row.cost is None:
+            lines.append((row.name, row.said, "", "", row.goal))
+            continue
         each, many, rounds = row.cost.seconds * 1e6, 1 / row.cost.seconds, row.cost.rounds
         lines.append((row.name, f"{each:.2f} µs", f"{many:,.0f}", f"{rounds:.2f}", row.goal))
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]

@@ -1,33 +1,76 @@
-"""Runs the suites on real parts side by side, each in its own pytest process; prints each one's output as it ends."""
+"""Runs the slow suites in two lanes side by side, each suite in its own pytest process; prints each as it ends.
+
+Two, because the machine may have two cores. What failed there is run once more with nothing beside it: deadlines in
+tests of real parts are for the parts, not for a crowd. Both runs are printed, and what fails alone fails the whole.
+"""
 
 from __future__ import annotations
 
 import subprocess
 import sys
-import tempfile
-from pathlib import Path
+import threading
+from collections.abc import Sequence
 
-SUITES = {
-    "docker": ["-m", "docker"],
-    "kubernetes and prometheus": ["-m", "(kubernetes or prometheus or e2e) and not docker"],
-}
+FAULTS = "tests/faults"
+OPERATIONS = ("tests/e2e/test_compose_deaths.py", "tests/e2e/test_compose_faults.py")
+Suite = tuple[str, Sequence[str]]  # its name, and what pytest is told
+LANES: Sequence[Sequence[Suite]] = (
+    (
+        ("docker", ("-m", "docker", *(f"--ignore={file}" for file in OPERATIONS))),
+        ("docker, deaths and faults", ("-m", "docker", *OPERATIONS)),
+    ),
+    (
+        (
+            "kubernetes, prometheus, processes",
+            ("-m", "(kubernetes or prometheus or e2e) and not docker", f"--ignore={FAULTS}"),
+        ),
+        ("faults", ("-m", "kubernetes or prometheus or e2e", FAULTS)),
+        ("simulation", ("-m", "simulation")),
+    ),
+)
+
+
+def once(suite: Suite, more: Sequence[str]) -> tuple[int, str]:
+    """One run of a suite: its exit code and what it printed. What failed is remembered by the suite's own name."""
+    name, choice = suite
+    remembered = f"cache_dir=.pytest_cache/{name.replace(',', '').replace(' ', '-')}"
+    command = [sys.executable, "-m", "pytest", "-ra", "--durations=10", "-o", remembered, *choice, *more]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    return abs(done.returncode), done.stdout
+
+
+class Lane(threading.Thread):
+    """Suites one after another; `failed` are those that did not pass."""
+
+    def __init__(self, suites: Sequence[Suite], more: Sequence[str], screen: threading.Lock) -> None:
+        super().__init__()
+        self._suites = suites
+        self._more = more
+        self._screen = screen
+        self.failed: list[Suite] = []
+
+    def run(self) -> None:
+        for suite in self._suites:
+            code, said = once(suite, self._more)
+            if code:
+                self.failed.append(suite)
+            with self._screen:
+                print(f"===== suite: {suite[0]} (exit {code})\n{said}", flush=True)
 
 
 def main() -> int:
     """The worst exit code of the suites; 0 only if all passed and each ran something."""
-    with tempfile.TemporaryDirectory() as folder:
-        running = {}
-        for number, (name, choice) in enumerate(SUITES.items()):
-            log = Path(folder, f"{number}.log").open("w+")  # noqa: SIM115 (open until its suite has ended)
-            command = [sys.executable, "-m", "pytest", "-ra", "--durations=10", *choice, *sys.argv[1:]]
-            running[name] = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT), log
-        worst = 0
-        for name, (process, log) in running.items():
-            code = process.wait()
-            log.seek(0)
-            print(f"===== suite: {name} (exit {code})\n{log.read()}", flush=True)
-            log.close()
-            worst = max(worst, code)
+    screen = threading.Lock()
+    lanes = [Lane(suites, sys.argv[1:], screen) for suites in LANES]
+    for lane in lanes:
+        lane.start()
+    for lane in lanes:
+        lane.join()
+    worst = 0
+    for suite in (each for lane in lanes for each in lane.failed):
+        code, said = once(suite, ["--last-failed", "--last-failed-no-failures=all", *sys.argv[1:]])
+        print(f"===== suite: {suite[0]}, what failed, alone (exit {code})\n{said}", flush=True)
+        worst = max(worst, code)
     return worst
 
 

@@ -26,7 +26,11 @@ from autoscaler.model.decision import Reason
 @output
 @config
 def command(paths: tuple[Path, ...], current: int | None, steps: bool, form: str, config: Path | None) -> None:
-    """Say what the policies at PATHS would do now, with the recent past read from Prometheus. Changes nothing."""
+    """Say what policies would do now, and change nothing.
+
+    PATHS are files and folders; without any, those of the settings. Counts are read from the platforms, signals and
+    their recent past from Prometheus, as a daemon that had been running would know them. No daemon is needed.
+    """
     from autoscaler.app import dry_run
 
     chosen = settings.load(config, os.environ)

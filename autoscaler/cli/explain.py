@@ -20,7 +20,10 @@ from autoscaler.loop.answers import Explanation
 @output
 @config
 def command(workload: str, at: str | None, form: str, config: Path | None) -> None:
-    """Say how the count of WORKLOAD came about, step by step."""
+    """Say how a count came about, step by step.
+
+    With --at the decision that was in force at a past time: the last one before it that changed count or reason.
+    """
     answer = Daemon(config).get(f"/v1/explain/{workload}", Explanation, at=None if at is None else _time(at))
     if form == "json":
         print_json(answer)

@@ -18,7 +18,11 @@ from autoscaler.loop.answers import History, Line
 @output
 @config
 def command(workload: str | None, limit: int, form: str, config: Path | None) -> None:
-    """Show what happened lately, newest first: decisions, outcomes, people's words, policies and faults."""
+    """Show what happened lately, newest first.
+
+    Decisions that changed a count or its reason, how operations ended, people's words, and changes of policies; of
+    one WORKLOAD, or of all.
+    """
     answer = Daemon(config).get("/v1/history", History, workload=workload, limit=limit)
     if form == "json":
         print_json(answer)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from pathlib import Path
 
 import click
+import msgspec
 
 from autoscaler import settings
 from autoscaler.cli.root import config, output
-from autoscaler.policy.lint import lint
+from autoscaler.policy.lint import Findings, lint
 from autoscaler.store.policy_files import read
 
 
@@ -20,17 +20,16 @@ from autoscaler.store.policy_files import read
 @output
 @config
 def command(paths: tuple[Path, ...], form: str, config: Path | None) -> None:
-    """Say what smells in the policies at PATHS, or in those of the settings. Ends with 1 where anything does.
+    """Say what is allowed and yet likely to end badly.
 
+    PATHS are files and folders; without any, those of the settings. Ends with exit status 1 where anything is found.
     A comment silences a finding: # lint: ignore CODE because REASON
     """
     known = settings.load(config, os.environ)
     texts = read(list(paths) or [Path(each) for each in known.policies])
     found = lint(texts, scrape_s=known.scrape_interval)
     if form == "json":
-        fields = ("file", "line", "column", "code", "sentence", "hint")
-        told = [{field: getattr(each, field) for field in fields} for each in found]
-        click.echo(json.dumps({"version": 1, "findings": told}, indent=2))
+        click.echo(msgspec.json.format(msgspec.json.encode(Findings(tuple(found))), indent=2).decode())
     else:
         for each in found:
             click.echo(str(each))

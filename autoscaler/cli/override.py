@@ -20,7 +20,11 @@ from autoscaler.loop.answers import Done
 @output
 @config
 def command(workload: str, count: int, for_: str, why: str, force: bool, form: str, config: Path | None) -> None:
-    """Set the COUNT of WORKLOAD for a while, whatever its signals say."""
+    """Set a count for a while, whatever the signals say.
+
+    It may lie below the policy's min, even at 0. It outlives the daemon, ends by itself, or by `resume`; a pause goes
+    before it.
+    """
     said = Daemon(config).post(
         f"/v1/override/{workload}", Done, count=count, for_s=span(for_), force=force, why=why, by=me()
     )

@@ -18,6 +18,10 @@ from autoscaler.loop.answers import Done
 @output
 @config
 def command(workload: str, for_: str | None, why: str, form: str, config: Path | None) -> None:
-    """Take the hands off WORKLOAD, or off everything: `fleet`. Nothing is scaled or replaced until then."""
+    """Take the hands off a workload, or off all of them.
+
+    WORKLOAD may be `fleet`: everything. Nothing is scaled or replaced while paused; what is half done is finished. A
+    pause outlives the daemon.
+    """
     for_s = None if for_ is None else span(for_)
     print_done(Daemon(config).post(f"/v1/pause/{workload}", Done, for_s=for_s, why=why, by=me()), form)

@@ -17,5 +17,9 @@ from autoscaler.loop.answers import Done
 @output
 @config
 def command(workload: str, why: str, form: str, config: Path | None) -> None:
-    """End the pause and the override of WORKLOAD, or the pause of everything: `fleet`."""
+    """End the pause and the override of a workload.
+
+    It ends its owner's zero as well. WORKLOAD may be `fleet`: that ends the pause of everything and releases the
+    fleet's brake; the pauses of single workloads stay.
+    """
     print_done(Daemon(config).post(f"/v1/resume/{workload}", Done, why=why, by=me()), form)

@@ -48,13 +48,17 @@ class Lazy(click.Group):
 def config(command: F) -> F:
     """The option that names the settings file."""
     path = click.Path(path_type=Path, dir_okay=False)
-    return click.option("--config", type=path, help="The settings file; autoscaler.yaml by default.")(command)
+    return click.option(
+        "--config", type=path, help="The settings file; autoscaler.yaml by default, here or in /etc/autoscaler."
+    )(command)
 
 
 def output(command: F) -> F:
     """The option that chooses between words and JSON."""
     choice = click.Choice(["text", "json"])
-    return click.option("--format", "form", type=choice, default="text", help="Words, or the answer as JSON.")(command)
+    return click.option(
+        "--format", "form", type=choice, default="text", help="Words (default), or the answer as JSON."
+    )(command)
 
 
 @click.group(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"]})

@@ -16,7 +16,11 @@ from autoscaler.cli.root import config
 @click.option("--read-only", is_flag=True, help="Decide and explain, but change nothing on any platform.")
 @config
 def command(read_only: bool, config: Path | None) -> None:
-    """Run the daemon until SIGTERM or SIGINT."""
+    """Run the daemon until SIGTERM or SIGINT.
+
+    It steers what the policies name, once per cycle, and reads them again whenever they change. What is scaled goes
+    on running when it stops.
+    """
     from autoscaler.app import run
 
     chosen = settings.load(config, os.environ)

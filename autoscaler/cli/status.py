@@ -7,32 +7,40 @@ from pathlib import Path
 import click
 
 from autoscaler.cli.root import config, output
-from autoscaler.cli.table import table
+from autoscaler.cli.table import counted, table
 from autoscaler.cli.talk import Daemon, print_json, when
 from autoscaler.decide.explain import span
 from autoscaler.loop.answers import Status, WorkloadDetail, WorkloadStatus
 
+MANY = 20  # workloads; of more than so many the quiet ones are only counted
+QUIET = ("within_tolerance", "on_target", "on_step", "largest_wish", "awaiting_cycle", "idle")  # reasons
+
 
 @click.command("status")
 @click.argument("workload", required=False)
+@click.option("--all", "everything", is_flag=True, help="The quiet workloads as well, however many there are.")
 @output
 @config
-def command(workload: str | None, form: str, config: Path | None) -> None:
-    """Show every workload at a glance, or one WORKLOAD with its instances."""
+def command(workload: str | None, everything: bool, form: str, config: Path | None) -> None:
+    """Show every workload at a glance, or one with its instances.
+
+    WORKLOAD is the name of its policy, or any name of its own that no other has. Of more than 20 workloads the quiet
+    ones are only counted: those at the count they should have, all ready, with data, by nobody's word. JSON has all.
+    """
     daemon = Daemon(config)
     if workload is not None:
         detail = daemon.get(f"/v1/workloads/{workload}", WorkloadDetail)
         print_json(detail) if form == "json" else _detail(detail)
         return
     status = daemon.get("/v1/status", Status)
-    print_json(status) if form == "json" else _status(status)
+    print_json(status) if form == "json" else _status(status, everything)
 
 
-def _status(status: Status) -> None:
+def _status(status: Status, everything: bool) -> None:
     last = status.cycle.at
     ago = "none yet" if last is None else f"{span(max(0.0, status.at - last))} ago"
     click.echo(
-        f"{len(status.workloads)} workloads, policies {status.policies.revision or 'not loaded yet'}, "
+        f"{counted(len(status.workloads), 'workload')}, policies {status.policies.revision or 'not loaded yet'}, "
         f"cycle every {span(status.cycle.every_s)}, last {ago}"
     )
     if status.policies.rejected:
@@ -43,12 +51,24 @@ def _status(status: Status) -> None:
         click.echo(f"\nThe store fails: {status.store}")
     if status.pause is not None:
         click.echo("\nEverything is paused: `autoscaler resume fleet` ends it")
-    rows = [_row(each, status.at) for each in status.workloads]
+    fold = len(status.workloads) > MANY and not everything
+    shown = [each for each in status.workloads if not (fold and quiet(each))]
+    rows = [_row(each, status.at) for each in shown]
     if rows:
         click.echo("")
         click.echo(table(("WORKLOAD", "READY", "COUNT", "WANTED", "BOUNDS", "SINCE", "REASON", "BECAUSE"), rows))
+    folded = len(status.workloads) - len(shown)
+    if folded:
+        click.echo(f"\n{counted(folded, 'quiet workload')}: `autoscaler status --all` shows them")
     for fault in status.faults[:5]:
         click.echo(f"\n{when(fault.at)} fault: {fault.sentence}")
+
+
+def quiet(each: WorkloadStatus) -> bool:
+    """True where there is nothing to tell of a workload: it is as its signals want it, and nobody's hand is on it."""
+    there = each.desired is not None and each.current == each.desired == each.existing == each.ready
+    told = each.missing or each.trouble or each.doing or each.pause is not None or each.override is not None
+    return there and not told and each.reason in QUIET
 
 
 def _row(each: WorkloadStatus, now: float) -> tuple[str, ...]:
@@ -72,7 +92,8 @@ def _detail(detail: WorkloadDetail) -> None:
     rows = [
         (
             each.name,
-            "draining" if each.draining else "ready" if each.ready else "not ready",
+            ("draining" if each.draining else "ready" if each.ready else "not ready")
+            + (", drifted" if each.drifted else ""),
             when(each.created),
             str(each.restarts),
             each.address or "-",

@@ -10,6 +10,7 @@ import click
 
 from autoscaler import settings
 from autoscaler.cli.root import config
+from autoscaler.cli.table import counted
 from autoscaler.errors import PolicyError
 from autoscaler.model.policy import Placed
 from autoscaler.policy import load
@@ -24,9 +25,10 @@ from autoscaler.store.policy_files import identity, read
 @click.option("--resolved", "written_out", is_flag=True, help="Print each policy with every default written out.")
 @config
 def command(paths: tuple[Path, ...], written_out: bool, config: Path | None) -> None:
-    """Check the policies at PATHS (files or folders), or those of the settings; every problem at once.
+    """Check policies and tell every problem at once.
 
-    What smells is warned of on standard error. Where settings are found, the policies must fit them too.
+    PATHS are files and folders; without any, those of the settings. What smells is warned of on standard error. Where
+    settings are found, the policies must fit them too. Ends with exit status 2 where something is wrong.
     """
     told = settings.told(config, os.environ)
     known = settings.load(config, os.environ) if told else settings.Settings()
@@ -46,7 +48,7 @@ def command(paths: tuple[Path, ...], written_out: bool, config: Path | None) -> 
         )
         return
     also = f", {len(warnings)} warnings" if warnings else ""
-    click.echo(f"{len(placed)} policies in {len(texts)} files: fine ({identity(texts)}){also}")
+    click.echo(f"{counted(len(placed), 'policy')} in {counted(len(texts), 'file')}: fine ({identity(texts)}){also}")
 
 
 def _misfits(placed: Sequence[Placed], known: settings.Settings) -> list[str]:

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
+import tarfile
 import threading
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
@@ -70,7 +72,11 @@ class DockerEngine:
         def call(api: docker.APIClient) -> None:
             try:
                 api.connect_container_to_network(
-                    id, network, aliases=endpoint.get("Aliases"), driver_opt=endpoint.get("DriverOpts")
+                    id,
+                    network,
+                    aliases=endpoint.get("Aliases"),
+                    links=[tuple(each.split(":", 1)) for each in endpoint.get("Links") or ()],
+                    driver_opt=endpoint.get("DriverOpts"),
                 )
             except docker.errors.APIError as error:
                 if "already exists" not in str(error.explanation):
@@ -78,20 +84,35 @@ class DockerEngine:
 
         await self._call(call)
 
-    async def copy(self, source: str, target: str, path: str) -> bool:
-        """Copy what a container has at `path` into another one; False where it has nothing there."""
+    async def networks(self, names: Sequence[str]) -> list[Record]:
+        """Every network with one of these names; the engine allows several of one name."""
 
-        def call(api: docker.APIClient) -> bool:
+        def ask(api: Any) -> list[Record]:
+            found: list[Record] = api.networks(names=list(names)) if names else []
+            return [each for each in found if each["Name"] in names]  # the engine finds parts of names too
+
+        return await self._call(ask)
+
+    async def archive(self, id: str, path: str) -> bytes | None:
+        """What a container has at `path`, as a tar of paths from the root; None where it has nothing. Raises Gone."""
+
+        def call(api: Any) -> bytes | None:
             try:
-                chunks, _ = api.get_archive(source, path)
-            except docker.errors.NotFound:
-                return False
+                chunks, _ = api.get_archive(id, path)
+            except docker.errors.NotFound as error:
+                if "No such container" in str(error.explanation):
+                    raise Gone(f"{id[:12]} is gone, and with it what was to be copied from it") from None
+                return None
             content = b"".join(chunks)
             if len(content) > ARCHIVE_BYTES:
-                raise Refused(f"{path} of {source[:12]} is larger than {ARCHIVE_BYTES >> 20} MiB")
-            return bool(api.put_archive(target, path.rpartition("/")[0] or "/", content))
+                raise Refused(f"{path} of {id[:12]} is larger than {ARCHIVE_BYTES >> 20} MiB")
+            return _rooted(content, path.rpartition("/")[0].strip("/"))
 
         return await self._call(call)
+
+    async def put(self, id: str, content: bytes) -> None:
+        """Unpack such a tar in a container."""
+        await self._call(lambda api: api.put_archive(id, "/", content))
 
     async def start(self, id: str) -> None:
         """Start a container; one that runs already stays as it is."""
@@ -116,17 +137,34 @@ class DockerEngine:
         await self._call(call, pool=self._slow)
 
     async def rename(self, id: str, name: str) -> None:
-        """Give a container another name. Raises Conflict when it is taken."""
-        await self._call(lambda api: api.rename(id, name))
+        """Give a container another name; having it already is fine. Raises Conflict when another one has it."""
 
-    async def events(self, kinds: Sequence[str]) -> AsyncIterator[Record]:
-        """Events about containers of these kinds from now on; ends when the engine goes away. Raises Unreachable."""
-        loop = asyncio.get_running_loop()
-        queue: asyncio.Queue[Record | None] = asyncio.Queue()
+        def call(api: docker.APIClient) -> None:
+            try:
+                api.rename(id, name)
+            except docker.errors.APIError as error:
+                if "same name as its current name" not in str(error.explanation):
+                    raise
+
+        await self._call(call)
+
+    async def events(self, kinds: Sequence[str], since: float | None = None) -> AsyncGenerator[Record, None]:
+        """Events about containers of these kinds, all from when this returns; they end when the engine goes away.
+
+        With `since` those after that time come first, as far as the engine remembers: 256 events of all kinds, and
+        each health probe is three. Raises Unreachable.
+        """
         stream = await self._call(lambda api: self._connect(timeout=None).events(
-            decode=True, filters={"type": "container", "event": list(kinds)}
+            since=None if since is None else int(since),
+            decode=True,
+            filters={"type": "container", "event": list(kinds)},
         ))  # fmt: skip
         self._streams.add(stream)
+        return self._told(stream)
+
+    async def _told(self, stream: Any) -> AsyncGenerator[Record, None]:
+        loop = asyncio.get_running_loop()
+        queue: asyncio.Queue[Record | None] = asyncio.Queue()
 
         def follow() -> None:
             try:
@@ -205,6 +243,23 @@ def _spoken(error: docker.errors.APIError) -> TargetError:
     if status == 503:
         return Unreachable(said)
     return Refused(said)
+
+
+def _rooted(content: bytes, folder: str) -> bytes:
+    """A tar whose names are below `folder` instead: unpacked at the root it makes the folders that are not there."""
+    made = io.BytesIO()
+    with (
+        tarfile.open(fileobj=io.BytesIO(content)) as read,
+        tarfile.open(fileobj=made, mode="w", format=tarfile.PAX_FORMAT) as written,
+    ):
+        for member in read:
+            member.name = f"{folder}/{member.name}" if folder else member.name
+            # Told there, they would come before the fields.
+            member.pax_headers = {k: v for k, v in member.pax_headers.items() if k not in ("path", "linkpath")}
+            if member.islnk() and folder:
+                member.linkname = f"{folder}/{member.linkname}"
+            written.addfile(member, read.extractfile(member) if member.isreg() else None)
+    return made.getvalue()
 
 
 def _close(stream: Any) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -26,13 +27,15 @@ UNLIMITED = 1 << 60  # engines tell "no memory limit" by a huge number, or by al
 class Usage(msgspec.Struct, frozen=True):
     """One container's use: CPU seconds since its start, bytes of memory it cannot give back, and its limits.
 
-    `cpu_limit` is in cores and `memory_limit` in bytes; None where it has none.
+    `cpu_limit` is in cores and `memory_limit` in bytes; None where it has none. `at` is when the engine measured it, in
+    seconds on its own clock; None where it does not say.
     """
 
     cpu_s: float
     memory: float
     cpu_limit: float | None = None
     memory_limit: float | None = None
+    at: float | None = None
 
 
 class _Cpu(msgspec.Struct, frozen=True):
@@ -50,6 +53,7 @@ class _Memory(msgspec.Struct, frozen=True):
 
 
 class _Stats(msgspec.Struct, frozen=True):
+    read: datetime | None = None
     cpu_stats: _CpuStats = _CpuStats()
     memory_stats: _Memory = _Memory()
 
@@ -108,7 +112,9 @@ class DockerStats:
             return SourceError(f"the engine tells nothing of {id[:12]}: it does not run")
         idle = memory.stats.get("total_inactive_file", memory.stats.get("inactive_file", 0.0))
         cores, limit = self._limits[id]
-        return Usage(stats.cpu_stats.cpu_usage.total_usage / 1e9, max(0.0, memory.usage - idle), cores, limit)
+        spent_s, held = stats.cpu_stats.cpu_usage.total_usage / 1e9, max(0.0, memory.usage - idle)
+        at = stats.read.timestamp() if stats.read is not None else None
+        return Usage(spent_s, held, cores, limit, at)
 
     async def _get(self, path: str) -> bytes:
         base, session = self._opened()

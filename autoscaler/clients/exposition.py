@@ -21,7 +21,7 @@ ACCEPT = "text/plain; version=0.0.4"
 
 
 _NAME = re.compile(r"[ \t]*([a-zA-Z_:][a-zA-Z0-9_:]*)")
-_SAMPLE = re.compile(_NAME.pattern + r"[ \t]*(\{.*\})?[ \t]*[-+.0-9a-zA-Z]+([ \t]+-?[0-9]+)?[ \t\r]*$")
+_SAMPLE = re.compile(_NAME.pattern + r"([ \t]*\{.*\}[ \t]*|[ \t]+)[-+.0-9a-zA-Z]+([ \t]+-?[0-9]+)?[ \t\r]*$")
 
 
 class Line(msgspec.Struct, frozen=True):

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
-from urllib.parse import unquote, urlsplit, urlunsplit
 
 import aiohttp
 import msgspec
 
+from autoscaler.clients.access import Access, Way
 from autoscaler.errors import SourceError
-from autoscaler.log import redact
 
 IN_FLIGHT = 16
 CONNECT_S = 3.0
@@ -51,21 +50,17 @@ _scalar = msgspec.json.Decoder(tuple[float, str]).decode
 
 
 class PrometheusClient:
-    """One server at `url` (a user and password may stand in it). The session is opened by the first query."""
+    """One server. The session is opened by the first query."""
 
-    def __init__(self, url: str) -> None:
-        parts = urlsplit(url)
-        bare = parts._replace(netloc=parts.netloc.rpartition("@")[2])
-        self.url = urlunsplit(bare).rstrip("/")
-        user, password = unquote(parts.username or ""), unquote(parts.password or "")
-        self._headers = {"Authorization": aiohttp.encode_basic_auth(user, password)} if user or password else {}
+    def __init__(self, access: Access | str) -> None:
+        self._way = Way(Access(url=access) if isinstance(access, str) else access)
+        self.url = self._way.url
         self._session: aiohttp.ClientSession | None = None
 
     async def instant(self, query: str, timeout_s: float) -> Answer:
         """The server's answer to a query as of now. Raises SourceError with one sentence for anything but an answer."""
         if self._session is None:
-            connector = aiohttp.TCPConnector(limit=IN_FLIGHT)
-            self._session = aiohttp.ClientSession(headers=self._headers, connector=connector)
+            self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=IN_FLIGHT))
         try:
             async with asyncio.timeout(timeout_s):
                 try:
@@ -76,45 +71,55 @@ class PrometheusClient:
         except aiohttp.ConnectionTimeoutError:
             raise SourceError(f"{self.url}: cannot connect within {CONNECT_S:g} s") from None
         except TimeoutError:
-            raise SourceError(f"{self.url}: no answer within {timeout_s:.3g} s") from None
+            shown = f"{timeout_s:.0f}" if timeout_s >= 1 else f"{timeout_s:.1f}"
+            raise SourceError(f"{self.url}: no answer within {shown} s") from None
         except aiohttp.ClientPayloadError:
             raise SourceError(f"{self.url}: the connection was cut in the middle of the answer") from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise SourceError(f"{self.url}: {_why(error)}") from None
+            raise SourceError(f"{self.url}: {self._way.redact(_why(error))}") from None
 
     async def _post(self, session: aiohttp.ClientSession, query: str, timeout_s: float) -> Answer:
         # The server is told the limit too, so that it does not go on with what nobody waits for.
         words = {"query": query, "timeout": f"{timeout_s:.3f}"}
-        limits = aiohttp.ClientTimeout(total=None, sock_connect=min(CONNECT_S, timeout_s))
-        url = f"{self.url}/api/v1/query"
-        async with session.post(url, data=words, timeout=limits, allow_redirects=False) as answer:
-            if 300 <= answer.status < 400:  # followed, the query would be lost on the way
-                raise SourceError(f"{self.url}: sends us on to {redact(answer.headers.get('Location', '?'))}")
+        async with session.post(
+            f"{self.url}/api/v1/query",
+            data=words,
+            headers=self._way.headers(),
+            ssl=self._way.tls() or True,
+            proxy=self._way.access.proxy or None,
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=min(CONNECT_S, timeout_s)),
+            allow_redirects=False,
+        ) as answer:
+            if 300 <= answer.status < 400:  # followed, the query would be lost on the way, and secrets would go along
+                raise SourceError(f"{self.url}: sends us on to {self._way.redact(answer.headers.get('Location', '?'))}")
             content = bytearray()
             async for chunk in answer.content.iter_any():
                 content += chunk
                 if len(content) > MOST_BYTES:
                     answer.close()
                     raise SourceError(f"{self.url}: the answer is larger than {MOST_BYTES >> 20} MiB")
-            return _decoded(bytes(content), answer.status, self.url)
+            return self._decoded(bytes(content), answer.status)
+
+    def _decoded(self, content: bytes, status: int) -> Answer:
+        try:
+            body = _body(content)
+            if body.status == "success" and body.data is not None and status == 200:
+                return Answer(_samples(body.data, self.url), body.warnings or ())
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            # Secrets are taken out before it is cut: of one that is cut through, half would stay.
+            text = self._way.redact(content[: 4 * SHORT].decode(errors="replace"))[:SHORT]
+            shown = " ".join(text.split()) or "empty"
+            said = f"{self.url}: HTTP {status}, which is not an answer of Prometheus: {shown}"
+            raise SourceError(said) from None
+        kind = f"{body.errorType}: " if body.errorType else ""
+        shown = self._way.redact(body.error)[:SHORT] or "no reason given"
+        raise SourceError(f"{self.url}: HTTP {status}: {kind}{shown}")
 
     async def close(self) -> None:
         """Close the session."""
         if self._session is not None:
             await self._session.close()
             await asyncio.sleep(0)  # lets the transports go
-
-
-def _decoded(content: bytes, status: int, url: str) -> Answer:
-    try:
-        body = _body(content)
-        if body.status == "success" and body.data is not None and status == 200:
-            return Answer(_samples(body.data, url), body.warnings or ())
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        shown = " ".join(redact(content[:SHORT].decode(errors="replace")).split())
-        raise SourceError(f"{url}: HTTP {status}, which is not an answer of Prometheus: {shown or 'empty'}") from None
-    kind = f"{body.errorType}: " if body.errorType else ""
-    raise SourceError(f"{url}: HTTP {status}: {kind}{redact(body.error[:SHORT]) or 'no reason given'}")
 
 
 def _samples(data: _Data, url: str) -> tuple[Sample, ...]:
@@ -130,6 +135,15 @@ def _why(error: Exception) -> str:
     """A library's exception in a few words, without addresses of objects."""
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         return "cannot connect: no such host"
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        told = error.certificate_error
+        return f"its certificate is not trusted: {getattr(told, 'verify_message', '') or told}"
+    if isinstance(error, aiohttp.ClientConnectorSSLError):
+        return f"cannot connect: TLS: {getattr(error.os_error, 'reason', '') or error.os_error}"
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        return f"the proxy does not let us through: HTTP {error.status}"
     if isinstance(error, aiohttp.ClientConnectorError):
-        return f"cannot connect: {os.strerror(error.os_error.errno) if error.os_error.errno else error.os_error}"
-    return redact(str(error)) or type(error).__name__
+        where = " to the proxy" if isinstance(error, aiohttp.ClientProxyConnectionError) else ""
+        code = error.os_error.errno
+        return f"cannot connect{where}: {os.strerror(code) if code else error.os_error}"
+    return str(error) or type(error).__name__

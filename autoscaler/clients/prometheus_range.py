@@ -17,11 +17,12 @@ from prometheus_api_client import PrometheusConnect
 from prometheus_api_client.exceptions import PrometheusApiClientException
 from requests.adapters import Retry
 
+from autoscaler.clients.access import Access, Way
 from autoscaler.errors import SourceError
-from autoscaler.log import redact
 
 TIMEOUT_S = 20.0
 SHORT = 200
+PAST = "the past cannot be read"
 
 _REASON = re.compile(r'"error":"((?:\\.|[^"\\])*)"')
 
@@ -41,26 +42,42 @@ class Told(msgspec.Struct, frozen=True):
 
 
 class _Session(requests.Session):
-    """Sends parameters in the body, for a query may be longer than an address, and keeps the last answer's warnings."""
+    """Gets in as the access says, and keeps the last answer's warnings.
+
+    Parameters go in the body, for a query may be longer than an address. Nobody is followed elsewhere, where secrets
+    would go along.
+    """
 
     warnings: tuple[str, ...] = ()
 
+    def __init__(self, way: Way) -> None:
+        super().__init__()
+        self._way = way
+        access = way.access
+        self.trust_env = False
+        self.verify = access.ca or True
+        self.cert = (access.cert, access.key) if access.cert else None
+        self.proxies = {"http": access.proxy, "https": access.proxy} if access.proxy else {}
+
     def request(self, method: str | bytes, url: str | bytes, *args: Any, **kwargs: Any) -> requests.Response:
         kwargs["data"] = kwargs.pop("params", None)
-        answer = super().request(method, url, *args, **kwargs)
+        kwargs["headers"] = self._way.headers()
+        answer = super().request(method, url, *args, **{**kwargs, "allow_redirects": False})
+        if answer.is_redirect:
+            raise SourceError(f"{PAST}: {self._way.url} sends us on to {self._way.redact(answer.headers['Location'])}")
         found = answer.json().get("warnings") if b'"warnings"' in answer.content else None
         self.warnings = tuple(map(str, found or ()))
         return answer
 
 
 class RangeClient:
-    """One server at `url`; a user and password may stand in it."""
+    """One server, asked from a thread."""
 
-    def __init__(self, url: str) -> None:
-        self._session = _Session()
-        self._session.trust_env = False
+    def __init__(self, access: Access | str) -> None:
+        self._way = Way(Access(url=access) if isinstance(access, str) else access)
+        self._session = _Session(self._way)
         self._server = PrometheusConnect(
-            url=url.rstrip("/"), session=self._session, retry=Retry(0), timeout=TIMEOUT_S, method="POST"
+            url=self._way.url, session=self._session, retry=Retry(0), timeout=TIMEOUT_S, method="POST"
         )
 
     async def window(self, query: str, start: float, end: float, step_s: float) -> Told:
@@ -75,11 +92,11 @@ class RangeClient:
                 Ranged(dict(each["metric"]), {float(at): str(value) for at, value in each["values"]}) for each in found
             )
         except requests.Timeout:
-            raise SourceError(f"the past cannot be read: no answer within {TIMEOUT_S:g} s") from None
-        except (requests.RequestException, PrometheusApiClientException) as error:
-            raise SourceError(f"the past cannot be read: {_why(error)}") from None
+            raise SourceError(f"{PAST}: no answer within {TIMEOUT_S:g} s") from None
+        except (requests.RequestException, PrometheusApiClientException, OSError) as error:
+            raise SourceError(f"{PAST}: {self._way.redact(_why(error))[:SHORT]}") from None
         except (ValueError, KeyError, TypeError, AttributeError):
-            raise SourceError("the past cannot be read: this is not an answer of Prometheus") from None
+            raise SourceError(f"{PAST}: this is not an answer of Prometheus") from None
         return Told(series, self._session.warnings)
 
     async def close(self) -> None:
@@ -89,8 +106,14 @@ class RangeClient:
 
 def _why(error: Exception) -> str:
     """A library's exception in a few words: the server's own reason where there is one."""
+    if isinstance(error, requests.JSONDecodeError):
+        return "this is not an answer of Prometheus"
+    if isinstance(error, requests.exceptions.SSLError):
+        return "its certificate is not trusted, or ours is not"
+    if isinstance(error, requests.exceptions.ProxyError):
+        return "the proxy does not let us through"
     if isinstance(error, requests.ConnectionError):
         return "cannot connect"
     text = str(error)
     reason = _REASON.search(text)
-    return redact(reason[1] if reason else text)[:SHORT]
+    return reason[1] if reason else text

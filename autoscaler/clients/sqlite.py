@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import sqlite3
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -50,7 +51,7 @@ class Database:
             self._durable = self._connect("FULL")
         except sqlite3.Error as error:
             self._close()
-            raise _spoken(error, path) from None
+            raise _spoken(error, path, opening=True) from None
         except StoreError:
             self._close()
             raise
@@ -144,15 +145,25 @@ def _upgrade(connection: Connection, path: Path, schema: Sequence[str]) -> None:
         connection.executescript(f"BEGIN IMMEDIATE; {statements}; PRAGMA user_version = {number}; COMMIT;")
 
 
-def _spoken(error: sqlite3.Error, path: Path) -> StoreError:
+def _spoken(error: sqlite3.Error, path: Path, *, opening: bool = False) -> StoreError:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    return StoreError(f"{path}: {error}", hint=_about(code))
+    if code == sqlite3.SQLITE_IOERR and _full(path):  # what it shares between connections did not fit
+        return StoreError(f"{path}: the disk is full", hint=_about(sqlite3.SQLITE_FULL, opening=opening))
+    return StoreError(f"{path}: {error}", hint=_about(code, opening=opening))
 
 
-def _about(code: int) -> str:
+def _full(path: Path) -> bool:
+    try:
+        return os.statvfs(path.parent).f_bavail == 0
+    except OSError:
+        return False
+
+
+def _about(code: int, *, opening: bool = False) -> str:
+    then = "start again" if opening else "writing goes on by itself"
     return {
-        sqlite3.SQLITE_FULL: "free some space on the disk; writing goes on by itself",
-        sqlite3.SQLITE_IOERR: "look at the disk; writing goes on by itself once it works",
+        sqlite3.SQLITE_FULL: f"free some space on the disk; {then}",
+        sqlite3.SQLITE_IOERR: f"look at the disk; once it works {then}",
         sqlite3.SQLITE_READONLY: "make the file and its folder writable for the user the daemon runs as",
         sqlite3.SQLITE_CANTOPEN: "the data folder must exist or be creatable, and be writable",
         sqlite3.SQLITE_BUSY: "another program holds the file; end it, or copy the file to look into it",

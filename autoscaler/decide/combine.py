@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from autoscaler.decide.hpa import winner
 from autoscaler.decide.votes import Vote
 from autoscaler.model.decision import Fact, Reason, Stage, Step
 
@@ -13,20 +14,16 @@ def largest(votes: Sequence[Vote], current: int) -> Step:
 
     As in the HPA a later wish also takes over from a wish of zero.
     """
-    best: Vote | None = None
-    opinions = 0
-    for each in votes:
-        if each.count is None:
-            continue
-        opinions += 1
-        if best is None or best.count is None or best.count == 0 or each.count > best.count:
-            best = each
-    if best is None or best.count is None:
+    place = winner(each.count for each in votes)
+    if place is None:
         return Step(Stage.COMBINE, current, current, Reason.NO_OPINION)
+    best = votes[place]
+    count = max(0, best.count or 0)
     if len(votes) == 1:
-        return Step(Stage.COMBINE, current, best.count, best.step.reason)
-    facts = {"winner": best.step.facts["signal"], "votes": opinions}
-    return Step(Stage.COMBINE, current, best.count, Reason.LARGEST_WISH, facts)
+        return Step(Stage.COMBINE, current, count, best.step.reason)
+    opinions = sum(each.count is not None for each in votes)
+    facts: dict[str, Fact] = {"winner": best.step.facts["signal"], "votes": opinions}
+    return Step(Stage.COMBINE, current, count, Reason.LARGEST_WISH, facts)
 
 
 def agreed(votes: Sequence[Vote], current: int) -> Step:

@@ -102,6 +102,11 @@ _SENTENCES: Mapping[Reason, str] = {
 }
 
 
+def template(reason: Reason) -> str:
+    """The sentence of a reason; words in braces stand for its numbers and names."""
+    return _SENTENCES[reason]
+
+
 def _measured(facts: Mapping[str, Fact]) -> str:
     goal = facts.get("goal")
     load, target = number(facts.get("load")), number(facts.get("target"))

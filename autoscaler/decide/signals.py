@@ -82,7 +82,8 @@ def _wish(turn: Turn, votes: Sequence[Vote]) -> int:
         turn.steps.append(combined)
     turn.count, turn.reason = combined.after, combined.reason
     if combined.reason is Reason.LARGEST_WISH:
-        turn.reason = next(each.step.reason for each in votes if each.count == combined.after)
+        winner = combined.facts["winner"]  # told by its name: a wish below zero is not the count it leads to
+        turn.reason = next(each.step.reason for each in votes if each.step.facts["signal"] == winner)
     state = turn.state
     if state.rollout and state.existing > turn.current and combined.after > turn.current and not turn.plan.strict:
         settled = msgspec.structs.replace(state, existing=turn.current, ready=turn.current)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from autoscaler.decide.hpa import Behavior, Legacy, average_value, cut, milli, value
+from autoscaler.decide.hpa.quantity import within
 from autoscaler.decide.memory import Good, Memory
 from autoscaler.decide.plan import Goal
 from autoscaler.model.decision import Fact, Reason, Stage, Step
@@ -185,24 +186,27 @@ def _reason(goal: Goal, asked: int, load: float, ballot: Ballot) -> Reason:
         return Reason.BELOW_TARGET
     carried = goal.target * ballot.state.existing if goal.kind == "per_replica" else goal.target
     ratio = load / carried if carried else 0.0
-    within = 1.0 - ballot.behavior.down.tolerance <= ratio <= 1.0 + ballot.behavior.up.tolerance
-    return Reason.WITHIN_TOLERANCE if within else Reason.ON_TARGET
+    return Reason.WITHIN_TOLERANCE if within(ratio, ballot.behavior.tolerance) else Reason.ON_TARGET
 
 
 def _ask(goal: Goal, points: Sequence[Point], ballot: Ballot) -> tuple[int, float]:
-    """The count and the load it was reckoned from: the sum for per_replica and steps, the mean for the ratio goals."""
+    """The count and the load it was reckoned from: the sum for per_replica and steps, the mean for the ratio goals.
+
+    A mean is multiplied by the ready count, or by all instances it was made from: a sick one may be among them.
+    """
     thousandths = milli(points[0].value) if len(points) == 1 else sum([milli(point.value) for point in points])
     state, behavior = ballot.state, ballot.behavior
     if goal.kind == "steps":
         return _rung(goal.asked.steps or (), thousandths / 1000), thousandths / 1000
-    tolerance = (behavior.down.tolerance, behavior.up.tolerance)
+    tolerance = behavior.tolerance
     if goal.kind == "per_replica":
         return average_value(thousandths, goal.milli, state.existing, tolerance), thousandths / 1000
+    carriers = max(state.ready, len(points)) if points[0].instance else state.ready
     if goal.kind == "utilization":
         percent = cut(thousandths * 100, 1000 * len(points))
-        return value(percent, goal.milli, ballot.current, state.ready, tolerance), float(percent)
+        return value(percent, goal.milli, ballot.current, carriers, tolerance), float(percent)
     average = cut(thousandths, len(points))
-    return value(average, goal.milli, ballot.current, state.ready, tolerance), average / 1000
+    return value(average, goal.milli, ballot.current, carriers, tolerance), average / 1000
 
 
 def _rung(rungs: Sequence[LoadStep], load: float) -> int:

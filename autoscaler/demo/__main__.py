@@ -16,13 +16,15 @@ from autoscaler.demo.screen import Screen
 from autoscaler.demo.story import tell
 
 WITHIN_S = 90.0  # the story; putting everything away again has the rest of the two minutes
+LONGEST = 60  # characters: the path of a unix socket below it may have about a hundred
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 async def play(screen: Screen, worker: Sequence[str], within_s: float) -> int:
     """Tell the story; a stop asked for from outside still puts everything away, however often it is asked for."""
     told: list[int] = []
-    with tempfile.TemporaryDirectory(prefix="autoscaler-demo-") as folder:
+    long = len(tempfile.gettempdir()) > LONGEST
+    with tempfile.TemporaryDirectory(prefix="autoscaler-demo-", dir="/tmp" if long else None) as folder:
         story = asyncio.create_task(tell(Path(folder), screen, within_s, worker))
 
         def stop(number: int) -> None:

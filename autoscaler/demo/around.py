@@ -34,6 +34,7 @@ signals:
     {source}
     per_replica: 4
 behavior:
+  up: {{rates: [{{replicas: 4, per: 5s}}]}}
   down: {{stabilization: 8s}}
 lifecycle: {{ready_within: 20s, drain: 2500ms, stop_within: 5s}}
 recycle:

@@ -159,11 +159,11 @@ class Actor:
             changed.append(Fact(FactKind.INTENT, key, str(self.underway.intents[key]).encode()))
         if operation.kind is not OperationKind.SCALE:
             changed.append(Fact(FactKind.OPERATION, operation.id, None))
-        if changed:
-            await self._store.put(changed)
         if operation.kind is OperationKind.SCALE and done:
             self.accepted(operation, operation.count if outcome.count is None else outcome.count)
-        self.ended(outcome)
+        self.ended(outcome)  # before anything is waited for: a cycle in between would take our failure for other hands
+        if changed:
+            await self._store.put(changed)
 
     def _taken(self, operation: Operation) -> bool:
         """True where an order of ours took away what this operation made: the intent fell with that order already."""

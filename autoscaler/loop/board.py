@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from autoscaler.model.decision import Decision, Reason
+from autoscaler.model.decision import Decision, Reason, Stage
 from autoscaler.model.observation import Workload
 from autoscaler.model.operation import Operation, Outcome, OutcomeKind
 from autoscaler.model.policy import PolicySet
@@ -100,6 +100,11 @@ class Board:
 
     def activated(self, loaded: PolicySet, workloads: Sequence[Workload]) -> None:
         """A policy set is in force for these workloads; what is known of those that stay is kept."""
+        self.steers(loaded, workloads)
+        self.revision, self.rejected_revision, self.problems = loaded.revision, "", ()
+
+    def steers(self, loaded: PolicySet, workloads: Sequence[Workload]) -> None:
+        """The set in force is for these workloads from now on: its selectors found others, or some are gone."""
         places = {each.policy.name: (each.file, each.line) for each in loaded.placed}
         entries: dict[str, Entry] = {}
         for workload in workloads:
@@ -108,7 +113,6 @@ class Board:
             entry.file, entry.line = places.get(workload.policy.name, ("", 0))
             entries[workload.ref.key] = entry
         self.entries = entries
-        self.revision, self.rejected_revision, self.problems = loaded.revision, "", ()
 
     def rejected(self, revision: str, problems: tuple[str, ...]) -> None:
         """A newer policy set did not load; the last good one stays in force."""
@@ -124,7 +128,8 @@ class Board:
             return True
         self._count(entry, decision)
         entry.state, entry.operations = state, tuple(operations)
-        if not (decision.changes or decision.replace or operations or decision.reason in _OF_WAKES):
+        sick = any(step.stage is Stage.RECYCLE for step in decision.steps)  # to be replaced, now or after a pause
+        if not (decision.changes or sick or operations or decision.reason in _OF_WAKES):
             entry.ended = None  # what could not be had is not wanted any more
         before = entry.decision
         if before is not None and decision.reason is Reason.AWAITING_CYCLE and not decision.replace:

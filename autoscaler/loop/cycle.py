@@ -25,6 +25,7 @@ from autoscaler.model.target import TargetState
 from autoscaler.ports import Clock, Fact, FactKind, Record, RecordKind
 
 SLICE = 500  # workloads decided before the event loop may breathe
+SET_BACK_S = 1.0  # two beats are never this much out of order by themselves
 FLEET = "@fleet"  # the key of what the fleet's brake remembers
 
 _encode = msgspec.json.Encoder().encode
@@ -44,6 +45,7 @@ class Cycle:
         self.fleet = Fleet()
         self.fleet_resumed: float | None = None
         self._beats = 0
+        self._at = 0.0
         self._observer = observer
         self._actor = actor
         self._keeper = keeper
@@ -65,6 +67,7 @@ class Cycle:
         """
         plans = self._due(cycle_s) if keys is None else [self.plans[key] for key in sorted(keys) if key in self.plans]
         now, term = self._clock.now() if now is None else now, self._actor.term
+        self._follow(now)
         seen = await self._observer.look(plans, self._actor.underway, now, wake=wake)
         decisions: list[Decision] = []
         for start in range(0, len(plans), SLICE):
@@ -90,6 +93,12 @@ class Cycle:
         await self._keeper.record(self._shown(decisions, seen))  # first: no change without its line, whoever dies now
         await self._actor.begin(operations, [Fact(FactKind.MEMORY, FLEET, _encode(self.fleet))])
         return decisions
+
+    def _follow(self, now: float) -> None:
+        """Where the clock was set back, what is remembered must not lie in the future."""
+        if now < self._at - SET_BACK_S:
+            self.memories = {key: remembering.clamped(memory, now) for key, memory in self.memories.items()}
+        self._at = now
 
     def _due(self, cycle_s: float) -> list[Plan]:
         """The plans that this beat decides, in the order of their keys; some policies ask for every nth beat only."""
@@ -215,23 +224,25 @@ class Cycle:
     def restore(self, facts: Sequence[Fact], *, clean: bool) -> None:
         """Take up the memories of a former process; after a kill they are not trusted to shrink yet.
 
-        A zero that was on record before its call is ours, also where the memory of it was lost with the process.
+        A zero that was on record before its call is ours, also where the memory of it was lost with the process. A
+        clock that was set back meanwhile left facts in the future: they are of now.
         """
+        now = self._clock.now()
         for fact in facts:
             if fact.kind is not FactKind.MEMORY or not fact.key or fact.value is None:
                 continue
             if fact.key == FLEET:
                 self.fleet = _decode_fleet(fact.value)
                 continue
-            memory = _decode(fact.value)
+            memory = remembering.clamped(_decode(fact.value), now)
             self._saved[fact.key] = memory
             self.memories[fact.key] = memory if clean else remembering.after_kill(memory)
         if clean:
             return
-        now = self._clock.now()
         for fact in facts:
-            if fact.kind is FactKind.INTENT and fact.value == b"0" and fact.key in self.memories:
-                self.memories[fact.key] = remembering.our_zero(self.memories[fact.key], now)
+            if fact.kind is FactKind.INTENT and fact.value == b"0":
+                memory = self.memories.get(fact.key) or Memory(first_seen=now, fingerprint="")
+                self.memories[fact.key] = remembering.our_zero(memory, now)
 
     def reset(self) -> None:
         """Forget every memory, before those of another process are taken up."""

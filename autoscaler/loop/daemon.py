@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -21,6 +22,7 @@ from autoscaler.loop.registry import Targets
 from autoscaler.loop.tenure import Tenure
 from autoscaler.model.operation import Operation
 from autoscaler.model.policy import PolicySet
+from autoscaler.model.target import WorkloadRef
 from autoscaler.ports import Clock, Fact, FactKind, Lease, PolicySource, Record, RecordKind, Revision
 
 SNAPSHOT_S = 60.0
@@ -28,6 +30,7 @@ LEASE_S = 2.0
 CLEAN = "@clean"  # the fact that the last stop was a clean one
 
 Load = Callable[[Sequence[tuple[str, str]], str], PolicySet]
+Find = Callable[[Sequence[WorkloadRef]], Awaitable[Sequence[Operation]]]
 
 
 class Parts(msgspec.Struct, frozen=True):
@@ -63,6 +66,8 @@ class Daemon:
             parts.lease, parts.clock, parts.lease_s, fault=self._fault, put_down=self._put_down,
             take_up=lambda: self._spawn("taking over", self._take_over),
         )  # fmt: skip
+        self._set: PolicySet | None = None
+        self._refused: set[str] = set()  # claims that were refused, as told
         parts.keeper.fault = self._fault
         parts.keeper.ours = lambda: parts.lease.remaining() > 0
 
@@ -132,8 +137,10 @@ class Daemon:
         async with self._one:
             if not (self._tenure.ours() and self._loaded.is_set()):
                 return
-            self._apply_controls()
             try:
+                if woken is None:
+                    await self._look_again()
+                self._apply_controls()
                 at = self._cadence.beat_at() if woken is None else None
                 await parts.cycle.run(woken, cycle_s=self._cadence.every_s, wake=woken is not None, now=at)
             except AutoscalerError as error:
@@ -177,15 +184,23 @@ class Daemon:
         """Once the platforms know their workloads: go on with stored operations, and with traces no store tells of."""
         facts, self._left = self._left, []
         self._parts.actor.resume(facts)
-        refs = [plan.ref for plan in self._parts.cycle.plans.values()]
         for name, target in self._parts.targets.made().items():
-            find: Callable[..., Awaitable[Sequence[Operation]]] | None = getattr(target, "leftovers", None)
-            mine = [ref for ref in refs if ref.place == name]
-            if find is not None and mine:
+            find: Find | None = getattr(target, "leftovers", None)
+            if find is not None:
                 try:
-                    await self._parts.actor.take_over(await find(mine))
-                except AutoscalerError as error:
-                    self._fault(str(error))
+                    await self._adopt(name, find)
+                except AutoscalerError:
+                    self._spawn(f"traces on {name}", partial(self._sweep, name, find))
+
+    async def _sweep(self, name: str, find: Find) -> None:
+        """Look for traces once the platform answers, and again until there are none: new operations may hide some."""
+        while await self._adopt(name, find):
+            await self._parts.clock.sleep(self._cadence.every_s)
+
+    async def _adopt(self, name: str, find: Find) -> bool:
+        found = await find([plan.ref for plan in self._parts.cycle.plans.values() if plan.ref.place == name])
+        await self._parts.actor.take_over(found)
+        return bool(found)
 
     # policies
 
@@ -206,9 +221,11 @@ class Daemon:
                 [Record(at=now, kind=RecordKind.POLICIES, revision=revision.id, reason="rejected", text=text)]
             )
             return
+        await parts.targets.survey(loaded.policies)
         plans = self._plans(loaded)
         gone = set(parts.cycle.plans) - set(plans)
         await parts.cycle.release(sorted(gone))
+        self._set = loaded
         parts.cycle.plans, self._said = plans, True
         self._apply_controls()
         parts.board.activated(loaded, [plan.workload for plan in plans.values()])
@@ -223,13 +240,34 @@ class Daemon:
             self._loaded.set()
         self.hurry()
 
+    async def _look_again(self) -> None:
+        """Take up what selectors find now, and let go of what is gone; nobody took that away from a policy."""
+        parts, loaded = self._parts, self._set
+        if loaded is None or not await parts.targets.survey(loaded.policies):
+            return
+        before, plans = set(parts.cycle.plans), self._plans(loaded)
+        parts.cycle.plans, self._said = plans, True
+        parts.board.steers(loaded, [plan.workload for plan in plans.values()])
+        await parts.keeper.put(parts.cycle.forget(before - set(plans)))
+        text = "; ".join(
+            f"{word} {', '.join(sorted(keys))}"
+            for word, keys in (("found", set(plans) - before), ("gone", before - set(plans)))
+            if keys
+        )
+        now = parts.clock.now()
+        await parts.keeper.record(
+            [Record(at=now, kind=RecordKind.POLICIES, revision=loaded.revision, reason="selected", text=text)]
+        )
+        self._watch()
+
     def _plans(self, loaded: PolicySet) -> dict[str, Plan]:
         """One plan per workload, in the order of their keys."""
         steering = {key: plan.workload.policy.name for key, plan in self._parts.cycle.plans.items()}
         claims = claimed(self._parts.targets.discover(loaded.policies), steering)
-        for claim in claims:
-            if claim.refused:
-                self._fault(claim.sentence())
+        refused = {claim.sentence() for claim in claims if claim.refused}
+        for sentence in sorted(refused - self._refused):
+            self._fault(sentence)
+        self._refused = refused
         return {claim.ref.key: claim.plan() for claim in claims}
 
     # beside the beat

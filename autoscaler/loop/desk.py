@@ -96,11 +96,11 @@ class Desk:
         return await self._past.explain(self._key(name), at)
 
     async def history(self, name: str | None, *, until: float | None = None, limit: int = 50) -> History:
-        """The newest `limit` lines not after `until` (now), of one workload or of all."""
+        """The newest `limit` lines, not after `until` where it is given, of one workload or of all."""
         if not 1 <= limit <= HISTORY_LIMIT:
             raise UsageError(f"limit must be between 1 and {HISTORY_LIMIT}, got {limit}")
         key = None if name is None else self._key(name)
-        until = self._clock.now() if until is None else until
+        until = math.inf if until is None else until  # lines of before a clock was set back are newer than now
         return views.history(await self._keeper.store.history(key, until=until, limit=limit))
 
     # words
@@ -132,7 +132,9 @@ class Desk:
             after = Words(_without(words.pauses, key), _without(words.overrides, key), {**words.resumed, key: now})
             await self._keep(facts, after)
         also = ", but the fleet is paused: resume fleet" if key != FLEET and FLEET in words.pauses else ""
-        text = f"{_called(key)} is resumed" if held else f"{_called(key)} was neither paused nor overridden; it may run"
+        brake = ", and its brake is off" if key == FLEET else ""
+        said = "is resumed" if held else "was neither paused nor overridden; it may run"
+        text = f"{_called(key)} {said}{brake}"
         return await self._done(key, text + also, "resumed", word)
 
     async def override(self, name: str, count: int, *, for_s: float, force: bool = False, word: Word = NOBODY) -> Done:

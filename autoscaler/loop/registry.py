@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from autoscaler.errors import AutoscalerError
 from autoscaler.model.policy import Policy
@@ -19,6 +19,9 @@ def place(policy: Policy) -> str:
     platform = next(name for name in PLATFORMS if getattr(target, name) is not None)
     engine = target.compose.engine if target.compose is not None else None
     return platform if engine is None else f"{platform}/{engine}"
+
+
+Survey = Callable[[Sequence[Policy]], Awaitable[bool]]
 
 
 class Targets:
@@ -52,6 +55,15 @@ class Targets:
             if target is not None:
                 found.extend(target.discover([policy for policy in policies if place(policy) == name]))
         return found
+
+    async def survey(self, policies: Sequence[Policy]) -> bool:
+        """Let platforms look for what selectors find; True where that is not what was discovered last."""
+        changed = False
+        for name in dict.fromkeys(place(policy) for policy in policies if not policy.target.explicit):
+            look: Survey | None = getattr(self.get(name), "survey", None)
+            if look is not None:
+                changed |= await look([policy for policy in policies if place(policy) == name])
+        return changed
 
     async def states(self, name: str, refs: Sequence[WorkloadRef]) -> Sequence[TargetState | Missing]:
         """One state per ref, in the same order."""

@@ -5,6 +5,7 @@ Nothing is changed anywhere; the count is held at what it is, so the past only f
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import msgspec
@@ -18,6 +19,17 @@ from autoscaler.model.observation import Seen
 from autoscaler.model.signal import Missing, MissingWhy, Reading
 
 HOLE = Missing(MissingWhy.EMPTY, "what it was before is not known")
+
+
+class Recalled(msgspec.Struct, frozen=True):
+    """Readings of a plan's signals at past times, one per time, by the signal's name; and of their vouchers.
+
+    What could not be had is left out, with a note.
+    """
+
+    readings: Mapping[str, Sequence[Reading]] = {}
+    vouchers: Mapping[str, Sequence[Reading]] = {}
+    notes: tuple[str, ...] = ()
 
 
 class Foretold(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,26 +79,34 @@ def reach_s(plan: Plan, cycle_s: float) -> float:
     return 2 * max(down, up, 60.0) + 4 * cycle_s
 
 
+def beats(now: float, reach_s: float, every_s: float) -> list[float]:
+    """The times of the cycles from `reach_s` before `now` up to one cycle before it; the first is a whole second.
+
+    >>> beats(100.5, 45.0, 15.0)
+    [55.0, 70.0, 85.0]
+    """
+    start = math.floor(now - reach_s)
+    return [start + beat * every_s for beat in range(max(1, math.floor((now - start) / every_s)))]
+
+
 def rehearse(
     plan: Plan,
     look: Seen,
     times: Sequence[float],
-    past: Mapping[str, Sequence[Reading]],
+    past: Recalled,
     *,
     now: float,
     cycle_s: float,
 ) -> Decision:
-    """The decision at `now` from this look, after the cycles at `times` were replayed with the readings of `past`.
-
-    `past` has one reading per time for each signal it knows.
-    """
+    """The decision at `now` from this look, after the cycles at `times` were replayed with the readings of `past`."""
     memories: dict[str, Memory] = {}
     state = look.state
-    if past and not isinstance(state, Missing):
+    if past.readings and not isinstance(state, Missing):
         names = [signal.name for signal in plan.workload.policy.signals]
         for beat, at in enumerate(times):
-            readings = tuple(past[name][beat] if name in past else HOLE for name in names)
-            seen = Seen(state=msgspec.structs.replace(state, at=at), readings=readings)
+            readings = tuple(past.readings[name][beat] if name in past.readings else HOLE for name in names)
+            vouchers = {name: told[beat] for name, told in past.vouchers.items()}
+            seen = Seen(state=msgspec.structs.replace(state, at=at), readings=readings, vouchers=vouchers)
             memories = step([plan], [seen], memories, at, cycle_s=cycle_s).memories
     (decision,) = step([plan], [look], memories, now, cycle_s=cycle_s).decisions
     return decision

@@ -52,6 +52,7 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True):
     oom_kills: int = 0
     image: str = ""
     config_hash: str = ""
+    drifted: bool = False  # made from another image or configuration than most of the others
     node: str = ""
     address: str = ""  # where it can be reached directly, host without port; with port for process workers
 

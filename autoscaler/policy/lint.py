@@ -50,6 +50,13 @@ class Finding(msgspec.Struct, frozen=True, order=True):
         return f"{said}\n  hint: {self.hint}" if self.hint else said
 
 
+class Findings(msgspec.Struct, frozen=True):
+    """What smells in a set of policy files, in the order of the files."""
+
+    findings: tuple[Finding, ...]
+    version: int = 1
+
+
 class Silence(msgspec.Struct):
     """A comment that silences a code on a line."""
 

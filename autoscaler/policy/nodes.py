@@ -38,6 +38,20 @@ _WORDS: dict[str, Scalar] = {
 _BEGINNINGS = frozenset(["", *(word[:1] for word in _WORDS), *"-+.0123456789"])  # of what may be no text
 
 
+class _Plain(yaml.SafeLoader):
+    """Data only; what a tag of somebody else's means is not asked, the value below it is taken."""
+
+    def untagged(self, _suffix: str, node: Any) -> object:
+        if isinstance(node, yaml.MappingNode):
+            return self.construct_mapping(node, deep=True)
+        if isinstance(node, yaml.SequenceNode):
+            return self.construct_sequence(node, deep=True)
+        return self.construct_scalar(node)
+
+
+_Plain.add_multi_constructor("!", _Plain.untagged)
+
+
 class Problem(msgspec.Struct, frozen=True, order=True):
     """One thing that is wrong with a policy file: where, what, and what to do about it.
 
@@ -97,6 +111,14 @@ def documents(file: str, text: str, problems: list[Problem]) -> list[Node]:
     except yaml.YAMLError as error:
         problems.append(Problem(file, 1, 1, f"this is not YAML: {' '.join(str(error).split())}"))
     return []
+
+
+def plain(text: str) -> object:
+    """The first document of somebody else's YAML as it is: merge keys and unknown tags allowed. Raises ValueError."""
+    try:
+        return yaml.load(text, _Plain)
+    except (yaml.YAMLError, RecursionError) as error:
+        raise ValueError(str(error)) from None
 
 
 def dump(value: object) -> str:

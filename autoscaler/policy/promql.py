@@ -10,11 +10,13 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import msgspec
 
 MOST_NESTED = 500  # operators and brackets a query may have to be taken apart; the parser recurses once for each
+LOOKBACK_S = 300.0  # how far back a server looks for the value at a time, its default
 
 _OPERATORS = {
     "MatchOp.Equal": "=",
@@ -28,10 +30,10 @@ _LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 
 
 class Selector(msgspec.Struct, frozen=True):
-    """A selector without range, offset and @; `range_s` is how far back the query reads it, 0 for an instant."""
+    """A selector without range, offset and @; `reach_s` is how far back the query reads it, 0 for only the present."""
 
     text: str
-    range_s: float = 0.0
+    reach_s: float = 0.0
 
 
 class Facts(msgspec.Struct, frozen=True):
@@ -52,7 +54,7 @@ def selectors(query: str) -> tuple[Selector, ...] | None:
     """The innermost selectors of a query, each once; None for what cannot be told (the server may still know it).
 
     >>> selectors('sum(rate(requests_total{job="a.b"}[5m] offset 1h)) / scalar(up)')
-    (Selector(text='requests_total{job="a.b"}', range_s=300.0), Selector(text='up', range_s=0.0))
+    (Selector(text='requests_total{job="a.b"}', reach_s=300.0), Selector(text='up', reach_s=0.0))
     """
     found = facts(query)
     return found.selectors if isinstance(found, Facts) else None
@@ -76,7 +78,9 @@ def facts(query: str) -> Facts | str:
     except ValueError as error:
         return str(error)
     nodes = list(_nodes(tree))
-    vectors = [(node, range_s) for node, range_s in nodes if isinstance(node, promql_parser.VectorSelector)]
+    vectors = [
+        (node, _back(node, reach_s)) for node, reach_s in nodes if isinstance(node, promql_parser.VectorSelector)
+    ]
     calls = [node for node, _ in nodes if isinstance(node, promql_parser.Call)]
     binaries = [node for node, _ in nodes if isinstance(node, promql_parser.BinaryExpr)]
     matrices = [node for node, _ in nodes if isinstance(node, promql_parser.MatrixSelector)]
@@ -90,25 +94,36 @@ def facts(query: str) -> Facts | str:
 
 
 def _nodes(tree: Any) -> Iterator[tuple[Any, float]]:
-    """The nodes of a query in the order of its text, with the ranges around each added up."""
+    """The nodes of a query in the order of its text, with the ranges and offsets around each added up."""
     import promql_parser
 
     waiting = [(tree, 0.0)]
     while waiting:
-        node, range_s = waiting.pop()
-        yield node, range_s
+        node, reach_s = waiting.pop()
+        yield node, reach_s
         if isinstance(node, promql_parser.MatrixSelector):
-            waiting.append((node.vector_selector, range_s + node.range.total_seconds()))
+            waiting.append((node.vector_selector, reach_s + _seconds(node.range)))
         elif isinstance(node, promql_parser.SubqueryExpr):
-            waiting.append((node.expr, range_s + (node.range.total_seconds() if node.range else 0.0)))
+            waiting.append((node.expr, reach_s + _seconds(node.range) + _seconds(node.offset)))
         elif isinstance(node, promql_parser.BinaryExpr):
-            waiting += [(node.rhs, range_s), (node.lhs, range_s)]
+            waiting += [(node.rhs, reach_s), (node.lhs, reach_s)]
         elif isinstance(node, promql_parser.AggregateExpr):
-            waiting += [(each, range_s) for each in (node.expr, node.param) if each is not None]
+            waiting += [(each, reach_s) for each in (node.expr, node.param) if each is not None]
         elif isinstance(node, promql_parser.Call):
-            waiting += [(each, range_s) for each in reversed(node.args)]
+            waiting += [(each, reach_s) for each in reversed(node.args)]
         elif isinstance(node, (promql_parser.ParenExpr, promql_parser.UnaryExpr)):
-            waiting.append((node.expr, range_s))
+            waiting.append((node.expr, reach_s))
+
+
+def _back(selector: Any, reach_s: float) -> float:
+    """How far back a selector is read: what is around it and its own offset, which is looked back from as well."""
+    back_s = _seconds(selector.offset)
+    return reach_s + back_s + (LOOKBACK_S if back_s and not reach_s else 0.0)
+
+
+def _seconds(span: timedelta | None) -> float:
+    """A span into the past; one into the future adds nothing."""
+    return 0.0 if span is None else max(0.0, span.total_seconds())
 
 
 def _selectors(vectors: list[tuple[Any, float]]) -> tuple[Selector, ...] | None:
@@ -117,13 +132,13 @@ def _selectors(vectors: list[tuple[Any, float]]) -> tuple[Selector, ...] | None:
 
     found: dict[str, float] = {}
     try:
-        for node, range_s in vectors:
+        for node, reach_s in vectors:
             text = printed(node)
             promql_parser.parse(text)
-            found[text] = max(found.get(text, 0.0), range_s)
+            found[text] = max(found.get(text, 0.0), reach_s)
     except ValueError:
         return None
-    return tuple(Selector(text, range_s) for text, range_s in found.items())
+    return tuple(Selector(text, reach_s) for text, reach_s in found.items())
 
 
 def _names(selector: Any) -> list[str]:

@@ -1,34 +1,18 @@
-"""The structs → tables of their keys, the made part of docs/policies.md: `python -m autoscaler.policy.reference`.
-
-What stands between `<!-- made: policy-keys -->` and `<!-- end -->` is replaced.
-"""
+"""The structs → tables of their keys, for the pages of policies and settings."""
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from msgspec import NODEFAULT, inspect
 
-from autoscaler.model.policy import Policy, Scope
 from autoscaler.policy.convert import fields_of
 from autoscaler.policy.defaults import plain
 from autoscaler.policy.later import LATER
 from autoscaler.policy.rules.shape import ONE_OF
 from autoscaler.policy.words import expected, sentence_of, unit_of
-
-PAGE = Path("docs/policies.md")
-
-_MARK = re.compile(r"(<!-- made: policy-keys -->\n).*?(\n<!-- end -->)", re.DOTALL)
-
-
-def fresh(page: str) -> str:
-    """A page with its tables as the structs have them now."""
-    made = f"{keys(Policy)}\n\n{keys(Scope, 'scope')}"
-    return _MARK.sub(lambda found: f"{found[1]}{made}{found[2]}", page)
 
 
 def keys(top: type, at: str = "") -> str:
@@ -106,7 +90,3 @@ def _default(kind: type, key: str, field: inspect.Field) -> str:
     if isinstance(written, dict):
         return ""  # what is in it has a table of its own
     return f"`{written}`" if isinstance(written, str) else f"`{json.dumps(written).replace(chr(34), '')}`"
-
-
-if __name__ == "__main__":
-    PAGE.write_text(fresh(PAGE.read_text(encoding="utf-8")), encoding="utf-8")

@@ -7,12 +7,13 @@ query's innermost selectors, reckoned on the server's clock.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from autoscaler.clients.prometheus import Answer
+from autoscaler.clients.prometheus import Answer, Sample
 from autoscaler.decide.explain import span
 from autoscaler.errors import SourceError
 from autoscaler.model.observation import Ask
+from autoscaler.model.policy import Reduce
 from autoscaler.model.signal import Missing, MissingWhy, Point, Reading, Series
 from autoscaler.policy.promql import Selector, selectors
 from autoscaler.sources.intervals import UNTIL_SEEN_S, Intervals
@@ -21,34 +22,44 @@ from autoscaler.sources.intervals import UNTIL_SEEN_S, Intervals
 HINTS = ("PromQL info:", "PromQL warning:")
 
 # How closely a range is searched for the newest sample of series that are gone now.
-LOOK_EVERY_S = 15.0
+LOOK_EVERY_S = 5.0
 FEWEST_LOOKS = 4
-MOST_LOOKS = 20
+MOST_LOOKS = 40
+
+_REDUCED: Mapping[Reduce, Callable[[Sequence[float]], float]] = {
+    Reduce.SUM: math.fsum,
+    Reduce.MAX: max,
+    Reduce.MIN: min,
+    Reduce.AVG: lambda values: math.fsum(values) / len(values),
+}
 
 Told = Mapping[str, Answer | SourceError]
+Apart = Mapping[str, tuple[str, ...]]  # a selector's text → the labels by which its ages are told apart
+
+ALIKE: Apart = {}
 
 
-def companions(query: str) -> dict[str, str]:
+def companions(query: str, apart: Apart = ALIKE) -> dict[str, str]:
     """The queries that tell how old the samples are that a query reads.
 
     Each with the one to ask when it finds nothing: series that are gone now may still have samples in the range that
     the query reads. Empty where there is no range.
     """
-    return {_age_now(each): _age_in_range(each) if each.range_s else "" for each in selectors(query) or ()}
+    return {age_now(each, apart): _age_in_range(each) if each.reach_s else "" for each in selectors(query) or ()}
 
 
-def learn(query: str, told: Told, intervals: Intervals) -> None:
+def learn(query: str, told: Told, intervals: Intervals, apart: Apart = ALIKE) -> None:
     """Take note of when the newest samples came."""
     for each in selectors(query) or ():
-        answer = told.get(_age_now(each))
+        answer = told.get(age_now(each, apart))
         age = _age(answer)
         if isinstance(answer, Answer) and age is not None:
             at = answer.samples[0].value[0]
             intervals.saw(each.text, round(at - age, 3), at)
 
 
-def reading(ask: Ask, told: Told, intervals: Intervals) -> Reading:
-    """The reading of one ask from the answers to its query and companions."""
+def reading(ask: Ask, told: Told, intervals: Intervals, apart: Apart = ALIKE) -> Reading:
+    """The reading of one ask from the answers to its query and companions. A voucher's value means nothing."""
     answer = told[ask.query]
     if isinstance(answer, SourceError):
         return Missing(MissingWhy.FAILED, answer.message)
@@ -57,27 +68,68 @@ def reading(ask: Ask, told: Told, intervals: Intervals) -> Reading:
         return Missing(MissingWhy.PARTIAL, partial[0])
     if not answer.samples:
         return Missing(MissingWhy.EMPTY, "the query gives no series")
-    if len(answer.samples) > 1:
-        return Missing(MissingWhy.SEVERAL, f"the query gives {len(answer.samples)} series: put sum(…) or max(…) around")
-    sample = answer.samples[0]
-    value = _number(sample.value[1])
-    if not math.isfinite(value):
-        return Missing(MissingWhy.NAN, f"the query gives {sample.value[1]}")
+    value = float(len(answer.samples)) if ask.voucher else _value(ask, answer.samples)
+    if isinstance(value, Missing):
+        return value
     oldest: float | None = None
-    for selector, age in _ages(ask.query, told):
+    for selector, age in _ages(ask.query, told, apart):
         if isinstance(age, SourceError):
             return Missing(MissingWhy.FAILED, f"the age of the data cannot be told: {age.message}")
-        limit, because = _limit(ask, selector, intervals)
-        if age > limit:
-            return Missing(MissingWhy.STALE, f"the newest sample is {span(age)} old, max_age is {span(limit)}{because}")
+        most, because = limit(ask, selector, intervals)
+        if age > most:
+            return Missing(MissingWhy.STALE, f"the newest sample is {span(age)} old, max_age is {span(most)}{because}")
         oldest = age if oldest is None else max(oldest, age)
-    return Series((Point(value, tuple(sorted(sample.metric.items()))),), oldest)
+    labels = tuple(sorted(answer.samples[0].metric.items())) if len(answer.samples) == 1 else ()
+    return Series((Point(value, labels),), oldest)
 
 
-def _ages(query: str, told: Told) -> Iterator[tuple[Selector, float | SourceError]]:
+def limit(ask: Ask, selector: Selector, intervals: Intervals) -> tuple[float, str]:
+    """The age in seconds from which on samples of a selector are stale, and the end of a sentence that says why."""
+    if ask.signal.max_age is not None:
+        return ask.signal.max_age, ""
+    seen = intervals.limit(selector.text)
+    if seen is None:
+        return UNTIL_SEEN_S, " until two intervals between samples are seen"
+    return seen, ", by the interval at which samples came"
+
+
+def ages(answer: Answer | SourceError | None) -> list[tuple[float, Mapping[str, str]]]:
+    """What the answer to an age companion tells: ages in seconds, with the labels they are told apart by."""
+    if not isinstance(answer, Answer):
+        return []
+    found = ((_number(each.value[1]), each.metric) for each in answer.samples)
+    return [(max(0.0, age), labels) for age, labels in found if math.isfinite(age)]
+
+
+def sampled_before(selector: Selector, told: Told) -> bool:
+    """True where a selector had samples in the range that its query reads, as far as that was asked."""
+    return bool(ages(told.get(_age_in_range(selector))))
+
+
+def age_now(selector: Selector, apart: Apart = ALIKE) -> str:
+    """The query for the ages of a selector's newest samples."""
+    labels = apart.get(selector.text, ())
+    by = f" by ({', '.join(labels)}) " if labels else ""
+    return f"time() - max{by}(timestamp({selector.text}))"
+
+
+def _value(ask: Ask, samples: Sequence[Sample]) -> float | Missing:
+    """The one value of an answer: several series as the signal says they become one."""
+    reduce = ask.signal.reduce
+    if len(samples) > 1 and reduce is None:
+        said = f"the query gives {len(samples)} series: write reduce: sum, max, min or avg, or aggregate in the query"
+        return Missing(MissingWhy.SEVERAL, said)
+    values = [_number(each.value[1]) for each in samples]
+    for value, sample in zip(values, samples, strict=True):
+        if not math.isfinite(value):
+            return Missing(MissingWhy.NAN, f"the query gives {sample.value[1]}")
+    return values[0] if reduce is None else _REDUCED[reduce](values)
+
+
+def _ages(query: str, told: Told, apart: Apart) -> Iterator[tuple[Selector, float | SourceError]]:
     """How old the newest sample of each selector is, in seconds; one without any samples has no part in the answer."""
     for each in selectors(query) or ():
-        for companion in (_age_now(each), _age_in_range(each)):
+        for companion in (age_now(each, apart), _age_in_range(each)):
             answer = told.get(companion)
             if isinstance(answer, SourceError):
                 yield each, answer
@@ -88,30 +140,16 @@ def _ages(query: str, told: Told) -> Iterator[tuple[Selector, float | SourceErro
                 break
 
 
-def _limit(ask: Ask, selector: Selector, intervals: Intervals) -> tuple[float, str]:
-    if ask.signal.max_age is not None:
-        return ask.signal.max_age, ""
-    seen = intervals.limit(selector.text)
-    if seen is None:
-        return UNTIL_SEEN_S, " until two intervals between samples are seen"
-    return seen, ", by the interval at which samples came"
-
-
-def _age_now(selector: Selector) -> str:
-    return f"time() - max(timestamp({selector.text}))"
-
-
 def _age_in_range(selector: Selector) -> str:
-    range_s = math.ceil(selector.range_s)
-    step_s = math.ceil(max(range_s / MOST_LOOKS, min(range_s / FEWEST_LOOKS, LOOK_EVERY_S)))
-    return f"time() - max(max_over_time(timestamp({selector.text})[{range_s}s:{step_s}s]))"
+    """Of series that are gone now. Where no look hits one that lived shortly, its age is taken to be the range."""
+    reach_s = math.ceil(selector.reach_s)
+    step_s = math.ceil(max(reach_s / MOST_LOOKS, min(reach_s / FEWEST_LOOKS, LOOK_EVERY_S)))
+    newest = f"time() - max(max_over_time(timestamp({selector.text})[{reach_s}s:{step_s}s]))"
+    return f"{newest} or {reach_s} + 0 * count(count_over_time({selector.text}[{reach_s}s]))"
 
 
 def _age(answer: Answer | SourceError | None) -> float | None:
-    if not isinstance(answer, Answer) or not answer.samples:
-        return None
-    age = _number(answer.samples[0].value[1])
-    return max(0.0, age) if math.isfinite(age) else None
+    return min((age for age, _ in ages(answer)), default=None)
 
 
 def _number(text: str) -> float:

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+import msgspec
+
 from autoscaler.clients.docker_stats import Usage
 from autoscaler.errors import SourceError
 from autoscaler.model.observation import Ask
@@ -27,6 +29,14 @@ class Meter(Protocol):
     async def close(self) -> None: ...
 
 
+class _Before(msgspec.Struct, frozen=True, gc=False):
+    """An instance's CPU seconds, when they were measured, and when we read that on our own clock."""
+
+    cpu_s: float
+    at: float
+    kept: float
+
+
 class PlatformSource:
     """Reads every instance once per cycle, whatever many signals ask of it.
 
@@ -37,7 +47,7 @@ class PlatformSource:
     def __init__(self, meters: Mapping[Place, Meter], clock: Clock) -> None:
         self._meters = meters
         self._clock = clock
-        self._before: dict[str, tuple[float, float]] = {}  # instance → CPU seconds, and when
+        self._before: dict[str, _Before] = {}
 
     async def read(self, asks: Sequence[Ask], now: float) -> Sequence[Reading]:
         """One reading per ask, in the same order."""
@@ -63,18 +73,22 @@ class PlatformSource:
         return await meter.measure(ids)
 
     def _rates(self, used: Mapping[str, Usage | SourceError]) -> dict[str, float]:
-        """CPU in cores since the look before; one that was started anew began again at zero."""
-        at = self._clock.monotonic()
-        self._before = {id: read for id, read in self._before.items() if at - read[1] < KEEP_S}
+        """CPU in cores since the look before; one that was started anew began again at zero.
+
+        By the engine's own times: a busy engine takes its time to answer, and each container was measured at another.
+        """
+        now = self._clock.monotonic()
+        self._before = {id: read for id, read in self._before.items() if now - read.kept < KEEP_S}
         found: dict[str, float] = {}
         for id, usage in used.items():
             if isinstance(usage, SourceError):
                 continue
             before = self._before.get(id)
-            self._before[id] = usage.cpu_s, at
-            if before is not None and at > before[1]:
-                spent = usage.cpu_s - before[0] if usage.cpu_s >= before[0] else usage.cpu_s
-                found[id] = spent / (at - before[1])
+            at = now if usage.at is None else usage.at
+            self._before[id] = _Before(usage.cpu_s, at, now)
+            if before is not None and at > before.at:
+                spent = usage.cpu_s - before.cpu_s if usage.cpu_s >= before.cpu_s else usage.cpu_s
+                found[id] = spent / (at - before.at)
         return found
 
     def _reading(self, ask: Ask, used: Mapping[str, Usage | SourceError], cores: Mapping[str, float]) -> Reading:

@@ -15,16 +15,6 @@ from autoscaler.sources.intervals import Intervals
 MOST_STEPS = 10_000  # a server gives 11,000 in one answer
 
 
-def beats(now: float, reach_s: float, every_s: float) -> list[float]:
-    """The times of the cycles from `reach_s` before `now` up to one cycle before it; the first is a whole second.
-
-    >>> beats(100.5, 45, 15)
-    [55.0, 70.0, 85.0]
-    """
-    start = math.floor(now - reach_s)
-    return [start + beat * every_s for beat in range(max(1, math.floor((now - start) / every_s)))]
-
-
 async def window(
     client: RangeClient, ask: Ask, times: Sequence[float], every_s: float, intervals: Intervals
 ) -> list[Reading]:

@@ -7,10 +7,13 @@ from autoscaler.model.target import WorkloadRef
 
 
 def named(policy: Policy, instance: str = "default") -> WorkloadRef:
-    """The workload of an explicit target; `instance` is the engine or cluster it is on."""
+    """The workload of an explicit target; `instance` is the engine or cluster it is on.
+
+    A selector has none; where no platform is asked, one named like the policy stands for all it may find.
+    """
     target = policy.target
     if target.compose is not None:
-        return service(target.compose.project, target.compose.service or "", instance)
+        return service(target.compose.project, target.compose.service or policy.name, instance)
     if target.kubernetes is not None:
         at = target.kubernetes
         return WorkloadRef("kubernetes", at.namespace, at.kind, at.name, instance)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 from autoscaler.model.operation import Advanced, Operation, Outcome, OutcomeKind
 from autoscaler.model.policy import Policy
 from autoscaler.model.signal import Missing
 from autoscaler.model.target import TargetState, WorkloadRef
 from autoscaler.ports import Clock, Target
+
+Survey = Callable[[Sequence[Policy]], Awaitable[bool]]
 
 
 class ReadOnly:
@@ -21,6 +23,11 @@ class ReadOnly:
     def discover(self, policies: Sequence[Policy]) -> Sequence[tuple[WorkloadRef, Policy]]:
         """As the target."""
         return self._target.discover(policies)
+
+    async def survey(self, policies: Sequence[Policy]) -> bool:
+        """As the target, where it finds anything by selectors."""
+        look: Survey | None = getattr(self._target, "survey", None)
+        return await look(policies) if look is not None else False
 
     async def states(self, refs: Sequence[WorkloadRef]) -> Sequence[TargetState | Missing]:
         """As the target."""

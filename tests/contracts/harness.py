@@ -22,6 +22,8 @@ ORDER = "order"  # the highest number goes first
 FENCE = "fence"  # instances have numbers, and each number is given once
 VERSION = "version"  # the platform tells that another writer was faster
 REFUSE = "refuse"  # it can be made to refuse a count
+OTHERS = "others"  # somebody else can set the count
+SELECT = "select"  # workloads are found by selectors
 AWAY = "away"  # there is a platform apart from us that can be away
 
 
@@ -32,6 +34,7 @@ class Harness(Protocol):
     clock: Clock
     policy: Policy
     ref: WorkloadRef
+    selecting: Policy  # finds the workload by a selector, where that can be
     cannot: Mapping[str, str]
     absent: str  # what is told of a workload that is not there: "missing", "off" or "empty"
     greets: bool  # its wakes begin with every workload, once it listens

@@ -18,7 +18,7 @@ from autoscaler.ports import Target
 from autoscaler.targets.compose import ComposeTarget
 from autoscaler.targets.naming import named
 from tests.contracts.harness import REFUSE, VERSION
-from tests.parts.compose import Project
+from tests.parts.compose import Project, fresh_name
 from tests.parts.fixtures import ComposeProject
 from tests.support.front import Front
 from tests.support.wait import until
@@ -36,6 +36,7 @@ services:
       interval: 500ms, timeout: 3s, retries: 2}}
     stop_grace_period: 1s
     init: true
+    labels: {{scaled: "{project}"}}
 """
 
 
@@ -52,11 +53,14 @@ class ComposeHarness:
     def __init__(self, project: Project, flags: Path, front: Front) -> None:
         self._project = project
         self._flags = flags
+        self._specs = flags.parent / "specs"
         self._front = front
         self.clock = SystemClock()
         self._targets: list[ComposeTarget] = []
         self.target: Target = self._another()
         self.policy = Policy(name="web", target=TargetSpec(compose=Named(project=project.name, service="web")))
+        every = Named(project="*", selector={"scaled": project.name})
+        self.selecting = Policy(name="every", target=TargetSpec(compose=every))
         self.ref = named(self.policy)
 
     async def begin(self, count: int) -> None:
@@ -94,7 +98,7 @@ class ComposeHarness:
             await each.close()
 
     def _another(self) -> ComposeTarget:
-        made = ComposeTarget(DockerEngine(self._front.host), self.clock)
+        made = ComposeTarget(DockerEngine(self._front.host), self.clock, specs=self._specs)
         self._targets.append(made)
         return made
 
@@ -115,7 +119,8 @@ async def compose_harness(compose_project: ComposeProject, folder: Path) -> Asyn
     """A project of its own, not up yet; the maker takes it down."""
     flags = folder / "flags"
     flags.mkdir()
-    project = compose_project(SERVICE.format(flags=flags))
+    name = fresh_name()
+    project = compose_project(SERVICE.format(flags=flags, project=name), name)
     front = Front(folder / "engine.sock", project.engine.host)
     front.start()
     harness = ComposeHarness(project, flags, front)

@@ -22,7 +22,7 @@ from autoscaler.model.policy import ProcessTarget as Spec
 from autoscaler.ports import Target
 from autoscaler.targets.naming import named
 from autoscaler.targets.process import ProcessTarget
-from tests.contracts.harness import AWAY, VERSION, drive, operation, settled, state
+from tests.contracts.harness import AWAY, OTHERS, SELECT, VERSION, drive, operation, settled, state
 
 APP = Path(__file__).parents[1] / "parts" / "app" / "app.py"
 NEVER_READY = (sys.executable, "-c", "import signal; signal.pause()")
@@ -33,6 +33,8 @@ class ProcessHarness:
 
     cannot: Mapping[str, str] = {
         VERSION: "the daemon alone keeps the roster of its workers: there is no other writer",
+        OTHERS: "the daemon alone starts and ends its workers",
+        SELECT: "a policy is its workload",
         AWAY: "workers are children of this very machine: there is nothing that could be away",
     }
     absent = "empty"
@@ -47,6 +49,7 @@ class ProcessHarness:
         spec = Spec(command=(sys.executable, str(APP)), env={"WORK": "0.01"}, ready=ready)
         self.policy = Policy(name="web", target=TargetSpec(process=spec))
         self.ref = named(self.policy)
+        self.selecting = self.policy
 
     async def begin(self, count: int) -> None:
         self.target.discover([self.policy])
@@ -63,7 +66,9 @@ class ProcessHarness:
         await asyncio.to_thread(_get, f"http://127.0.0.1:{port}/sick")
 
     async def remove(self, name: str) -> None:
-        os.killpg(self._records()[name]["pid"], signal.SIGKILL)
+        record = self._records().get(name)
+        assert record is not None, f"{name} does not run any more"
+        os.killpg(record["pid"], signal.SIGKILL)
 
     async def hold(self) -> None:
         self._run(NEVER_READY)

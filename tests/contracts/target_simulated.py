@@ -12,13 +12,15 @@ from autoscaler.ports import Target
 from autoscaler.targets.naming import named
 from autoscaler.targets.read_only import ReadOnly
 from autoscaler.targets.simulated import Fleet, SimulatedTarget
-from tests.contracts.harness import ACT
+from tests.contracts.harness import ACT, SELECT
+
+NAMED = "workloads of a simulated fleet are named"
 
 
 class SimulatedHarness:
     """A workload of a fleet of its own; instances take a moment to start."""
 
-    cannot: Mapping[str, str] = {}
+    cannot: Mapping[str, str] = {SELECT: NAMED}
     absent = "missing"
     greets = False
 
@@ -27,6 +29,7 @@ class SimulatedHarness:
         self.fleet = Fleet(self.clock)
         self.target: Target = SimulatedTarget(self.fleet, self.clock)
         self.policy = Policy(name="web", target=TargetSpec(compose=ComposeTarget(project="shop", service="web")))
+        self.selecting = self.policy
         self.ref = named(self.policy)
 
     async def begin(self, count: int) -> None:
@@ -63,7 +66,7 @@ class SimulatedHarness:
 class ReadOnlyHarness(SimulatedHarness):
     """The same, looked at through ReadOnly."""
 
-    cannot: Mapping[str, str] = {ACT: "read-only: nothing may be changed"}
+    cannot: Mapping[str, str] = {ACT: "read-only: nothing may be changed", SELECT: NAMED}
 
     def __init__(self) -> None:
         super().__init__()

@@ -12,13 +12,15 @@ import pytest
 
 from autoscaler.model.operation import BEGIN, Operation, OperationKind, Outcome, OutcomeKind, Split
 from autoscaler.model.signal import Missing
-from autoscaler.model.target import TargetState
+from autoscaler.model.target import TargetState, WorkloadRef
 from tests.contracts.harness import (
     AWAY,
     DRAIN,
     FENCE,
     ORDER,
+    OTHERS,
     REFUSE,
+    SELECT,
     SURGE,
     VERSION,
     Harness,
@@ -276,6 +278,60 @@ async def test_one_that_drains_runs_on_and_is_not_capacity(harness: Harness) -> 
     assert outcome.kind is APPLIED
     assert harness.clock.now() >= leaving.wait_until
     assert len((await settled(harness, 1)).instances) == 1
+
+
+# zero and back
+
+
+def ours(zero: TargetState, order: Operation) -> bool:
+    """Whether a zero is known to be of this order's making, or nobody else is known to have done anything since."""
+    return not zero.off_by_owner or zero.foreign_at is None or zero.foreign_at <= order.started
+
+
+@pytest.mark.parametrize("again", [False, True])
+async def test_an_order_takes_all_away_and_another_brings_them_back(harness: Harness, again: bool) -> None:
+    await harness.begin(2)
+    await settled(harness, 2)
+    order = await scale(harness, 0)
+    assert kinds(await drive(harness, order)) == {APPLIED}
+    assert ours(await settled(harness, 0), order)
+    if again:  # the next daemon
+        await harness.target.close()
+        harness.target = await harness.again()
+        harness.target.discover([harness.policy])
+        assert ours(await settled(harness, 0), order)
+    assert kinds(await drive(harness, await scale(harness, 2))) == {APPLIED}
+    assert not (await settled(harness, 2)).off_by_owner
+
+
+async def test_a_zero_by_other_hands_is_the_owners(harness: Harness) -> None:
+    needs(harness, OTHERS)
+    await harness.begin(2)
+    await settled(harness, 2)
+    await harness.another_writer(0)
+    zero = await settled(harness, 0)
+    assert zero.off_by_owner
+
+
+async def test_a_selector_finds_a_workload_once_it_is_there_and_does_not_lose_it_at_our_zero(harness: Harness) -> None:
+    needs(harness, SELECT)
+
+    async def found() -> list[WorkloadRef]:
+        await harness.target.survey([harness.selecting])  # type: ignore[attr-defined]
+        return [ref for ref, _ in harness.target.discover([harness.selecting])]
+
+    assert await found() == []
+    await harness.begin(1)
+    await settled(harness, 1)
+    assert await found() == [harness.ref]
+    assert not await harness.target.survey([harness.selecting])  # type: ignore[attr-defined]
+    assert kinds(await drive(harness, await scale(harness, 0))) == {APPLIED}
+    assert await found() == [harness.ref]
+    await harness.target.close()
+    harness.target = await harness.again()
+    assert await found() == [harness.ref], "the next daemon knows it too"
+    assert kinds(await drive(harness, await scale(harness, 1))) == {APPLIED}
+    await settled(harness, 1)
 
 
 # twice, and at once

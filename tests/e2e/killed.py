@@ -1,4 +1,4 @@
-"""The daemon, ended by SIGKILL right before a certain platform call: `python -m tests.e2e.killed SETTINGS replace:drain`."""
+"""The daemon, killed right before a certain platform call: `python -m tests.e2e.killed SETTINGS replace:drain`."""
 
 from __future__ import annotations
 

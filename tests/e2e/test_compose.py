@@ -9,8 +9,12 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.daemon import DaemonProcess
-from tests.parts.compose import Stack
-from tests.parts.fixtures import ComposeStack
+from tests.e2e.lone import SERVICES, Service
+from tests.parts.compose import Compose, Stack, fresh_name
+from tests.parts.engine import Engine
+from tests.parts.fixtures import ComposeProject
+from tests.parts.images import LabImages
+from tests.parts.require import require
 from tests.support.load import SteadyLoad, Wrk, wrk
 from tests.support.wait import never, until
 
@@ -29,23 +33,60 @@ behavior: {{down: {{stabilization: 5s}}}}
 recycle: {{when: {{unhealthy_for: 2s}}}}
 """
 CONNECTIONS = 24
+LONG_S = 120  # load that a test ends before
+
+
+class Site(Service):
+    """The application behind HAProxy with Prometheus, and load on it."""
+
+    project: Stack
+
+    def __init__(self, stack: Stack) -> None:
+        super().__init__(stack)
+        self.url = stack.lb_url
+        self._loads: list[Wrk] = []
+
+    def begin(self) -> None:
+        """One healthy copy, whatever was there before."""
+        if any(name not in self.names(1) for name in self.ids()):
+            self.remove(*self.ids())
+        self.project.begin(1)
+
+    def load(self) -> Wrk:
+        """More than one copy can carry, until it is ended."""
+        self._loads.append(Wrk(self.url, connections=CONNECTIONS, seconds=LONG_S))
+        return self._loads[-1]
+
+    def quiet(self) -> None:
+        """No load any more."""
+        while self._loads:
+            self._loads.pop().stop()
+
+
+@pytest.fixture(scope="module")
+def stack(docker_engine: Engine, lab_images: LabImages) -> Iterator[Stack]:
+    """One stack for all stories here: each begins with one copy."""
+    require("compose-v2", "wrk")
+    made = Stack(Compose("v2", docker_engine), lab_images, fresh_name("stack"))
+    yield made
+    made.down()
 
 
 @pytest.fixture
-def stack(compose_stack: ComposeStack) -> Stack:
-    """The application behind HAProxy with Prometheus, one replica."""
-    running = compose_stack()
-    running.begin(1)
-    return running
+def site(stack: Stack) -> Iterator[Site]:
+    made = Site(stack)
+    made.begin()
+    yield made
+    made.quiet()
 
 
 @pytest.fixture
-def daemon(stack: Stack, tmp_path: Path) -> Iterator[DaemonProcess]:
+def daemon(site: Site, tmp_path: Path) -> Iterator[DaemonProcess]:
     process = DaemonProcess(
         tmp_path,
-        POLICY.format(project=stack.name),
-        prometheus={"url": stack.prometheus_url},
-        docker={"host": stack.engine.host},
+        POLICY.format(project=site.project.name),
+        prometheus={"url": site.project.prometheus_url},
+        docker={"host": site.engine.host},
     )
     try:
         yield process
@@ -55,137 +96,99 @@ def daemon(stack: Stack, tmp_path: Path) -> Iterator[DaemonProcess]:
         print(process.text())
 
 
-def ids(stack: Stack, *words: str) -> dict[str, str]:
-    """Names and ids of the service's containers; all that exist with "--all"."""
-    listed = stack.engine.docker(
-        "ps",
-        "--no-trunc",
-        *words,
-        "--filter",
-        f"label=com.docker.compose.project={stack.name}",
-        "--filter",
-        "label=com.docker.compose.service=app",
-        "--format",
-        "{{.Names}} {{.ID}}",
-    )
-    return dict(line.split() for line in listed.splitlines())
-
-
-def healthy(stack: Stack) -> int:
-    """How many containers of the service the engine calls healthy."""
-    return len(stack.containers("app", "--filter", "health=healthy"))
-
-
-def settled(stack: Stack, count: int) -> bool:
-    """True when exactly `count` containers exist in any state, numbered 1…count under their final names."""
-    return sorted(ids(stack, "--all")) == sorted(f"{stack.name}-app-{n}" for n in range(1, count + 1))
-
-
-def make_sick(stack: Stack, name: str) -> None:
-    stack.engine.docker("exec", name, "wget", "-q", "-O", "-", "http://127.0.0.1:8000/sick")
-
-
-def test_load_rises_and_falls_and_compose_finds_everything_up_to_date(stack: Stack, daemon: DaemonProcess) -> None:
-    alone = wrk(stack.lb_url, connections=CONNECTIONS, seconds=5)
+def test_load_rises_and_falls_and_compose_finds_everything_up_to_date(site: Site, daemon: DaemonProcess) -> None:
+    alone = wrk(site.url, connections=CONNECTIONS, seconds=4)
     daemon.start()
-    load = Wrk(stack.lb_url, connections=CONNECTIONS, seconds=50)
-    until(lambda: healthy(stack) >= 4, what="four healthy replicas", within=40)
-    loaded = wrk(stack.lb_url, connections=CONNECTIONS, seconds=5)
-    whole = load.result()
-    peak = ids(stack)
+    load = site.load()
+    until(lambda: site.healthy() >= 4, what="four healthy copies", within=60)
+    climb = load.end()
+    loaded = wrk(site.url, connections=CONNECTIONS, seconds=5)
+    peak = site.ids()
     assert len(peak) >= 4, daemon.cli("explain", "web")
-    assert (alone.failed, loaded.failed, whole.failed) == (0, 0, 0)
-    assert loaded.rps + whole.rps > 1.8 * alone.rps, (alone.rps, loaded.rps, whole.rps)
+    assert (alone.failed, climb.failed, loaded.failed) == (0, 0, 0), f"{alone.output}{climb.output}{loaded.output}"
+    assert loaded.rps > 2 * alone.rps, f"{loaded.output}{alone.output}"
+
     daemon.cli("pause", "web")
-    stack.up("--scale", f"app={len(peak)}")
-    assert ids(stack) == peak, "compose did not find everything up to date"
+    peak = site.ids()
+    site.project.up("--scale", f"app={len(peak)}")
+    assert site.ids() == peak, "compose did not find everything up to date"
     daemon.cli("resume", "web")
-    until(lambda: settled(stack, 1), what="back to one replica", within=120)
+
+    with SteadyLoad(site.url, clients=1) as light:
+        until(lambda: site.settled(1), what="back to one copy", within=120)
+    assert not light.failed, light.statuses
     lines = json.loads(daemon.cli("history", "web", "--format", "json"))["lines"]
-    assert {"above_target", "paused", "resumed"} <= {line["reason"] for line in lines}
+    assert {"paused", "resumed", "applied"} <= {line["reason"] for line in lines}
     assert daemon.stop() == 0
-    stack.run("down", "--volumes")
-    assert stack.leavings() == []
+    site.project.run("down", "--volumes")
+    assert site.project.leavings() == []
 
 
-def test_prometheus_stopped_in_mid_load_does_not_shrink(stack: Stack, daemon: DaemonProcess) -> None:
+def test_prometheus_stopped_in_mid_load_does_not_shrink(site: Site, daemon: DaemonProcess) -> None:
     daemon.start()
-    load = Wrk(stack.lb_url, connections=CONNECTIONS, seconds=45)
-    until(lambda: stack.replicas() >= 4, what="four replicas", within=40)
-    stack.run("stop", "prom")
-    count = stack.replicas()
-    load.result()
-    never(lambda: stack.replicas() < count, what="a shrink without data", for_s=20)
-    assert "signal_missing" in daemon.cli("explain", "web")
-    stack.run("start", "prom")
-    until(lambda: settled(stack, 1), what="back to one replica", within=120)
+    load = site.load()
+    until(lambda: site.project.replicas() >= 4, what="four copies", within=60)
+    site.project.run("stop", "prom")
+    until(lambda: daemon.workload()["missing"] == ["in flight"], what="the loss is told")
+    count = site.project.replicas()
+    load.end()
+    never(lambda: site.project.replicas() < count, what="a shrink without data", for_s=15)
+    told = daemon.cli("explain", "web")
+    assert "in flight: no data" in told, told
+    assert "cannot connect" in told, told
+    site.project.run("start", "prom")
+    until(lambda: site.settled(1), what="back to one copy", within=120)
 
 
-def test_killed_in_mid_scale_it_converges_without_duplicates(stack: Stack, daemon: DaemonProcess) -> None:
+def test_killed_in_mid_scale_it_converges_without_duplicates(site: Site, daemon: DaemonProcess) -> None:
     daemon.start()
-    load = Wrk(stack.lb_url, connections=CONNECTIONS, seconds=40)
-    until(lambda: stack.replicas() >= 2, what="the first new replica", within=40, every=0.02)
+    load = site.load()
+    until(lambda: site.project.replicas() >= 2, what="the first new copy", within=60, every=0.02)
     daemon.kill()
     daemon.start()
-    until(lambda: healthy(stack) >= 4, what="four replicas after the restart", within=40)
-    names = ids(stack, "--all")
-    assert sorted(names) == sorted(f"{stack.name}-app-{n}" for n in range(1, len(names) + 1))
+    until(lambda: site.healthy() >= 4, what="four copies after the restart", within=60)
+    names = list(site.ids())
+    assert sorted(names) == site.names(len(names))
     assert len(names) <= 6
-    load.result()
-    until(lambda: settled(stack, 1), what="back to one replica", within=120)
+    load.end()
+    until(lambda: site.settled(1), what="back to one copy", within=120)
 
 
 def test_a_container_made_sick_under_load_is_replaced_without_a_failed_response(
-    stack: Stack, daemon: DaemonProcess
+    site: Site, daemon: DaemonProcess
 ) -> None:
-    stack.up("--scale", "app=2")
-    until(lambda: healthy(stack) == 2, what="two healthy replicas")
     daemon.policy_file.write_text(daemon.policy_file.read_text().replace("min: 1", "min: 2"))
     daemon.start()
-    name, before = sorted(ids(stack).items())[0]
-    with SteadyLoad(stack.lb_url, clients=6, every=0.02) as load:
+    until(lambda: site.settled(2), what="two healthy copies", within=60)
+    name, before = sorted(site.ids().items())[0]
+    with SteadyLoad(site.url, clients=6, every=0.02) as load:
         until(lambda: load.sent > 100, what="load flows")
-        make_sick(stack, name)
-        until(
-            lambda: ids(stack, "--all").get(name, before) != before and settled(stack, 2) and healthy(stack) == 2,
-            what=f"a new healthy container under the name {name}",
-            within=60,
-        )
+        site.engine.docker("exec", name, "wget", "-q", "-O", "-", "http://127.0.0.1:8000/sick")
+        until(site.replaced(before, 2), what=f"a new healthy container under the name {name}", within=90)
         sent = load.sent
         until(lambda: load.sent > sent + 100, what="load flows on")
     assert not load.failed, load.statuses
     assert "unhealthy" in daemon.cli("history", "web")
 
 
-@pytest.mark.parametrize("stage", ["begin", "connect", "start", "wait", "drain", "stop", "remove", "rename"])
-def test_killed_at_a_stage_of_a_replacement_the_next_daemon_finishes_it(
-    stack: Stack, daemon: DaemonProcess, stage: str
-) -> None:
-    ((name, before),) = ids(stack).items()
-    daemon.start(kill_at=f"replace:{stage}")
-    make_sick(stack, name)
-    daemon.died()
-    daemon.start()
-    until(
-        lambda: settled(stack, 1) and ids(stack).get(name, before) != before and healthy(stack) == 1,
-        what=f"one healthy container {name}, a new one, and no trace of the old",
-        within=90,
+@pytest.mark.parametrize("compose", ["v1"], indirect=True)
+def test_compose_v1_finds_everything_up_to_date_too(compose_project: ComposeProject, tmp_path: Path) -> None:
+    (tmp_path / "signs").mkdir()
+    service = Service(compose_project(SERVICES.format(signs=tmp_path / "signs", more="")))
+    project = service.project
+    project.up()
+    policy = (
+        f"name: app\ntarget: {{compose: {{project: {project.name}, service: app}}}}\nreplicas: {{min: 3, max: 3}}\n"
     )
-
-
-def test_engine_away_and_back_and_a_container_removed_under_our_hands(stack: Stack, daemon: DaemonProcess) -> None:
-    daemon.policy_file.write_text(daemon.policy_file.read_text().replace("min: 1", "min: 3"))
-    daemon.start()
-    until(lambda: healthy(stack) == 3, what="the minimum of three", within=60)
-    stack.engine.docker("rm", "--force", f"{stack.name}-app-2")
-    until(lambda: settled(stack, 3) and healthy(stack) == 3, what="three again", within=60)
-
-
-def test_a_policy_broken_while_running_leaves_the_last_good_one_in_force(stack: Stack, daemon: DaemonProcess) -> None:
-    daemon.start()
-    good = daemon.policy_file.read_text()
-    daemon.policy_file.write_text(good.replace("max: 6", "max: 0"))
-    until(lambda: "do not load" in daemon.cli("status"), what="the broken policy is told")
-    assert "replicas.max: expected a whole number" in daemon.cli("status")
-    daemon.policy_file.write_text(good.replace("min: 1", "min: 2"))
-    until(lambda: healthy(stack) == 2, what="the repaired policy is in force", within=60)
+    daemon = DaemonProcess(tmp_path, policy, docker={"host": project.engine.host}).start()
+    try:
+        names = sorted(f"{project.name}_app_{number}" for number in (1, 2, 3))
+        until(lambda: service.healthy() == 3 and sorted(service.ids()) == names, what="three healthy ones", within=60)
+        there = service.ids()
+    finally:
+        assert daemon.stop() == 0, daemon.text()
+    told = project.up("--scale", "app=3")
+    assert service.ids() == there, told
+    assert "up-to-date" in told
+    project.run("down", "--volumes")
+    assert project.leavings() == []

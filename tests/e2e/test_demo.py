@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,6 +21,13 @@ pytestmark = pytest.mark.e2e
 MOST_S = 120
 
 
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """A folder with a short path: there will be a unix socket below it."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        yield Path(folder)
+
+
 class Demo:
     """A run of the demo in a temporary folder of its own, which every process it starts carries in its environment."""
 
@@ -25,7 +35,7 @@ class Demo:
         self._folder = folder
         self._out = folder / "out"
         # No prometheus there: the demo then reads its workers directly.
-        environment = {**os.environ, "PATH": str(folder), "TMPDIR": str(folder), "PYTHONUNBUFFERED": "1"}
+        environment = {**os.environ, "PATH": str(folder), "TMPDIR": str(folder)}
         with self._out.open("wb") as out:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", module],
@@ -62,40 +72,41 @@ class Demo:
         return [each.name for each in self._folder.iterdir() if each != self._out]
 
 
-def test_the_demo_shows_the_main_job_and_cleans_up(tmp_path: Path) -> None:
-    demo = Demo(tmp_path)
-    until(lambda: "load rises" in demo.text(), what="the demo is under way", within=40)
+def test_the_demo_shows_the_main_job_and_cleans_up(place: Path) -> None:
+    demo = Demo(place)
+    until(lambda: "load rises" in demo.text(), what="the demo is under way", within=60)
     assert len(demo.left()) >= 2, "the daemon and a worker at least"
     assert demo.ended() == 0, demo.text()
     told, summary = demo.text().split("\nAll of it was seen to happen, in ")
     assert "Load is read from every worker directly: no prometheus is on PATH." in told
     for sentence in (
-        "20 users: 5 workers serve",
-        "shop-1 turned sick: a new worker took its place",
-        "one worker is left",
+        r"20 users: [56] workers serve \d+ requests a second",
+        r"shop-\d turned sick: a new worker took its place, \d+ requests failed",
+        r"2 users again: the others were drained and stopped, one worker is left",
     ):
-        assert sentence in told
-        assert sentence in summary
-    assert "above_target: in flight: load 10, 4 per replica, so it asks for 3" in told
-    assert "shop-1 has been unhealthy for 2s: a new one takes its place" in told
+        assert re.search(f"✓ {sentence}", told), sentence
+        assert re.search(f"✓ {sentence}", summary), sentence
+    # The reasons are told. The numbers depend on when within a second a busy machine looks.
+    assert re.search(r"above_target: in flight: load \d+, 4 per replica, so it asks for \d", told)
+    assert re.search(r"shop-\d has been unhealthy for \ds: a new one takes its place", told)
     assert "\x1b" not in demo.text(), "no terminal, no control characters"
     assert (demo.left(), demo.files()) == ([], [])
 
 
-def test_a_demo_whose_worker_cannot_become_sick_says_what_was_not_seen(tmp_path: Path) -> None:
-    demo = Demo(tmp_path, "tests.e2e.stubborn")
+def test_a_demo_whose_worker_cannot_become_sick_says_what_was_not_seen(place: Path) -> None:
+    demo = Demo(place, "tests.e2e.stubborn")
     assert demo.ended() == 1, demo.text()
     summary = demo.text().partition("\nNot seen, after ")[2]
     assert "shop-1 is sick" in summary
-    assert "✓ 20 users: 5 workers serve" in summary, "what was seen until then is told too"
+    assert re.search(r"✓ 20 users: [56] workers serve", summary), "what was seen until then is told too"
     assert "one worker is left" not in demo.text()
     assert (demo.left(), demo.files()) == ([], [])
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda each: each.name)
-def test_an_interrupted_demo_leaves_no_process_behind(tmp_path: Path, number: signal.Signals) -> None:
-    demo = Demo(tmp_path)
-    until(lambda: "10 users now" in demo.text(), what="load rises", within=40)
+def test_an_interrupted_demo_leaves_no_process_behind(place: Path, number: signal.Signals) -> None:
+    demo = Demo(place)
+    until(lambda: "10 users now" in demo.text(), what="load rises", within=60)
     demo.process.send_signal(number)
     until(lambda: "stopping" in demo.text(), what="it says so", within=10)
     demo.process.send_signal(number)  # an impatient person does it twice
@@ -103,16 +114,26 @@ def test_an_interrupted_demo_leaves_no_process_behind(tmp_path: Path, number: si
     assert (demo.left(), demo.files()) == ([], [])
 
 
-def test_a_demo_nobody_reads_any_more_leaves_no_process_behind(tmp_path: Path) -> None:
+def test_a_demo_nobody_reads_any_more_leaves_no_process_behind(place: Path) -> None:
     demo = subprocess.run(
         f"{sys.executable} -m autoscaler.demo | head -c 700",
         shell=True,
         executable="/bin/bash",
-        env={**os.environ, "TMPDIR": str(tmp_path)},
+        env={**os.environ, "TMPDIR": str(place)},
         capture_output=True,
         timeout=MOST_S,
         cwd=ROOT,
         check=True,
     )
     assert b"Traceback" not in demo.stderr
-    assert list(tmp_path.iterdir()) == []
+    assert list(place.iterdir()) == []
+
+
+def test_a_long_temporary_folder_is_no_obstacle(tmp_path: Path) -> None:
+    far = tmp_path / ("x" * 90)
+    far.mkdir()
+    demo = Demo(far)
+    until(lambda: "one worker serves" in demo.text(), what="the first act", within=60)
+    demo.process.send_signal(signal.SIGTERM)
+    assert demo.ended() == 128 + signal.SIGTERM
+    assert (demo.left(), demo.files()) == ([], [])

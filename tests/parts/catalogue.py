@@ -15,6 +15,7 @@ from tests.parts import debian
 from tests.parts.cache import cache_root, cached, locked
 
 KUBERNETES = "v1.37.2"
+HELM = "v3.22.0"
 NEWER_DEBIAN = "trixie"  # bookworm has compose v1 only; trixie's v2 is one static program and runs here
 GO_SOURCE = Path(__file__).parent / "controlplane"
 
@@ -44,10 +45,32 @@ def compose_v2() -> Path:
     return cached("compose-v2", NEWER_DEBIAN) / "usr/libexec/docker/cli-plugins/docker-compose"
 
 
+def faketime() -> Path:
+    """The library that tells one process another time."""
+    return next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), Path("/usr/lib/faketime/libfaketimeMT.so.1"))
+
+
 def control_plane() -> Path:
     """The program that is etcd, apiserver, controller-manager, scheduler or kubelet by its first argument."""
     source = hashlib.sha256(b"".join(file.read_bytes() for file in sorted(GO_SOURCE.iterdir()) if file.is_file()))
     return cached("kubernetes", f"{KUBERNETES.lstrip('v')}-{source.hexdigest()[:8]}") / "controlplane"
+
+
+def helm() -> Path:
+    """The helm program."""
+    return cached("helm", HELM) / "helm"
+
+
+def _install_helm() -> None:
+    """Build from the Go module proxy: a minute or two when cold."""
+    if not program("go").exists():
+        raise debian.NotThisMachine("building Helm needs Go 1.26 or newer")
+
+    def build(folder: Path) -> None:
+        env = {**os.environ, "CGO_ENABLED": "0", "GOBIN": str(folder)}
+        subprocess.run(["go", "install", f"helm.sh/helm/v3/cmd/helm@{HELM}"], env=env, check=True)
+
+    _whole(helm().parent, build)
 
 
 def _apt_part(name: str, about: str, packages: Sequence[str], programs: Sequence[str]) -> Part:
@@ -98,10 +121,13 @@ PARTS = {
         Part("compose-v2", f"docker compose of Debian {NEWER_DEBIAN}", lambda: [compose_v2()], _install_compose_v2),
         _apt_part("prometheus", "Prometheus and promtool", ["prometheus"], ["prometheus", "promtool"]),
         _apt_part("haproxy", "load balancer of the stack", ["haproxy"], ["haproxy"]),
+        _apt_part("nginx", "TLS and passwords before a Prometheus", ["nginx-light"], ["nginx"]),
         _apt_part("wrk", "load generator", ["wrk"], ["wrk"]),
         _apt_part("busybox", "shell and wget inside images", ["busybox-static"], ["busybox"]),
         _apt_part("iproute2", "network tools", ["iproute2"], ["ip"]),
+        _apt_part("faketime", "a wall clock of its own for one process", ["faketime"], ["faketime"]),
         Part("kubernetes", f"control plane {KUBERNETES}", lambda: [control_plane()], _install_control_plane),
+        Part("helm", f"Helm {HELM}", lambda: [helm()], _install_helm),
     )
 }
 

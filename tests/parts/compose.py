@@ -144,9 +144,8 @@ class Stack(Project):
 
     def settled(self, replicas: int, within: float = 60.0) -> None:
         """Wait until exactly so many copies are scraped and taking requests."""
-        until(lambda: self.query('sum(up{job="app"})') == replicas, f"{replicas} copies scraped", within=within)
-        serving = 'sum(haproxy_server_status{proxy="app",state="UP"})'
-        until(lambda: self.query(serving) == replicas, f"{replicas} copies serve", within=within)
+        self._tells('sum(up{job="app"})', replicas, within)
+        self._tells('sum(haproxy_server_status{proxy="app",state="UP"})', replicas, within)
 
     def query(self, promql: str) -> float | None:
         """The single value of an instant query to the stack's Prometheus; None if there is none."""
@@ -154,6 +153,14 @@ class Stack(Project):
         with urllib.request.urlopen(f"{self.prometheus_url}/api/v1/query?{words}", timeout=5) as answer:
             result = json.load(answer)["data"]["result"]
         return float(result[0]["value"][1]) if result else None
+
+    def _tells(self, promql: str, value: float, within: float) -> None:
+        def told() -> bool:
+            seen = self.query(promql)
+            assert seen == value, f"it is {seen}"
+            return True
+
+        until(told, f"{promql} is {value:g}", within=within)
 
 
 def fresh_name(stem: str = "t") -> str:

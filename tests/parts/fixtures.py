@@ -9,8 +9,11 @@ import pytest
 
 from tests.parts.compose import Compose, Project, Stack, fresh_name
 from tests.parts.engine import Engine, open_engine
+from tests.parts.gauges import GaugeServer
 from tests.parts.images import LabImages
 from tests.parts.images import lab_images as import_images
+from tests.parts.kubernetes import ControlPlane
+from tests.parts.nginx import NginxMaker
 from tests.parts.prometheus import PrometheusMaker
 from tests.parts.require import require
 
@@ -112,3 +115,33 @@ def prometheus_server(tmp_path: Path) -> Iterator[PrometheusMaker]:
     maker = PrometheusMaker(tmp_path)
     yield maker
     maker.stop()
+
+
+@pytest.fixture
+def nginx_front(tmp_path: Path) -> Iterator[NginxMaker]:
+    """A maker of doors before a server: TLS, client certificates, passwords and tokens, by nginx."""
+    require("nginx")
+    maker = NginxMaker(tmp_path)
+    yield maker
+    maker.stop()
+
+
+@pytest.fixture
+def gauge_server() -> Iterator[GaugeServer]:
+    """Gauges for a Prometheus to scrape, set and dropped by the test."""
+    server = GaugeServer()
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    """A real Kubernetes control plane; tests take a namespace of their own on it."""
+    require("kubernetes")
+    running = ControlPlane(tmp_path_factory.mktemp("kubernetes"))
+    try:
+        running.start()
+        yield running
+    finally:
+        running.stop()

@@ -6,7 +6,9 @@ import time
 
 import pytest
 
+from tests.parts.cluster import CORE, Answered, Hand
 from tests.parts.fixtures import ComposeStack
+from tests.parts.kubernetes import ControlPlane
 from tests.parts.prometheus import PrometheusMaker
 from tests.support.load import SteadyLoad, wrk
 from tests.support.wait import until
@@ -78,3 +80,28 @@ def test_prometheus_serves_recorded_samples(prometheus_server: PrometheusMaker) 
     server = prometheus_server(openmetrics=f"# TYPE requests counter\n{samples}# EOF\n")
     rate = server.value("rate(requests_total[1m])", at=1_700_000_300)
     assert rate == pytest.approx(10 / 15)
+
+
+@pytest.mark.kubernetes
+def test_the_control_plane_runs_a_deployment_and_keeps_it_over_a_restart(control_plane: ControlPlane) -> None:
+    control_plane.namespace("parts")
+    with control_plane.node.away():
+        control_plane.deployment("parts", "web", 2)
+        until(lambda: len(control_plane.pods("parts", "web")) == 2, "two pods exist")
+        assert control_plane.ready("parts", "web") == 0
+    until(lambda: control_plane.ready("parts", "web") == 2, "both are ready")
+    control_plane.restart_api()
+    control_plane.scale("parts", "web", 3)
+    until(lambda: control_plane.ready("parts", "web") == 3, "a third one is ready")
+    assert control_plane.replicas("parts", "web") == 3
+
+
+@pytest.mark.kubernetes
+def test_a_service_account_has_exactly_its_rights(control_plane: ControlPlane) -> None:
+    control_plane.namespace("rights")
+    rules = [{"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]}]
+    token = control_plane.granted("rights", "reader", rules)
+    reader = Hand(control_plane.url, control_plane.ca, token)
+    assert reader("GET", f"{CORE}/rights/pods")["items"] == []
+    with pytest.raises(Answered, match="forbidden"):
+        reader("GET", f"{CORE}/rights/serviceaccounts")

@@ -92,3 +92,11 @@ def test_steps_read_from_instances_do_not_shrink_while_one_cannot_be_read() -> N
     told.run("200x10")
     assert told.run("50?1x5") == "4x5"
     assert told.run("50x1") == "1x1"
+
+
+def test_values_below_zero_ask_for_nothing_and_harm_nobody() -> None:
+    """A world by seed: two signals below zero, and the daemon died of looking for the one that wished for 0."""
+    story = Story(policy(*TWO, behavior=QUICK), count=3)
+    story.run("300x30 -250x20", "300x30 -150x20")
+    assert story.last.desired == 1
+    assert story.reason() == "raised_to_minimum"

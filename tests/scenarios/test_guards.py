@@ -174,6 +174,14 @@ def test_a_wake_restores_the_last_wish_and_never_shrinks() -> None:
     assert all(story.memories[k].history == m.history for k, m in history.items())
 
 
+def test_a_wake_grows_no_faster_than_the_rates_allowed() -> None:
+    story = Story(policy(behavior=QUICK), count=1)
+    assert story.run("1000x1") == "5x1"
+    assert story.reason() == "rate_limited_up"
+    decision = story.cycle(Series((Point(1000.0),)), wake=True)
+    assert (decision.desired, decision.reason) == (5, Reason.AWAITING_CYCLE)
+
+
 def test_unread_instances_count_as_loaded_when_shrinking_and_as_empty_when_growing() -> None:
     story = Story(policy(behavior=QUICK), count=4)
     story.run("400x30")

@@ -17,7 +17,7 @@ from tests.support.virtual import Stuck, run
 
 @dataclass(frozen=True)
 class Result:
-    """What became of one story: the rules that were broken, how many checks were made, a digest of what happened."""
+    """What became of one story: the rules it broke, how many checks were made, a digest of all that happened."""
 
     told: Told
     broken: tuple[str, ...]

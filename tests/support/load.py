@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import re
+import signal
 import subprocess
 import threading
 import time
@@ -59,8 +60,13 @@ class Wrk:
         assert self._process.returncode == 0, output
         return parse_wrk(output)
 
+    def end(self) -> WrkResult:
+        """End it early and return what it saw until then."""
+        self._process.send_signal(signal.SIGINT)
+        return self.result()
+
     def stop(self) -> None:
-        """End it early; there is no result then."""
+        """End it early, if it still runs; there is no result then."""
         self._process.terminate()
         self._process.communicate(timeout=10)
 

@@ -96,10 +96,10 @@ REVERSALS = st.builds(Reversals, count=st.integers(1, 1000), per=spans(1, 86400)
 
 
 @st.composite
-def signals(draw: st.DrawFn, replicas: Replicas, *, name: str, idle: bool) -> Signal:
-    """One signal; of an idle policy it may wake."""
+def signals(draw: st.DrawFn, replicas: Replicas, *, name: str, idle: bool, measured: bool) -> Signal:
+    """One signal; of an idle policy it may wake, of a measured platform it may be of CPU or memory."""
     words: dict[str, Any] = {"name": name}
-    source = draw(st.sampled_from(["prometheus", "scrape", "resource"]))
+    source = draw(st.sampled_from(["prometheus", "scrape", *["resource"] * measured]))
     goals = ["per_replica", "utilization", "steps"] + ["value"] * (source != "resource")
     goal = draw(st.sampled_from(goals))
     words[goal] = draw(amounts()) if goal != "steps" else _steps(draw)
@@ -169,7 +169,9 @@ def policies(draw: st.DrawFn) -> Policy:
     replicas = Replicas(min=low, max=draw(st.integers(low, 1000)))
     idle = draw(maybe(st.builds(Idle, after=spans(0.001, 604800), replicas=st.integers(0, low - 1))))
     names = draw(st.lists(WORDS, max_size=3, unique=True))
-    asked = [draw(signals(replicas, name=name, idle=idle is not None)) for name in names]
+    target = draw(TARGETS)
+    measured = target.compose is not None
+    asked = [draw(signals(replicas, name=name, idle=idle is not None, measured=measured)) for name in names]
     if idle is not None:
         asked.append(Signal(name="wakes", prometheus="sum(front_total)", wake_above=draw(st.floats(0, 1e6))))
     parity = draw(st.sampled_from(Parity))
@@ -178,9 +180,10 @@ def policies(draw: st.DrawFn) -> Policy:
         Behavior, up=DIRECTIONS, down=DIRECTIONS, reversals=st.just(reversals)
     )
     spots = draw(st.lists(WORDS, max_size=2, unique=True))
+    leaving = target.kubernetes is None  # the cluster ends its pods by itself
     return Policy(
         name=draw(WORDS),
-        target=draw(TARGETS),
+        target=target,
         replicas=replicas,
         signals=tuple(asked),
         mode=draw(st.sampled_from(Mode)),
@@ -196,8 +199,8 @@ def policies(draw: st.DrawFn) -> Policy:
                 Lifecycle,
                 ready_within=spans(0.001, 3600),
                 warm_up=spans(0, 3600),
-                before_stop=maybe(st.just(BeforeStop(http=":8000/drain"))),
-                drain=spans(0, 3600),
+                before_stop=maybe(st.just(BeforeStop(http=":8000/drain"))) if leaving else st.none(),
+                drain=spans(0, 3600) if leaving else st.just(0.0),
                 stop_within=maybe(spans(0.001, 3600)),
             )
         ),

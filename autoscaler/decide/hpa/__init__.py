@@ -18,6 +18,7 @@ from autoscaler.decide.hpa.rules import (
     Select,
     completed,
 )
+from autoscaler.decide.hpa.several import winner
 from autoscaler.decide.hpa.smooth import Limit, Result, hpa, policy_limit_down, policy_limit_up
 
 __all__ = [
@@ -44,5 +45,6 @@ __all__ = [
     "record",
     "seeded",
     "value",
+    "winner",
     "without_recommendations",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -136,18 +136,27 @@ def reported(metric: Metric, proposal: Proposal | Failure) -> Reported | None:
     return Reported(proposal.utilization, proposal.usage)
 
 
+def winner(counts: Iterable[int | None]) -> int | None:
+    """The place of the largest count, the first on ties; None where nobody has one.
+
+    While the best is 0 every later one replaces it, even a negative one.
+    """
+    best, place = 0, None
+    for index, count in enumerate(counts):
+        if count is not None and (best == 0 or count > best):
+            best, place = count, index
+    return place
+
+
 def largest(proposals: Sequence[Proposal | Failure], current: int) -> Combined:
-    """The largest proposal, the first on ties; while the best is 0 every later one replaces it, even a negative one.
+    """The largest proposal, never below 0.
 
     Given up when all failed, or some failed and the best is below the current count: no shrinking on half the truth.
     """
-    best, winner = 0, None
-    failed = False
-    for index, proposal in enumerate(proposals):
-        if isinstance(proposal, Failure):
-            failed = True
-        elif best == 0 or proposal.replicas > best:
-            best, winner = proposal.replicas, index
-    if winner is None or (failed and best < current):
+    counts = [None if isinstance(each, Failure) else each.replicas for each in proposals]
+    place = winner(counts)
+    best = None if place is None else counts[place]
+    failed = None in counts
+    if best is None or (failed and best < current):
         return Combined(None, None, failed)
-    return Combined(max(0, best), winner, failed)
+    return Combined(max(0, best), place, failed)

@@ -10,6 +10,12 @@ from autoscaler.policy.placeholders import WORDS, used
 from autoscaler.policy.rules.shape import ONE_OF, written
 from autoscaler.policy.words import Path
 
+# Platforms that give nobody CPU and memory, with the reason.
+_UNMEASURED = {
+    "kubernetes": "not available yet with a kubernetes target",
+    "process": "does not go with a process target: nothing measures single workers",
+}
+
 
 def policy(policy: Policy) -> Iterator[Fault]:
     """What a policy needs to do anything."""
@@ -35,6 +41,8 @@ def signals(policy: Policy) -> Iterator[Fault]:
         if signal.scrape is not None and signal.scrape.port is None and "process" not in platforms:
             yield (*path, "scrape"), "port is missing", "add port: the one the instances serve their metrics on"
         if len(platforms) == 1:
+            if signal.resource is not None and platforms[0] in _UNMEASURED:
+                yield (*path, "resource"), _UNMEASURED[platforms[0]], "ask prometheus, or scrape the instances"
             if signal.prometheus is not None:
                 yield from _placeholders(platforms[0], signal.prometheus, (*path, "prometheus"))
             if isinstance(signal.empty, ZeroIf):
@@ -70,6 +78,19 @@ def replicas(replicas: Replicas) -> Iterator[Fault]:
     if replicas.max < replicas.min:
         said = f"must be at least replicas.min ({replicas.min}), got {replicas.max}"
         yield ("max",), said, "raise max, or lower min"
+
+
+def lifecycle(policy: Policy) -> Iterator[Fault]:
+    """What a platform cannot do, or needs to be told more exactly."""
+    said, target = policy.lifecycle, policy.target
+    if target.kubernetes is not None:
+        hint = "write it into the pod's own preStop hook and terminationGracePeriodSeconds"
+        for key in ("before_stop", "drain"):
+            if getattr(said, key):
+                why = "does not go with a kubernetes target: the cluster chooses the pod and ends it in one go"
+                yield ("lifecycle", key), why, hint
+    if target.compose is not None and said.before_stop is not None and not said.before_stop.http.startswith(":"):
+        yield ("lifecycle", "before_stop", "http"), f"port is missing, got {said.before_stop.http}", ":8000/drain"
 
 
 def when(when: When) -> Iterator[Fault]:

@@ -7,17 +7,28 @@ from __future__ import annotations
 
 import copy
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
-from autoscaler.targets.compose.container import IMAGE, NUMBER, OPERATION, REPLACE, VERSION, pattern
-
-SECRETS = "/run/secrets"  # where compose v2 copies secrets in that inspecting does not show
+from autoscaler.errors import Refused
+from autoscaler.targets.compose.container import (
+    IMAGE,
+    NUMBER,
+    OPERATION,
+    PROJECT,
+    REPLACE,
+    TAG,
+    VERSION,
+    lives_in,
+    pattern,
+)
 
 _ANONYMOUS = re.compile(r"[0-9a-f]{64}")
 _PER_CONTAINER = ("MacAddress", "OnBuild")
-_NO_NETWORKS = ("host", "none", "container:")
+_OTHERS_NETWORK = ("host", "container:")
+_NO_NETWORKS = (*_OTHERS_NETWORK, "none")
 
 
 class Twin(msgspec.Struct, frozen=True):
@@ -35,9 +46,12 @@ def cannot(record: dict[str, Any], *, beside: bool) -> str:
             if wanted != "0" and "-" not in wanted:
                 return f"host port {wanted} (for {port}) is fixed, and only one container can have it"
     for name, endpoint in _networks(record).items():
-        fixed = (endpoint.get("IPAMConfig") or {}).get("IPv4Address")
+        given = endpoint.get("IPAMConfig") or {}
+        fixed = given.get("IPv4Address") or given.get("IPv6Address")
         if fixed:
             return f"address {fixed} on network {name} is fixed, and only one container can have it"
+    if lives_in(record["HostConfig"].get("NetworkMode")):
+        return "it uses another container's network (network_mode), where its ports are taken already"
     labels = record["Config"]["Labels"]
     name = record["Name"].lstrip("/")
     known = pattern(labels["com.docker.compose.project"], labels["com.docker.compose.service"])
@@ -51,12 +65,15 @@ def twin(record: dict[str, Any], name: str, number: int, *, image: str, operatio
     config = {key: value for key, value in copy.deepcopy(record["Config"]).items() if key not in _PER_CONTAINER}
     host = {key: value for key, value in copy.deepcopy(record["HostConfig"]).items() if key != "ContainerIDFile"}
     short, mode = record["Id"][:12], host.get("NetworkMode") or "default"
-    if config.get("Hostname") == short or mode.startswith(_NO_NETWORKS):
+    if config.get("Hostname") == short or mode.startswith(_OTHERS_NETWORK):
         config.pop("Hostname", None)
-    if mode.startswith(_NO_NETWORKS):
+    if mode.startswith(_OTHERS_NETWORK):
         config.pop("ExposedPorts", None)
-    labels = {key: value for key, value in (config.get("Labels") or {}).items() if key not in (REPLACE, OPERATION)}
+    tag = named(record)
+    labels = {k: value for k, value in (config.get("Labels") or {}).items() if k not in (REPLACE, OPERATION, TAG)}
     labels |= {NUMBER: str(number), OPERATION: operation}
+    if image != tag:
+        labels[TAG] = tag
     if IMAGE in labels:
         labels[IMAGE] = record["Image"]
     config |= {"Labels": labels, "Image": image}
@@ -76,6 +93,43 @@ def twin(record: dict[str, Any], name: str, number: int, *, image: str, operatio
     return Twin(body, others)
 
 
+def named(record: dict[str, Any]) -> str:
+    """The name of the image a container is meant to run, also where it was made from the image's id."""
+    config = record["Config"]
+    return str((config.get("Labels") or {}).get(TAG) or config["Image"])
+
+
+def resolved(record: dict[str, Any], known: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The record with its networks as they are now: `known` are those of its names. Raises Refused.
+
+    A network goes with its project and comes back under its name and another id. Of several of one name it is the
+    project's own; one that nobody's project owns must be the only one, or the one it was.
+    """
+    project = record["Config"]["Labels"][PROJECT]
+    host, networks = dict(record["HostConfig"]), dict[str, Any]()
+    for name, endpoint in _networks(record).items():
+        there = [each for each in known if each["Name"] == name]
+        own = [each for each in there if (each.get("Labels") or {}).get(PROJECT) == project]
+        same = [each for each in there if each["Id"] == endpoint.get("NetworkID")]
+        fitting = own or same or there
+        if not fitting:
+            raise Refused(f"its network {name} is not there: the project was taken down")
+        if len(fitting) > 1:
+            raise Refused(f"there are {len(fitting)} networks named {name}, and none of them is the project's own")
+        id = str(fitting[0]["Id"])
+        key = name if len(there) == 1 else id  # the engine takes a name only where it is the only one
+        networks[key] = {**endpoint, "NetworkID": id}
+        if host.get("NetworkMode") == name:
+            host["NetworkMode"] = key
+    return {**record, "HostConfig": host, "NetworkSettings": {"Networks": networks}}
+
+
+def names_of_networks(record: dict[str, Any]) -> list[str]:
+    """The networks a container needs to be there by name."""
+    mode = record["HostConfig"].get("NetworkMode") or "default"
+    return [] if mode.startswith(_NO_NETWORKS) else sorted(_networks(record))
+
+
 def _networks(record: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return (record.get("NetworkSettings") or {}).get("Networks") or {}
 
@@ -87,7 +141,7 @@ def _new(labels: dict[str, str], name: str) -> str:
 
 def _endpoint(endpoint: dict[str, Any], *, plain: bool, old: tuple[str, str], new: str) -> dict[str, Any]:
     """What to connect with: the same aliases but those that name one container. The default bridge takes none."""
-    kept = {"DriverOpts": endpoint["DriverOpts"]} if endpoint.get("DriverOpts") else {}
+    kept = {key: endpoint[key] for key in ("DriverOpts", "Links") if endpoint.get(key)}
     if plain:
         return kept
     marks = (*old, old[1].partition("_")[2] if re.match(r"[0-9a-f]{12}_", old[1]) else old[1])

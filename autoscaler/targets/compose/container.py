@@ -14,6 +14,7 @@ PROJECT, SERVICE, NUMBER = f"{PREFIX}project", f"{PREFIX}service", f"{PREFIX}con
 ONEOFF, HASH, IMAGE, REPLACE = f"{PREFIX}oneoff", f"{PREFIX}config-hash", f"{PREFIX}image", f"{PREFIX}replace"
 VERSION = f"{PREFIX}version"
 OPERATION = "io.autoscaler.operation"  # our own: which operation made this container
+TAG = "io.autoscaler.image"  # our own: the image's name, where a container had to be made from its id
 
 DRAINING = "draining_"
 _SURGE = re.compile(r"(?P<old>[0-9a-f]{12})_(?P<name>.+)")
@@ -43,6 +44,7 @@ class Container(msgspec.Struct, frozen=True, kw_only=True):
     operation: str = ""
     address: str = ""
     stop_timeout: int = 10
+    lives_in: str = ""  # the id of the container whose network it uses (network_mode: service:…)
 
     @property
     def draining(self) -> bool:
@@ -51,9 +53,12 @@ class Container(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def replaces(self) -> str:
-        """The first twelve digits of the container it is to take the place of; empty for most."""
+        """The first twelve digits of the container it is to take the place of; empty for most.
+
+        Compose v1 marks the old one so, with its own id, while it makes the new one.
+        """
         found = _SURGE.fullmatch(self.name)
-        return found["old"] if found else ""
+        return found["old"] if found and found["old"] != self.id[:12] else ""
 
     @property
     def final_name(self) -> str:
@@ -113,7 +118,14 @@ def container(record: dict[str, Any]) -> Container:
         operation=labels.get(OPERATION, ""),
         address=_address(record),
         stop_timeout=int(record["Config"].get("StopTimeout") or 10),
+        lives_in=lives_in(record["HostConfig"].get("NetworkMode")),
     )
+
+
+def lives_in(mode: str | None) -> str:
+    """The id of the container whose network a container uses, by its network mode; empty for one of its own."""
+    kind, _, other = (mode or "").partition(":")
+    return other if kind == "container" else ""
 
 
 def _time(text: str | None) -> float:

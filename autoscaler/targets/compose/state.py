@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import collections
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from autoscaler.model.target import Instance, TargetState, WorkloadRef
 from autoscaler.targets.compose.container import Container
@@ -22,17 +22,17 @@ class Known:
 
     def look(self, each: Container, now: float) -> None:
         """Remember what this look adds."""
-        if each.ready:
+        if each.ready or each.healthy_once:  # the log of its health forgets; what was once seen in it stays true
             self.healthy.add(each.id)
         before = self.since.get(each.id)
         if before is None or before[0] is not each.ready:
             self.since[each.id] = each.ready, _since(each, now if before is not None else 0.0) or now
 
-    def forget(self, present: set[str]) -> None:
-        """Drop what is known of containers that are gone."""
-        self.since = {id: known for id, known in self.since.items() if id in present}
-        self.healthy &= present
-        self.stopped &= present
+    def forget(self, id: str) -> None:
+        """Drop what is known of a container that is gone."""
+        self.since.pop(id, None)
+        self.healthy.discard(id)
+        self.stopped.discard(id)
 
 
 def _since(each: Container, seen_turning: float) -> float:
@@ -50,17 +50,9 @@ def counted(containers: Sequence[Container], known: Known) -> list[Container]:
     Not counted are those on their way out, those that stand in beside the one they will replace, those that finished
     their job, and those a person stopped.
     """
-    ids = {each.id[:12]: each for each in containers}
-    return [
-        each
-        for each in containers
-        if not (each.draining or each.state == "removing" or _beside(each, ids) or _at_rest(each, known))
-    ]
-
-
-def _beside(each: Container, ids: dict[str, Container]) -> bool:
-    old = ids.get(each.replaces) if each.replaces else None
-    return old is not None and not old.draining
+    there = [each for each in containers if not (each.draining or each.state == "removing" or _at_rest(each, known))]
+    ids = {each.id[:12] for each in there}
+    return [each for each in there if each.replaces not in ids]
 
 
 def _at_rest(each: Container, known: Known) -> bool:
@@ -72,10 +64,22 @@ def _at_rest(each: Container, known: Known) -> bool:
 
 
 def state(
-    ref: WorkloadRef, containers: Sequence[Container], known: Known, *, now: float, foreign_at: float | None
+    ref: WorkloadRef,
+    containers: Sequence[Container],
+    known: Known,
+    *,
+    now: float,
+    foreign_at: float | None,
+    making: Collection[str] = (),
 ) -> TargetState:
-    """How a service stands. `foreign_at` is when other hands created or destroyed a container of it last."""
+    """How a service stands.
+
+    `foreign_at` is when other hands created or destroyed a container of it last; at zero it is when they destroyed any
+    container of the project. `making` are operations of ours that are open: what they made is no sign of a rollout.
+    """
     count = counted(containers, known)
+    rollout = _rollout([each for each in count if each.operation not in making], now, foreign_at)
+    usual = _usual(count)
     shown = count + [each for each in containers if each.draining]
     return TargetState(
         ref=ref,
@@ -83,10 +87,13 @@ def state(
         existing=len(count),
         ready=sum(each.ready for each in count),
         at=now,
-        instances=tuple(_instance(each, known) for each in sorted(shown, key=lambda each: (each.number, each.created))),
-        rollout=_rollout(count, now, foreign_at),
-        version=_usual(count),
+        instances=tuple(
+            _instance(each, known, usual) for each in sorted(shown, key=lambda each: (each.number, each.created))
+        ),
+        rollout=rollout,
+        version=usual[0],
         off_by_owner=not count,
+        foreign_at=foreign_at,
     )
 
 
@@ -97,12 +104,14 @@ def _rollout(count: Sequence[Container], now: float, foreign_at: float | None) -
     return now - foreign_at < (MIXED_S if mixed else ROLLOUT_S)
 
 
-def _usual(count: Sequence[Container]) -> str:
-    hashes = collections.Counter(each.config_hash for each in count)
-    return hashes.most_common(1)[0][0] if hashes else ""
+def _usual(count: Sequence[Container]) -> tuple[str, str]:
+    """The config hash and image that most are made from; of as many the newest's."""
+    made = collections.Counter((each.config_hash, each.image) for each in count)
+    newest = {(each.config_hash, each.image): each.created for each in sorted(count, key=lambda each: each.created)}
+    return max(made, key=lambda each: (made[each], newest[each]), default=("", ""))
 
 
-def _instance(each: Container, known: Known) -> Instance:
+def _instance(each: Container, known: Known, usual: tuple[str, str]) -> Instance:
     ready, since = known.since.get(each.id, (each.ready, each.created))
     return Instance(
         id=each.id,
@@ -110,7 +119,7 @@ def _instance(each: Container, known: Known) -> Instance:
         created=each.created,
         ready=ready and not each.draining,
         since=since,
-        was_ready=each.healthy_once or each.id in known.healthy,
+        was_ready=each.id in known.healthy,
         draining=each.draining,
         running=each.state == "running",
         restarts=each.restarts,
@@ -118,5 +127,6 @@ def _instance(each: Container, known: Known) -> Instance:
         oom_kills=int(each.oom_killed),
         image=each.image,
         config_hash=each.config_hash,
+        drifted=(each.config_hash, each.image) != usual,
         address=each.address,
     )

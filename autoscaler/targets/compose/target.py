@@ -3,48 +3,114 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import math
 from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any
 
+from autoscaler import log
+from autoscaler.clients.compose_program import ComposeProgram
 from autoscaler.clients.docker_engine import DockerEngine
-from autoscaler.errors import Gone, TargetError
+from autoscaler.errors import Gone, TargetError, Unreachable
 from autoscaler.model.operation import Advanced, Operation, OperationKind, Outcome, OutcomeKind
 from autoscaler.model.policy import Policy
 from autoscaler.model.signal import Missing, MissingWhy
 from autoscaler.model.target import TargetState, WorkloadRef
 from autoscaler.ports import Clock
 from autoscaler.targets.compose import stages
-from autoscaler.targets.compose.container import ONEOFF, OPERATION, PROJECT, SERVICE, Container, container
-from autoscaler.targets.compose.state import Known, state
-from autoscaler.targets.naming import named
+from autoscaler.targets.compose.claims import Claims
+from autoscaler.targets.compose.container import ONEOFF, PROJECT, SERVICE, Container, container
+from autoscaler.targets.compose.declared import declared
+from autoscaler.targets.compose.hands import COMPOSE_S, Hands, Key
+from autoscaler.targets.compose.leftovers import left
+from autoscaler.targets.compose.maker import Maker
+from autoscaler.targets.compose.order import Look, pattern_source, split
+from autoscaler.targets.compose.specs import Spec, Specs
+from autoscaler.targets.compose.state import Known, counted, state
+from autoscaler.targets.compose.survey import Survey
+from autoscaler.targets.naming import named, service
 
-EVENTS = ("create", "start", "die", "oom", "destroy", "health_status", "pause", "unpause", "rename", "stop")
+EVENTS = (
+    "create", "start", "die", "kill", "oom", "destroy", "health_status", "pause", "unpause", "rename", "stop",
+)  # fmt: skip
 RESYNC_S = 60.0
 AGAIN_S = 1.0
-LEFTOVER_S = 300.0
+PATIENCE_S = 5.0  # what one look at a project may take
+PAST_S = 3600.0  # how far back events are asked for at first; the engine remembers few
 
 _HEALTH = ("healthy", "unhealthy", "health: starting")
 
 
 class ComposeTarget:
-    """The services of compose projects on one engine."""
+    """The services of compose projects on one engine.
 
-    def __init__(self, engine: DockerEngine, clock: Clock, *, instance: str = "default") -> None:
+    `specs` is the folder that remembers how services are made that have no container left (None: this process's memory
+    does), `host` the engine for the compose program, `own` the id of the container this runs in, or its beginning.
+    """
+
+    def __init__(
+        self,
+        engine: DockerEngine,
+        clock: Clock,
+        *,
+        instance: str = "default",
+        specs: Path | None = None,
+        host: str | None = None,
+        own: str = "",
+    ) -> None:
         self._engine = engine
         self._clock = clock
         self._instance = instance
-        self._stages = stages.Stages(engine)
+        self._own = own
+        self._specs = Specs(specs)
+        self._maker = Maker(engine, self._specs, ComposeProgram(host))
+        self._stages = stages.Stages(engine, self._maker)
         self._known = Known()
-        self._refs: dict[tuple[str, str], WorkloadRef] = {}
+        self._hands = Hands(self._known.stopped)
+        self._claims = Claims(engine, self._hands, self._specs)
+        self._survey = Survey(self._specs, self._claims.zero_is_ours, own)
+        self._surveyed = -math.inf
+        self._news = True  # containers came or went since the last survey
+        self._refs: dict[Key, WorkloadRef] = {}
         self._cache: dict[str, tuple[str, Container]] = {}  # id → what the list said, and the inspected container
         self._fresh_at = 0.0
         self._listening = False
-        self._ours: set[str] = set()  # containers that our open operations stop, until they are gone
-        self._foreign: dict[str, float] = {}  # workload → when other hands created or destroyed last
+        self._heard: float | None = None  # the time of the newest event
+        self._making: set[str] = set()  # operations of ours that are open
+        self._forgetful: set[Key] = set()  # services that could not be remembered: told once
 
     def discover(self, policies: Sequence[Policy]) -> list[tuple[WorkloadRef, Policy]]:
-        """The services these policies name, present or not."""
-        found = [(named(each, self._instance), each) for each in policies if each.target.compose is not None]
+        """The services these policies name, present or not, and those their selectors found in the last survey."""
+        found = self._found(policies)
         self._refs = {(ref.namespace, ref.name): ref for ref, _ in found}
+        return found
+
+    async def survey(self, policies: Sequence[Policy]) -> bool:
+        """Look for what selectors find; True where that is not what was discovered last. Keeps what is known when
+        the engine is away, and asks it only when there was news.
+        """
+        selectors = [each for each in policies if each.target.compose is not None and not each.target.explicit]
+        if not selectors:
+            return False
+        steady = self._clock.monotonic()
+        if self._news or not self._listening or steady - self._surveyed > RESYNC_S:
+            self._news = False
+            try:
+                async with asyncio.timeout(PATIENCE_S):
+                    self._survey.look(await self._engine.containers([f"{ONEOFF}=False"]), self._clock.now())
+                self._surveyed = steady
+            except (TimeoutError, TargetError):
+                self._news = True  # the states say that the engine is away
+        return {ref for ref, _ in self._found(policies)} != set(self._refs.values())
+
+    def _found(self, policies: Sequence[Policy]) -> list[tuple[WorkloadRef, Policy]]:
+        found: list[tuple[WorkloadRef, Policy]] = []
+        for policy in policies:
+            if policy.target.compose is not None and policy.target.explicit:
+                found.append((named(policy, self._instance), policy))
+            elif policy.target.compose is not None:
+                found += [(service(*key, self._instance), policy) for key in self._survey.found(policy)]
         return found
 
     async def states(self, refs: Sequence[WorkloadRef]) -> list[TargetState | Missing]:
@@ -53,7 +119,10 @@ class ComposeTarget:
         found: dict[str, list[Container] | TargetError] = {}
         for project in projects:
             try:
-                found[project] = await self._containers(project)
+                async with asyncio.timeout(PATIENCE_S):
+                    found[project] = await self._containers(project)
+            except TimeoutError:
+                found[project] = Unreachable(f"the Docker engine gave no answer within {PATIENCE_S:g} s")
             except TargetError as error:
                 found[project] = error
         now = self._clock.now()
@@ -66,38 +135,70 @@ class ComposeTarget:
             mine = [each for each in seen if each.service == ref.name]
             for each in mine:
                 self._known.look(each, now)
-            states.append(state(ref, mine, self._known, now=now, foreign_at=self._foreign.get(ref.key)))
+            counts = bool(counted(mine, self._known))
+            foreign_at = await self._claims.foreign_at((ref.namespace, ref.name), mine, now, zero=not counts)
+            states.append(state(ref, mine, self._known, now=now, foreign_at=foreign_at, making=self._making))
         return states
 
     async def advance(self, operation: Operation) -> Advanced:
         """Make the operation's next call."""
         now = self._clock.now()
         if operation.instance and operation.stage in (stages.STOP, stages.REMOVE):
-            self._ours.add(operation.instance)
+            self._hands.ours(operation.instance)
         elif operation.stage == stages.DISCARD:
-            self._ours.add(operation.facts["new"])
-        if operation.kind is not OperationKind.SCALE:
-            return await self._stages.advance(operation, now)
+            self._hands.ours(operation.facts["new"])
+        if operation.kind is OperationKind.SCALE:
+            return await self._order(operation, now)
+        self._making.add(operation.id)
+        key = operation.ref.namespace, operation.ref.name
+        if operation.stage == stages.COMPOSE:
+            self._hands.composing(key, math.inf)
+        after = await self._stages.advance(operation, now)
+        if operation.stage == stages.COMPOSE:
+            self._hands.composing(key, self._clock.now() + COMPOSE_S)
+        if isinstance(after, Outcome):
+            self._making.discard(operation.id)
+        return after
+
+    async def _order(self, operation: Operation, now: float) -> Advanced:
+        """A count: what there is to carry it out by, and its parts."""
+        project, name = operation.ref.namespace, operation.ref.name
         try:
-            everything = await self._containers(operation.ref.namespace)
+            everything = await self._containers(project)
+            mine = [each for each in everything if each.service == name]
+            labels = await self._labels(mine or everything, (project, name))
+            look = Look(
+                mine=mine,
+                project=everything,
+                spec=self._specs.of(project, name),
+                file=await declared(labels, name),
+                labels=labels,
+                busy=self._hands.busy((project, name), now),
+                own=self._own,
+            )
+            source = pattern_source(counted(mine, self._known))
+            if operation.count == 0 and source is not None:
+                await self._maker.remember(await self._engine.inspect(source.id), now, zero=True)
+            return split(operation, look, self._known, now)
         except TargetError as error:
-            return Outcome(operation, OutcomeKind.FAILED, now, error.message)
-        mine = [each for each in everything if each.service == operation.ref.name]
-        return stages.split(operation, mine, self._known, now)
+            ends = {Unreachable: OutcomeKind.FAILED, Gone: OutcomeKind.CONFLICT}
+            return Outcome(operation, ends.get(type(error), OutcomeKind.REFUSED), now, error.message)
 
     async def wakes(self) -> AsyncIterator[WorkloadRef]:
         """Services with news from the engine; all of them after it was away."""
         while True:
             try:
-                stream = self._engine.events(EVENTS)
-                self._listening = True
-                self._cache.clear()
-                for ref in list(self._refs.values()):
-                    yield ref
-                async for event in stream:
-                    about = self._told(event)
-                    if about is not None:
-                        yield about
+                began = self._clock.now()
+                since = began - PAST_S if self._heard is None else self._heard
+                async with contextlib.aclosing(await self._engine.events(EVENTS, since)) as stream:
+                    self._listening = True
+                    self._cache.clear()
+                    for ref in list(self._refs.values()):
+                        yield ref
+                    async for event in stream:
+                        about = self._told(event, began)
+                        if about is not None:
+                            yield about
             except TargetError:
                 pass  # the states say that the engine is away
             finally:
@@ -111,11 +212,12 @@ class ComposeTarget:
             everything = await self._containers(project)
             for ref in refs:
                 if ref.namespace == project:
-                    found += self._left(ref, [each for each in everything if each.service == ref.name])
+                    found += left(ref, [each for each in everything if each.service == ref.name], self._clock.now())
         return found
 
     async def close(self) -> None:
         """Let go of the engine."""
+        await self._stages.close()
         await self._engine.close()
 
     # looking
@@ -127,80 +229,70 @@ class ComposeTarget:
             self._cache.clear()
             self._fresh_at = self._clock.monotonic()
         marks = {str(each["Id"]): _mark(each) for each in listed}
-        stale = [id for id, mark in marks.items() if self._cache.get(id, ("", None))[0] != mark]
+        # Events empty the cache while we wait for the engine: what is returned must not lose a container by that.
+        found = {id: each for id, (mark, each) in self._cache.items() if marks.get(id) == mark}
+        stale = [id for id in marks if id not in found]
         inspected = await asyncio.gather(*map(self._inspect, stale))
         for id, fresh in zip(stale, inspected, strict=True):
             if fresh is not None:
+                found[id] = fresh
                 self._cache[id] = marks[id], fresh
-        return [self._cache[id][1] for id in marks if id in self._cache]
+        return [found[id] for id in marks if id in found]
 
     async def _inspect(self, id: str) -> Container | None:
         try:
-            return container(await self._engine.inspect(id))
+            record = await self._engine.inspect(id)
         except Gone:
             self._cache.pop(id, None)
             return None
+        one = container(record)
+        if one.ready and not one.draining:
+            await self._remember(one, record)
+        return one
 
-    def _told(self, event: dict[str, object]) -> WorkloadRef | None:
-        """Note what an event says about a container; the workload it is about, if it is one of ours."""
-        actor = event.get("Actor")
-        told = actor if isinstance(actor, dict) else {}
-        id, labels, action = str(told.get("ID", "")), told.get("Attributes") or {}, str(event.get("Action", ""))
+    async def _remember(self, one: Container, record: dict[str, Any]) -> None:
+        """Keep how a healthy container of a steered service is made, where that is not kept already."""
+        key = one.project, one.service
+        spec = self._specs.of(*key)
+        if key not in self._refs or (spec is not None and not _news(one, spec)):
+            return
+        try:
+            await self._maker.remember(record, self._clock.now())
+            self._forgetful.discard(key)
+        except TargetError as error:
+            if key not in self._forgetful:
+                self._forgetful.add(key)
+                log.event("not remembered", level=log.WARNING, workload=self._refs[key].key, text=error.message)
+
+    async def _labels(self, containers: Sequence[Container], key: Key) -> dict[str, str]:
+        """Labels that tell where the project's files are: of one of these containers, else as remembered."""
+        for each in sorted(containers, key=lambda each: -each.created):
+            with contextlib.suppress(Gone):
+                return dict((await self._engine.inspect(each.id))["Config"].get("Labels") or {})
+        spec = self._specs.of(*key)
+        return spec.labels if spec is not None else {}
+
+    def _told(self, event: dict[str, Any], began: float) -> WorkloadRef | None:
+        """Note what an event says about a container; the workload it is about, if it is one of ours and news."""
+        told = event.get("Actor") or {}
+        id, about = str(told.get("ID", "")), told.get("Attributes") or {}
+        action = str(event.get("Action", ""))
+        at = min(float(event.get("timeNano") or 0) / 1e9 or began, self._clock.now())
+        self._heard = max(at, self._heard or at)
         self._cache.pop(id, None)
-        ref = self._refs.get((labels.get(PROJECT, ""), labels.get(SERVICE, "")))
-        if ref is None:
-            return None
-        if action == "stop" and id not in self._ours:
-            self._known.stopped.add(id)
-        elif action == "start":
-            self._known.stopped.discard(id)
-        elif action == "destroy":
-            if id not in self._ours:
-                self._foreign[ref.key] = self._clock.now()
-            self._ours.discard(id)
-        elif action == "create" and not labels.get(OPERATION):
-            self._foreign[ref.key] = self._clock.now()
-        return ref
+        self._news = self._news or action in ("create", "destroy")
+        self._hands.told(action, id, about, at, past=at < began)
+        if action == "destroy":
+            self._known.forget(id)
+        ref = self._refs.get((about.get(PROJECT, ""), about.get(SERVICE, "")))
+        return ref if at >= began else None
 
-    # what a dead daemon left
 
-    def _left(self, ref: WorkloadRef, mine: Sequence[Container]) -> list[Operation]:
-        by_short = {each.id[:12]: each for each in mine}
-        found: list[Operation] = []
-        replaced: set[str] = set()
-        now = repr(self._clock.now() + LEFTOVER_S)
-        for each in mine:
-            if not each.replaces:
-                continue
-            old = by_short.get(each.replaces)
-            facts = {"new": each.id, "name": each.final_name, "source": each.id, "ready_by": now}
-            stage = stages.RENAME if old is None else stages.STOP if old.draining else stages.DISCARD
-            if stage == stages.DISCARD and each.state == "running":
-                stage = stages.WAIT
-            found.append(self._operation(ref, OperationKind.REPLACE, stage, old.id if old else each.replaces, facts))
-            replaced.add(each.replaces)
-        for each in mine:
-            if each.draining and each.id[:12] not in replaced:
-                found.append(self._operation(ref, OperationKind.REMOVE, stages.STOP, each.id, {}))
-            elif each.state == "created" and each.operation and not each.replaces:
-                found.append(self._operation(ref, OperationKind.REMOVE, stages.REMOVE, each.id, {}))
-        return found
-
-    def _operation(
-        self, ref: WorkloadRef, kind: OperationKind, stage: str, instance: str, facts: dict[str, str]
-    ) -> Operation:
-        now = self._clock.now()
-        return Operation(
-            id=f"left-{instance[:12]}",
-            kind=kind,
-            ref=ref,
-            started=now,
-            deadline=now + LEFTOVER_S,
-            stage=stage,
-            instance=instance,
-            reason="leftover",
-            facts=facts,
-        )
+def _news(one: Container, spec: Spec) -> bool:
+    """True where a container is made otherwise than remembered, or came after the zero that is remembered."""
+    if spec.zero_at is not None and one.created > spec.zero_at:
+        return True
+    return (spec.config_hash, spec.record["Image"]) != (one.config_hash, one.image)
 
 
 def _mark(listed: dict[str, object]) -> str:

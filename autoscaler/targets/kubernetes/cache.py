@@ -37,7 +37,7 @@ class NamespaceCache:
         self._pods: dict[str, Instance] = {}
         self._owners: dict[str, str] = {}  # pod uid → uid of its controller
         self._owned: dict[str, set[str]] = {}  # uid of a controller → its pods
-        self._zeroed: set[str] = set()  # workload uids whose count we set to 0
+        self._zeroed: dict[str, str] = {}  # uids of workloads whose count we set to 0 → the version that made
         self._reflectors: list[Reflector[Workload] | Reflector[Partial] | Reflector[Pod]] = [
             Reflector(
                 api, clock, Listing(resource=kind.resource, namespace=namespace, of=Workload), self._workload_changed
@@ -92,22 +92,23 @@ class NamespaceCache:
         return workload.metadata.uid in self._zeroed
 
     def wrote(self, name: str, scale: Scale) -> None:
-        """Take in at once what a write of ours has done; the watch tells the same a moment later."""
-        known = self.workloads.get(name)
-        if known is None or _older(scale.metadata.resource_version, known.metadata.resource_version):
+        """Take in at once what a write of ours has done; the watch tells the same a moment later, or told it before."""
+        known, version, uid = self.workloads.get(name), scale.metadata.resource_version, scale.metadata.uid
+        late = known is not None and _older(version, known.metadata.resource_version)
+        if scale.spec.replicas:
+            self._zeroed.pop(uid, None)
+        elif not (late and known is not None and known.spec.replicas):
+            self._zeroed[uid] = version
+        if known is None or late:
             return
-        meta = msgspec.structs.replace(known.metadata, resource_version=scale.metadata.resource_version)
+        meta = msgspec.structs.replace(known.metadata, resource_version=version)
         spec = msgspec.structs.replace(known.spec, replicas=scale.spec.replicas)
         self.workloads[name] = msgspec.structs.replace(known, metadata=meta, spec=spec)
-        if scale.spec.replicas == 0:
-            self._zeroed.add(known.metadata.uid)
-        else:
-            self._zeroed.discard(known.metadata.uid)
 
     def _workload_changed(self, uid: str, record: Workload | None) -> None:
         if record is None:
             name = self._names.pop(uid, None)
-            self._zeroed.discard(uid)
+            self._zeroed.pop(uid, None)
             known = self.workloads.get(name) if name is not None else None
             if name is not None and known is not None and known.metadata.uid == uid:
                 del self.workloads[name]
@@ -115,11 +116,11 @@ class NamespaceCache:
             return
         name = record.metadata.name
         old = self.workloads.get(name)
-        if old is not None and old.metadata.uid == uid:
-            if _older(record.metadata.resource_version, old.metadata.resource_version):
-                return  # told before our own last write, which is known already
-            if record.spec.replicas:
-                self._zeroed.discard(uid)
+        version, same = record.metadata.resource_version, old is not None and old.metadata.uid == uid
+        if old is not None and same and _older(version, old.metadata.resource_version):
+            return  # told before our own last write, which is known already
+        if record.spec.replicas and not _older(version, self._zeroed.get(uid, "")):
+            self._zeroed.pop(uid, None)
         self._names[uid] = name
         self.workloads[name] = record
         if old is None or _counts(old) != _counts(record):

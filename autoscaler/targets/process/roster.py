@@ -125,12 +125,15 @@ class Roster:
         self._workers[worker.id] = worker
 
     def drop(self, worker: Worker) -> None:
-        """Forget a worker that is gone. What the last few wrote is kept for people to read."""
+        """Forget a worker that is gone. What the last few wrote is kept for people to read. Raises Refused."""
         self._workers.pop(worker.id, None)
-        self._file(worker.id).unlink(missing_ok=True)
-        logs = [each for each in self._folder.glob("*.log") if each.stem not in self._workers]
-        for old in sorted(logs, key=_modified)[:-LOGS_KEPT]:
-            old.unlink(missing_ok=True)
+        try:
+            self._file(worker.id).unlink(missing_ok=True)
+            logs = [each for each in self._folder.glob("*.log") if each.stem not in self._workers]
+            for old in sorted(logs, key=_modified)[:-LOGS_KEPT]:
+                old.unlink(missing_ok=True)
+        except OSError as error:
+            raise Refused(f"{self._folder}: a worker's file cannot be removed: {error.strerror}") from None
 
     def end_of(self, worker: Worker) -> str:
         """How a worker ended and the last line it wrote, in a few words."""

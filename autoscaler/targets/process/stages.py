@@ -9,13 +9,14 @@ import msgspec
 from autoscaler.errors import Conflict, Refused
 from autoscaler.model.operation import BEGIN, Advanced, Operation, OperationKind, Outcome, OutcomeKind, Split
 from autoscaler.model.policy import ProcessTarget as Spec
-from autoscaler.targets.process.roster import Duty, Roster, Worker
+from autoscaler.targets.process.roster import Duty, Roster, Worker, fingerprint
 
 STOP_WITHIN_S = 10.0
 LOOK_S = 0.1
 LONGEST_S = 60.0  # between two starts of workers that keep failing
+BRAKE_LOOK_S = 0.5  # a policy may change meanwhile, and its command with it
 FORGET_S = 300.0  # without a failure, and the next one is the first again
-START, WAIT, DRAIN, STOP, END, DISCARD = "start", "wait", "drain", "stop", "end", "discard"
+START, WAIT, DRAIN, TELL, STOP, END, DISCARD = "start", "wait", "drain", "tell", "stop", "end", "discard"
 
 
 class Stages:
@@ -29,7 +30,7 @@ class Stages:
         """Do the operation's stage."""
         try:
             if operation.kind is OperationKind.SCALE:
-                return self._split(operation, now)
+                return self._split(operation, spec, now)
             if operation.kind is OperationKind.REMOVE:
                 return self._remove(operation, operation.instance, now)
             if spec is None:
@@ -40,14 +41,14 @@ class Stages:
         except Conflict as error:
             return Outcome(operation, OutcomeKind.CONFLICT, now, error.message)
         except Refused as error:
-            return self._refused(operation, str(error), now)
+            return self._refused(operation, spec, str(error), now)
 
     # scale
 
-    def _split(self, operation: Operation, now: float) -> Advanced:
+    def _split(self, operation: Operation, spec: Spec | None, now: float) -> Advanced:
         key = operation.ref.key
         if self._roster.sweep(key):
-            self._brake.failed(key, now)
+            self._brake.ended(_what(operation, spec), now)
         working = self._roster.serving(key)
         more = operation.count - self._roster.count(key)
         if more == 0:
@@ -78,18 +79,19 @@ class Stages:
         if operation.stage == BEGIN:
             id, number = operation.id.replace("-", ""), int(operation.facts["number"])
             self._roster.add(id, operation.ref.key, spec, number=number, duty=Duty.SERVING, now=now)
-            started = _to(operation, START, worker=id)
-            return msgspec.structs.replace(started, wait_until=self._brake.until(operation.ref.key))
+            return _to(operation, START, worker=id)
         return self._bring_up(operation, spec, now)
 
     def _bring_up(self, operation: Operation, spec: Spec, now: float) -> Advanced:
         """A new worker from its file to readiness; one that fails is put away again."""
         worker = self._roster.get(operation.facts["worker"])
         if operation.stage == DISCARD:
-            return self._discard(operation, worker, now)
+            return self._discard(operation, spec, worker, now)
         if worker is None:
             return Outcome(operation, OutcomeKind.GONE, now, "the new worker was taken away by somebody else")
         if operation.stage == START:
+            if now < self._brake.until(_what(operation, spec)):
+                return msgspec.structs.replace(operation, wait_until=now + BRAKE_LOOK_S)
             self._roster.start(worker, spec)
             return _to(operation, WAIT, ready_by=repr(now + operation.ready_within_s))
         if worker.ready and self._roster.alive(worker):
@@ -103,7 +105,7 @@ class Stages:
             return _to(operation, DISCARD, why=f"it was not ready within {operation.ready_within_s:g} s")
         return msgspec.structs.replace(operation, wait_until=now + LOOK_S)
 
-    def _discard(self, operation: Operation, worker: Worker | None, now: float) -> Advanced:
+    def _discard(self, operation: Operation, spec: Spec, worker: Worker | None, now: float) -> Advanced:
         if worker is not None and self._roster.alive(worker):
             self._roster.end(worker, kill=True)
             return msgspec.structs.replace(operation, wait_until=now + LOOK_S)
@@ -112,10 +114,10 @@ class Stages:
         why = operation.facts.get("why", "")
         if operation.facts.get("conflict"):
             return Outcome(operation, OutcomeKind.CONFLICT, now, why)
-        self._brake.failed(operation.ref.key, now)
+        self._brake.failed(_what(operation, spec), now)
         return Outcome(operation, OutcomeKind.FAILED, now, f"the new worker failed: {why}")
 
-    # remove: begin → stop → end
+    # remove: begin → tell → stop → end
 
     def _remove(self, operation: Operation, id: str, now: float) -> Advanced:
         worker = self._roster.get(id)
@@ -124,6 +126,8 @@ class Stages:
         if operation.stage in (BEGIN, DRAIN):
             worker.duty = Duty.DRAINING
             self._roster.keep(worker)
+            if operation.before_stop:
+                return _to(operation, TELL, url=_url(worker, operation.before_stop))
             return msgspec.structs.replace(_to(operation, STOP), wait_until=now + operation.drain_s)
         if operation.stage == STOP:
             self._roster.end(worker, kill=False)
@@ -133,9 +137,9 @@ class Stages:
                 self._roster.end(worker, kill=True)
             return msgspec.structs.replace(operation, wait_until=now + LOOK_S)
         self._roster.drop(worker)
-        return Outcome(operation, OutcomeKind.APPLIED, now)
+        return Outcome(operation, OutcomeKind.APPLIED, now, operation.facts.get("untold", ""))
 
-    # replace: begin → start → wait → drain → stop → end
+    # replace: begin → start → wait → drain → tell → stop → end
 
     def _replace(self, operation: Operation, spec: Spec, now: float) -> Advanced:
         old = self._roster.get(operation.instance)
@@ -162,31 +166,43 @@ class Stages:
         self._roster.keep(new)
         return self._remove(operation, operation.instance, now)
 
-    def _refused(self, operation: Operation, why: str, now: float) -> Outcome:
+    def _refused(self, operation: Operation, spec: Spec | None, why: str, now: float) -> Outcome:
         worker = self._roster.get(operation.facts.get("worker", ""))
         if worker is not None and not self._roster.alive(worker):
             self._roster.drop(worker)
-        self._brake.failed(operation.ref.key, now)
+        self._brake.failed(_what(operation, spec), now)
         return Outcome(operation, OutcomeKind.REFUSED, now, why)
 
 
 class Brake:
-    """Slows starts down while workers keep failing: at once after the first time, then 1, 2, 4 … 60 seconds later."""
+    """Slows starts down while workers keep failing: the next one 1, 2, 4 … 60 seconds after the last failure."""
 
     def __init__(self) -> None:
         self._failures: dict[str, tuple[int, float]] = {}
 
-    def failed(self, workload: str, now: float) -> None:
-        """A start failed, or a worker ended by itself. What fails within a second is one failure."""
-        count, at = self._failures.get(workload, (0, -FORGET_S))
-        if now - at >= FORGET_S:
-            count = 0
-        self._failures[workload] = (count + 1 if now - at >= 1.0 else count, now)
+    def failed(self, what: str, now: float) -> None:
+        """A start failed. What fails within a second of a failure belongs to it."""
+        count, at = self._failures.get(what, (0, -FORGET_S))
+        if count == 0 or now - at >= 1.0:
+            self._failures[what] = (count + 1 if now - at < FORGET_S else 1, now)
 
-    def until(self, workload: str) -> float:
+    def ended(self, what: str, now: float) -> None:
+        """A worker ended that had been ready: the first time is an accident, after which it is started at once."""
+        if now - self._failures.get(what, (0, -FORGET_S))[1] < FORGET_S:
+            self.failed(what, now)
+        else:
+            self._failures[what] = (0, now)
+
+    def until(self, what: str) -> float:
         """When the next start may be, in seconds since the epoch; 0 for at once."""
-        count, at = self._failures.get(workload, (0, 0.0))
-        return at + min(LONGEST_S, 2.0 ** (count - 2)) if count > 1 else 0.0
+        count, at = self._failures.get(what, (0, 0.0))
+        return at + min(LONGEST_S, 2.0 ** (count - 1)) if count else 0.0
+
+
+def told(operation: Operation, failed: str, now: float) -> Operation:
+    """The operation once the worker was told that it is about to leave; one that did not hear leaves all the same."""
+    said = {"untold": f"before_stop: POST {operation.facts['url']}: {failed}"} if failed else {}
+    return msgspec.structs.replace(_to(operation, STOP, **said), wait_until=now + operation.drain_s)
 
 
 def victims(working: Sequence[Worker], sick: Sequence[str]) -> list[Worker]:
@@ -194,8 +210,18 @@ def victims(working: Sequence[Worker], sick: Sequence[str]) -> list[Worker]:
     return sorted(working, key=lambda each: (each.id not in sick, each.ready, -each.number))
 
 
+def _what(operation: Operation, spec: Spec | None) -> str:
+    """What is slowed down while it keeps failing: a workload's command; another one is a new beginning."""
+    return operation.ref.key if spec is None else f"{operation.ref.key} {fingerprint(spec)}"
+
+
 def _to(operation: Operation, stage: str, **facts: str) -> Operation:
     return msgspec.structs.replace(operation, stage=stage, wait_until=0.0, facts={**operation.facts, **facts})
+
+
+def _url(worker: Worker, place: str) -> str:
+    """Where a worker is told: at its own port unless the policy names another."""
+    return f"http://{worker.address.partition(':')[0] if place.startswith(':') else worker.address}{place}"
 
 
 def _grace(operation: Operation) -> float:

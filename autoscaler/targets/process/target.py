@@ -17,7 +17,7 @@ from autoscaler.model.target import TargetState, WorkloadRef
 from autoscaler.ports import Clock
 from autoscaler.targets.naming import named
 from autoscaler.targets.process.roster import Duty, Roster, Worker, fingerprint
-from autoscaler.targets.process.stages import STOP, STOP_WITHIN_S, Stages
+from autoscaler.targets.process.stages import STOP, STOP_WITHIN_S, TELL, Stages, told
 
 LEFTOVER_S = 120.0
 _TICK_S = 0.1
@@ -57,6 +57,9 @@ class ProcessTarget:
 
     async def advance(self, operation: Operation) -> Advanced:
         """Do the operation's stage."""
+        if operation.stage == TELL:
+            failed = await self._probe.tell(operation.facts["url"])
+            return told(operation, failed, self._clock.now())
         known = self._specs.get(operation.ref.key)
         return self._stages.advance(operation, known[1] if known is not None else None, self._clock.now())
 

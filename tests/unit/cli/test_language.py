@@ -26,7 +26,7 @@ def test_validate_warns_of_what_smells_and_still_says_fine(tmp_path: Path) -> No
     done = run("validate", "a.yaml", cwd=tmp_path)
     assert done.returncode == 0
     assert done.stderr.startswith("warning: a.yaml:5:64: signals[0].empty: empty: 0 waives doubt")
-    assert "1 policies in 1 files: fine" in done.stdout
+    assert "1 policy in 1 file: fine" in done.stdout
     assert done.stdout.endswith(", 1 warnings\n")
 
 
@@ -63,7 +63,7 @@ def test_folders_are_read_with_all_below_and_without_tests_and_hidden_files(tmp_
     (tmp_path / "deep" / "er" / "a.yml").write_text(SMELLS)
     for other in (".git/b.yaml", "deep/.c.yaml", "deep/a.test.yaml", "notes.txt"):
         (tmp_path / other).write_text("nothing: here\n")
-    assert "1 policies in 1 files" in run("validate", str(tmp_path)).stdout
+    assert "1 policy in 1 file" in run("validate", str(tmp_path)).stdout
 
 
 def test_lint_ends_with_one_where_anything_smells(tmp_path: Path) -> None:

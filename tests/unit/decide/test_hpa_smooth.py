@@ -27,9 +27,13 @@ from autoscaler.decide.hpa import (
     without_recommendations,
 )
 from autoscaler.decide.hpa.smooth import smoothed, smoothed_legacy
+from autoscaler.decide.memory import Memory
 from autoscaler.decide.plan import prepare
+from autoscaler.decide.step import applied, step
 from autoscaler.model import policy as asked
-from tests.support.nouns import policy, ref
+from autoscaler.model.observation import Seen
+from autoscaler.model.signal import Point, Series
+from tests.support.nouns import policy, ref, state
 
 NOW = 1000.0
 NO_PAST = History(())
@@ -159,6 +163,12 @@ def test_the_outdated_mark_stays_and_its_slot_is_used_again() -> None:
     assert made.ups == (Event(1, NOW - 100, True), Event(2, NOW), Event(3, NOW - 10))
 
 
+def test_a_marked_slot_is_used_again_even_where_a_longer_period_covers_it() -> None:
+    rules = Rules(0.0, 0.1, (Rate(600.0, replicas=4),))
+    made = record(History((), (Event(1, NOW - 100, True), Event(2, NOW - 90))), quick(up=rules), 3, 5, NOW)
+    assert made.ups == (Event(2, NOW), Event(2, NOW - 90))
+
+
 def test_an_event_exactly_at_the_longest_period_is_not_outdated() -> None:
     rules = Rules(0.0, 0.1, (Rate(30.0, replicas=4), Rate(60.0, replicas=9)))
     made = record(History((), (Event(1, NOW - 60),)), quick(up=rules), 3, 5, NOW)
@@ -212,3 +222,23 @@ def test_written_rates_replace_the_default_ones_as_a_whole() -> None:
     assert completed(DEFAULT_DOWN, stabilization_s=0.0, select=Select.MIN) == Rules(
         0.0, 0.1, DEFAULT_DOWN.rates, Select.MIN
     )
+
+
+def test_legacy_goes_through_step_as_any_other_behavior() -> None:
+    plan = msgspec.structs.replace(prepare(ref(), policy(at_most=100)), behavior=LEGACY)
+    reading = Series((Point(5000.0),))
+    memories: dict[str, Memory] = {}
+    counts, count = [], 3
+    for cycle in range(3):
+        now = NOW + 15.0 * cycle
+        look = Seen(state=msgspec.structs.replace(state(existing=count, at=now), desired=count), readings=(reading,))
+        stepped = step([plan], [look], memories, now)
+        (decision,) = stepped.decisions
+        memories = {
+            key: applied(plan, memory, before=count, count=decision.desired, now=now)
+            for key, memory in stepped.memories.items()
+        }
+        count = decision.desired
+        counts.append(count)
+    assert counts == [6, 12, 24]
+    assert all(memory.history.ups == () for memory in memories.values())

@@ -17,7 +17,7 @@ from autoscaler.loop.keeper import Keeper
 from autoscaler.loop.observe import Observer
 from autoscaler.loop.past import Past
 from autoscaler.loop.registry import PLATFORMS, Targets
-from autoscaler.loop.rehearse import rehearse
+from autoscaler.loop.rehearse import Recalled, rehearse
 from autoscaler.model.decision import Decision
 from autoscaler.model.observation import Ask, Seen
 from autoscaler.model.signal import Missing, MissingWhy, Point, Reading, Series
@@ -101,7 +101,7 @@ class House:
 
     def __init__(
         self, policies: str = POLICY, *, count: int = 1, cycle_s: float = 15.0, fleet: Fleet | None = None,
-        store: Store | None = None, start_s: float = 5.0,
+        store: Store | None = None, start_s: float = 5.0, platform: type[SimulatedTarget] = SimulatedTarget,
     ) -> None:  # fmt: skip
         self.clock = LoopClock()
         self.dial = Dial()
@@ -111,7 +111,7 @@ class House:
         self.fleet = fleet or Fleet(self.clock)
         if fleet is None:
             self.web = self.fleet.put(WEB, count, start_s=start_s)
-        targets = Targets({name: lambda: SimulatedTarget(self.fleet, self.clock) for name in PLATFORMS})
+        targets = Targets({name: lambda: platform(self.fleet, self.clock) for name in PLATFORMS})
         self.board = Board(started=self.clock.now(), cycle_s=cycle_s)
         self.keeper = Keeper(self.store, [])
         self.actor = Actor(targets, self.keeper, self.lease, self.clock)
@@ -131,7 +131,7 @@ class House:
         """The past as the dial would tell it: what it says now."""
         asks = [Ask(plan.ref, each, each.prometheus or "") for each in plan.workload.policy.signals]
         seen = Seen(state=state, readings=tuple(await self.dial.read(asks, at)))
-        return rehearse(plan, seen, [], {}, now=at, cycle_s=15.0)
+        return rehearse(plan, seen, [], Recalled(), now=at, cycle_s=15.0)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[House]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 
 from autoscaler.loop.cadence import Cadence
 from tests.support.virtual import LoopClock, run
@@ -16,7 +17,7 @@ def test_beats_are_told_exactly_one_cycle_apart_however_late_they_come() -> None
             assert await cadence.next() is None
             await asyncio.sleep(late)
             at.append(cadence.beat_at())
-        assert [after - before for before, after in zip(at, at[1:], strict=False)] == [15.0] * 4
+        assert [after - before for before, after in itertools.pairwise(at)] == [15.0] * 4
 
     run(story())
 

@@ -11,6 +11,7 @@ from tests.unit.policy.test_load import SMALLEST, one, problem, problems
 
 HEAD = "name: web\ntarget: {compose: {project: shop, service: web}}\nreplicas: {min: 2, max: 12}\n"
 QUERY = "prometheus: sum(jobs)"
+KUBERNETES = HEAD.replace("compose: {project: shop, service: web}", "kubernetes: {namespace: shop, name: web}")
 WAKES = f"signals: [{{name: w, {QUERY}, wake_above: 0}}]\n"
 
 
@@ -24,6 +25,9 @@ def window(words: str) -> str:
 
 def of(text: str, change: str) -> str:
     return text.replace("{compose: {project: shop, service: web}}", change)
+
+
+CPU = signal("resource: cpu, utilization: 70%")
 
 
 @pytest.mark.parametrize(
@@ -53,6 +57,8 @@ def of(text: str, change: str) -> str:
         (signal("resource: cpu, utilization: 70%, max_age: 1m"), "max_age: does not go with resource"),
         (signal("resource: cpu, utilization: 70%, coverage: 50%"), "coverage: does not go with resource"),
         (signal("resource: cpu, value: 3"), "value: does not go with resource: more replicas do not lower the sum"),
+        (of(CPU, "{kubernetes: {namespace: a, name: web}}"), "resource: not available yet with a kubernetes"),
+        (of(CPU, "{process: {command: [x]}}"), "resource: does not go with a process target: nothing measures single"),
         (signal("scrape: {metric: m, as: gauge, port: 1}, per_replica: 1, empty: {zero_if: up}"), "zero_if: does"),
         # ages that cannot be told
         (signal("prometheus: 'sum(', per_replica: 1, max_age: 1m"), "max_age: the age of the data cannot be told"),
@@ -119,6 +125,9 @@ def of(text: str, change: str) -> str:
         (SMALLEST + "recycle: {when: {}}\n", "recycle.when: expected at least one cause, got none"),
         (SMALLEST + "labels: [a]\n", "labels: expected a map, got a list"),
         (SMALLEST + "lifecycle: {before_stop: {http: drain}}\n", "http: expected text like :8000/drain, got drain"),
+        (SMALLEST + "lifecycle: {before_stop: {http: /drain}}\n", "before_stop.http: port is missing, got /drain"),
+        (KUBERNETES + "lifecycle: {before_stop: {http: ':8000/drain'}}\n", "preStop hook"),
+        (KUBERNETES + "lifecycle: {drain: 5s}\n", "lifecycle.drain: does not go with a kubernetes target"),
         (HEAD.replace("replicas: {min: 2, max: 12}\n", ""), "this policy does nothing"),
     ],
 )  # fmt: skip

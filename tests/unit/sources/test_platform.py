@@ -118,3 +118,16 @@ async def test_no_instance_at_all_and_no_meter_are_missing_each_in_its_words() -
     (unknown,) = await bench.source.read([ask], 0.0)
     assert isinstance(unknown, Missing)
     assert "nothing measures instances of process" in unknown.detail
+
+
+async def test_a_rate_is_by_the_engines_own_times_however_long_it_takes_to_answer() -> None:
+    bench = Bench()
+    bench.shelf.used = {"a": Usage(10.0, 0.0, at=500.0)}
+    await bench.read(CORES, instances=(A,))
+    bench.shelf.used = {"a": Usage(11.0, 0.0, at=502.0)}
+    (cores,) = await bench.read(CORES, instances=(A,))
+    assert isinstance(cores, Series)
+    assert cores.points[0].value == 0.5
+    bench.shelf.used = {"a": Usage(12.0, 0.0, at=502.0)}
+    (again,) = await bench.read(CORES, instances=(A,))
+    assert isinstance(again, Missing), "the same moment twice is no rate"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -16,17 +16,18 @@ from autoscaler.model.signal import Missing
 from autoscaler.model.target import Instance
 from autoscaler.targets.kubernetes import KubernetesTarget
 from tests.contracts.harness import drive, operation, state
-from tests.contracts.target_kubernetes import APPS, CORE, KubernetesHarness, kubernetes_harness
+from tests.contracts.target_kubernetes import KubernetesHarness, kubernetes_harness
+from tests.parts.cluster import APPS
+from tests.parts.kubernetes import ControlPlane
 from tests.support.wait import auntil
 
 pytestmark = pytest.mark.kubernetes
 
 DOCS = Path(__file__).parents[4] / "docs" / "kubernetes-rbac.md"
-RBAC = "/apis/rbac.authorization.k8s.io/v1/namespaces"
 
 
 @pytest.fixture
-async def web(control_plane: Any) -> AsyncIterator[KubernetesHarness]:
+async def web(control_plane: ControlPlane) -> AsyncIterator[KubernetesHarness]:
     async with kubernetes_harness(control_plane) as harness:
         yield harness
 
@@ -36,8 +37,14 @@ async def scale(web: KubernetesHarness, before: int, count: int, **fields: Any) 
     return ended
 
 
+async def all_ready(web: KubernetesHarness) -> bool:
+    seen = await state(web)
+    return bool(seen.instances) and all(each.ready for each in seen.instances)
+
+
 async def sick_one(web: KubernetesHarness) -> Instance:
-    """Make the first pod sick and wait until the target has seen it."""
+    """Make the first pod sick, which the target has seen ready, and wait until it sees that too."""
+    await auntil(lambda: all_ready(web), "the target sees all pods ready")
     await web.make_sick((await web.names())[0])
 
     async def seen() -> Instance | None:
@@ -114,16 +121,13 @@ async def test_a_deleted_deployment_is_missing_and_scaling_it_is_gone(web: Kuber
     assert (await scale(web, 1, 2)).kind is OutcomeKind.GONE
 
 
-async def test_a_restart_of_the_api_server_is_survived_and_nothing_is_missed(
-    web: KubernetesHarness, control_plane: Any
-) -> None:
+async def test_a_restart_of_the_api_server_is_survived_and_nothing_is_missed(web: KubernetesHarness) -> None:
     await web.begin(2)
     await state(web)
-    control_plane.stop_apiserver()
-    begun = operation(web, OperationKind.SCALE, before=2, count=3)
-    after = await web.target.advance(begun)
-    assert isinstance(after, Operation), "asked again later"
-    control_plane.start_apiserver()
+    with web.cluster.api_away():
+        begun = operation(web, OperationKind.SCALE, before=2, count=3)
+        after = await web.target.advance(begun)
+        assert isinstance(after, Operation), "asked again later"
     (ended,) = await drive(web, after)
     assert ended.kind is OutcomeKind.APPLIED
     await web.ready(3)
@@ -148,7 +152,7 @@ async def test_a_sick_pod_is_evicted_and_its_owner_puts_a_new_one(web: Kubernete
 
 
 async def test_a_replacement_found_at_its_second_stage_by_a_new_process_goes_on(
-    web: KubernetesHarness, control_plane: Any
+    web: KubernetesHarness,
 ) -> None:
     """The daemon died after the eviction had landed and before the next stage was on record."""
     await web.begin(2)
@@ -158,7 +162,7 @@ async def test_a_replacement_found_at_its_second_stage_by_a_new_process_goes_on(
     assert begun.stage == "evict"
     await web.target.advance(begun)
     await web.target.close()
-    web.target = web.another(control_plane.kubeconfig())
+    web.target = web.another(web.cluster.kubeconfig())
     (ended,) = await drive(web, begun)
     assert ended.kind is OutcomeKind.APPLIED, ended.detail
     assert len(await web.names()) == 2, "one pod was replaced, not two"
@@ -196,23 +200,9 @@ async def test_a_disruption_budget_is_obeyed_and_named(
         assert "AlwaysAllow" in ended.detail
 
 
-async def limited(web: KubernetesHarness, control_plane: Any, rules: list[Any], folder: Path) -> KubernetesTarget:
+async def limited(web: KubernetesHarness, rules: list[Any]) -> KubernetesTarget:
     """A target with a ServiceAccount's token and exactly these rights."""
-    hand, space = web.hand, web.namespace
-    await hand("POST", f"{CORE}/{space}/serviceaccounts", {"metadata": {"name": "scaler"}})
-    await hand("POST", f"{RBAC}/{space}/roles", {"metadata": {"name": "scaler"}, "rules": rules})
-    binding = {
-        "metadata": {"name": "scaler"},
-        "subjects": [{"kind": "ServiceAccount", "name": "scaler", "namespace": space}],
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "scaler"},
-    }
-    await hand("POST", f"{RBAC}/{space}/rolebindings", binding)
-    made = await hand("POST", f"{CORE}/{space}/serviceaccounts/scaler/token", {"spec": {"expirationSeconds": 3600}})
-    config = json.loads(Path(control_plane.kubeconfig()).read_text())
-    config["users"][0]["user"] = {"token": made["status"]["token"]}
-    path = folder / "limited.kubeconfig"
-    path.write_text(json.dumps(config))
-    return web.another(path)
+    return web.another(await asyncio.to_thread(web.cluster.service_account, web.namespace, "scaler", rules))
 
 
 def documented() -> list[Any]:
@@ -221,12 +211,10 @@ def documented() -> list[Any]:
     return rules
 
 
-async def test_the_documented_rights_suffice_for_all_we_do(
-    web: KubernetesHarness, control_plane: Any, tmp_path: Path
-) -> None:
+async def test_the_documented_rights_suffice_for_all_we_do(web: KubernetesHarness) -> None:
     await web.begin(2)
     await web.target.close()
-    web.target = await limited(web, control_plane, documented(), tmp_path)
+    web.target = await limited(web, documented())
 
     async def seen() -> bool:
         (found,) = await web.target.states([web.ref])
@@ -245,13 +233,13 @@ async def test_the_documented_rights_suffice_for_all_we_do(
     ("resource", "verb", "group"), [("deployments/scale", "patch", "apps"), ("pods/eviction", "create", "")]
 )
 async def test_a_missing_right_is_refused_with_the_rule_to_add(
-    web: KubernetesHarness, control_plane: Any, tmp_path: Path, resource: str, verb: str, group: str
+    web: KubernetesHarness, resource: str, verb: str, group: str
 ) -> None:
     await web.begin(1)
     sick = await sick_one(web)
     await web.target.close()
     rules = [rule for rule in documented() if resource not in rule["resources"]]
-    web.target = await limited(web, control_plane, rules, tmp_path)
+    web.target = await limited(web, rules)
 
     async def seen() -> bool:
         (found,) = await web.target.states([web.ref])
@@ -265,12 +253,10 @@ async def test_a_missing_right_is_refused_with_the_rule_to_add(
     assert rule in ended.detail
 
 
-async def test_a_state_without_rights_says_which_are_missing(
-    web: KubernetesHarness, control_plane: Any, tmp_path: Path
-) -> None:
+async def test_a_state_without_rights_says_which_are_missing(web: KubernetesHarness) -> None:
     await web.begin(1)
     await web.target.close()
-    web.target = await limited(web, control_plane, [], tmp_path)
+    web.target = await limited(web, [])
     (found,) = await web.target.states([web.ref])
     assert isinstance(found, Missing)
     assert 'verbs: ["watch"]' in found.detail

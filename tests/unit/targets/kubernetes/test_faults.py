@@ -125,6 +125,34 @@ async def test_a_scale_is_one_compare_and_set_and_is_known_at_once(
     assert (await look(target)).desired == 4
 
 
+async def test_a_zero_of_ours_is_ours_although_the_watch_was_quicker_than_the_answer(
+    api: FakeApi, target: KubernetesTarget, clock: Skipping
+) -> None:
+    await look(target)
+
+    async def slow(_: web.Request) -> web.StreamResponse:
+        api.tell("deployments", "MODIFIED", deployment(desired=0, version=11))
+        api.tell("deployments", "MODIFIED", deployment(desired=0, version=12))
+
+        async def told() -> bool:
+            return (await look(target)).version == "12"
+
+        await auntil(told, "the watch has told")
+        meta = {"name": "web", "uid": "uid-web", "resourceVersion": "11"}
+        return web.json_response({"metadata": meta, "spec": {}})
+
+    api.once("PATCH", SCALE, slow)
+    assert (await outcome(target, scale(clock, 2, 0))).kind is OutcomeKind.APPLIED
+    assert not (await look(target)).off_by_owner
+    api.tell("deployments", "MODIFIED", deployment(desired=1, version=13))
+    api.tell("deployments", "MODIFIED", deployment(desired=0, version=14))
+
+    async def off() -> bool:
+        return (await look(target)).off_by_owner
+
+    await auntil(off, "a zero after somebody's raise is not ours")
+
+
 async def names(target: KubernetesTarget, name: str) -> bool:
     return not isinstance((await target.states([WorkloadRef("kubernetes", "shop", "Deployment", name)]))[0], Missing)
 

@@ -1,0 +1,134 @@
+"""The parts of docs/ that are made from the code: `python -m autoscaler.reference docs` writes them into its pages.
+
+A page carries `<!-- made: NAME -->` … `<!-- end -->`; what stands between is replaced. A test fails while a page is
+stale.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+import sys
+import types
+import typing
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from autoscaler.cli.root import root
+from autoscaler.loop import answers
+from autoscaler.loop.rehearse import Foresight
+from autoscaler.model.decision import Decision, Reason
+from autoscaler.model.policy import Policy, Scope
+from autoscaler.policy.lint import Findings
+from autoscaler.policy.reference import keys
+from autoscaler.settings import Settings
+
+WIDTH = 100
+HELP = root.context_settings
+MARK = re.compile(r"<!-- made: (?P<name>[^ ]+) -->\n.*?<!-- end -->", re.DOTALL)
+ANSWERS = (
+    answers.Status,
+    answers.WorkloadDetail,
+    answers.Explanation,
+    answers.History,
+    answers.Done,
+    Foresight,
+    Findings,
+    Decision,
+)  # what `--format json` prints at the top, and the decision in it
+
+
+def fresh(page: str) -> str:
+    """A page with its made parts as the code has them now. Raises KeyError for a part nothing makes."""
+    return MARK.sub(lambda found: f"<!-- made: {found['name']} -->\n{PARTS[found['name']]()}\n<!-- end -->", page)
+
+
+# commands
+
+
+def help_of(name: str) -> str:
+    """What `--help` prints."""
+    context = click.Context(root, info_name="autoscaler", terminal_width=WIDTH, max_content_width=WIDTH, **HELP)
+    command = root.get_command(context, name) if name else root
+    assert command is not None
+    if name:
+        context = click.Context(command, info_name=name, parent=context)
+    return f"```text\n{command.get_help(context)}\n```"
+
+
+# the JSON
+
+
+def shapes() -> str:
+    """Every struct the commands print as JSON, with its fields and their types."""
+    parts, seen = [], []
+    waiting: list[type] = list(ANSWERS)
+    while waiting:
+        kind = waiting.pop(0)
+        if kind in seen:
+            continue
+        seen.append(kind)
+        hints = typing.get_type_hints(kind, include_extras=False)
+        names = {field.name: field.encode_name for field in msgspec.structs.fields(kind)}
+        rows = [f"- `{encoded}`: {_type(hints[name])}" for name, encoded in names.items()]
+        parts.append(f"### {kind.__name__}\n\n{_joined(kind.__doc__ or '')}\n\n" + "\n".join(rows))
+        waiting += [each for name in names for each in _inside(hints[name])]
+    return "\n\n".join(parts)
+
+
+def _type(kind: Any) -> str:
+    """A type as readers of JSON know it."""
+    simple = {str: "text", int: "whole number", float: "number", bool: "true or false", type(None): "null"}
+    if kind in simple:
+        return simple[kind]
+    inner = [each for each in typing.get_args(kind) if each is not Ellipsis]
+    if isinstance(kind, types.UnionType) or typing.get_origin(kind) is typing.Union:
+        return " or ".join(_type(each) for each in inner)
+    if typing.get_origin(kind) is tuple:
+        listed = inner[0] if typing.get_args(kind)[-1] is Ellipsis else None
+        return f"list of {_type(listed)}" if listed is not None else f"[{', '.join(_type(each) for each in inner)}]"
+    if typing.get_origin(kind) is dict:
+        return f"map of {_type(inner[1])}"
+    if kind is Reason:
+        return "one of the [reasons](reasons.md)"
+    if isinstance(kind, type) and issubclass(kind, enum.Enum):
+        return " or ".join(f"`{each.value}`" for each in kind)
+    return f"[{kind.__name__}](#{kind.__name__.lower()})"
+
+
+def _inside(kind: Any) -> list[type]:
+    """The structs in a type."""
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        return [kind]
+    return [each for part in typing.get_args(kind) for each in _inside(part)]
+
+
+def _joined(text: str) -> str:
+    return re.sub(r"\n +", "\n", text.strip())
+
+
+PARTS: Mapping[str, Callable[[], str]] = {
+    "policy-keys": lambda: f"{keys(Policy)}\n\n{keys(Scope, 'scope')}",
+    "settings-keys": lambda: keys(Settings),
+    "json": shapes,
+    "help": lambda: help_of(""),
+    **{f"help-{name}": lambda name=name: help_of(name) for name in root.list_commands(click.Context(root))},  # type: ignore[misc]
+}
+
+
+def main(folder: Path) -> None:
+    """Write the made parts of every page in a folder; names the pages that changed."""
+    for page in sorted(folder.glob("*.md")):
+        text = page.read_text(encoding="utf-8")
+        made = fresh(text)
+        if made != text:
+            page.write_text(made, encoding="utf-8")
+            click.echo(f"{page}: written")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path("docs"))

@@ -1,0 +1,193 @@
+"""Which ready instances are in the data of a query: by the label values of its selectors' series.
+
+No query of its own: the companion that tells the age of a selector's samples tells it by label instead. Labels that
+name no instance are not asked about every time where that would be many series.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from autoscaler.model.observation import Ask
+from autoscaler.model.signal import Reading, Series
+from autoscaler.model.target import Instance
+from autoscaler.policy.promql import Selector, selectors
+from autoscaler.sources import judge
+from autoscaler.sources.intervals import UNTIL_SEEN_S, Intervals
+
+# Labels in which exporters, service discovery and cAdvisor tell whose series it is.
+LABELS = (
+    "address",
+    "container",
+    "container_name",
+    "exported_instance",
+    "exported_pod",
+    "host",
+    "hostname",
+    "instance",
+    "kubernetes_pod_name",
+    "name",
+    "pod",
+    "pod_name",
+    "server",
+)
+MANY = 100  # rows without any instance that are not worth having every cycle
+WIDE_S = 300.0  # all labels are looked at so often, whatever is known
+KEEP_S = 3600.0  # a selector nobody asked about for so long is forgotten
+
+LOOPBACK = ("127.", "::1", "localhost")
+
+
+class Told(msgspec.Struct, frozen=True):
+    """What one round of questions gave: the answers, how ages were told apart, and when that was."""
+
+    answers: judge.Told
+    apart: judge.Apart
+    intervals: Intervals
+    at: float
+
+
+class _Known(msgspec.Struct):
+    """What is known of a selector: the labels to ask by next, and when all were asked about last."""
+
+    labels: tuple[str, ...] = LABELS
+    wide_at: float = -WIDE_S
+    looked: float = 0.0
+
+
+class _Name(msgspec.Struct, frozen=True, gc=False):
+    """A value that a label has: which label, and the age of its newest sample."""
+
+    label: str
+    age_s: float
+
+
+class _Sight(msgspec.Struct):
+    """What a selector's labels say now: in how many rows it was told, and which labels name an instance."""
+
+    names: dict[str, _Name]
+    rows: int
+    naming: set[str] = msgspec.field(default_factory=set)
+
+
+class Coverage:
+    """Remembers which selectors name instances of which workloads. All times are ours, in seconds."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, _Known] = {}
+        self._naming: dict[tuple[str, str], float] = {}  # selector and workload → when it was looked at last
+        self._swept = 0.0
+
+    def apart(self, asks: Sequence[Ask], at: float) -> dict[str, tuple[str, ...]]:
+        """The labels by which the ages of these asks' selectors are to be told."""
+        found: dict[str, tuple[str, ...]] = {}
+        for text in {selector.text for ask in asks for selector in _selectors(ask)}:
+            known = self._known.setdefault(text, _Known())
+            known.looked = at
+            labels = LABELS if at - known.wide_at >= WIDE_S else known.labels
+            if labels:
+                found[text] = labels
+        self._sweep(at)
+        return found
+
+    def covered(self, asks: Sequence[Ask], readings: Sequence[Reading], told: Told) -> list[Reading]:
+        """The readings with the instances that are in them, and with those that should be."""
+        sights: dict[str, _Sight] = {}
+        found: list[Reading] = []
+        for ask, reading in zip(asks, readings, strict=True):
+            inside: list[set[str]] = []
+            asked = _selectors(ask)
+            for selector in asked:
+                sight = sights.get(selector.text)
+                if sight is None:
+                    sight = sights[selector.text] = _sight(selector, told)
+                ids = _inside(ask, selector, sight, told.intervals)
+                place = selector.text, ask.ref.key
+                if ids or place in self._naming:
+                    self._naming[place] = told.at
+                    # One that has no samples at all has no part in the answer.
+                    if sight.rows or judge.sampled_before(selector, told.answers):
+                        inside.append(ids)
+            counts = isinstance(reading, Series) and asked
+            found.append(_told(ask, reading, inside, told) if counts else reading)  # type: ignore[arg-type]
+        for text, sight in sights.items():
+            self._learn(text, sight, told)
+        return found
+
+    def _learn(self, text: str, sight: _Sight, told: Told) -> None:
+        known = self._known[text]
+        if told.apart.get(text) == LABELS:
+            known.wide_at = told.at
+        known.labels = tuple(sorted(sight.naming)) or (() if sight.rows > MANY else LABELS)
+
+    def _sweep(self, at: float) -> None:
+        if at - self._swept > KEEP_S:
+            self._swept = at
+            self._known = {text: each for text, each in self._known.items() if at - each.looked < KEEP_S}
+            self._naming = {key: looked for key, looked in self._naming.items() if at - looked < KEEP_S}
+
+
+def _selectors(ask: Ask) -> tuple[Selector, ...]:
+    """The selectors whose series may name instances; none where nobody would count them."""
+    counted = ask.instances and ask.signal.votes and not ask.voucher
+    return (selectors(ask.query) or ()) if counted else ()
+
+
+def _told(ask: Ask, reading: Series, inside: Sequence[set[str]], told: Told) -> Series:
+    """An instance is in the data where every selector that names instances names it."""
+    ids = set.intersection(*inside) if inside else set()
+    two_scrapes_s = max(told.intervals.limit(each.text) or UNTIL_SEEN_S for each in _selectors(ask))
+    ready = [each for each in ask.instances if each.ready and not each.draining]
+    return msgspec.structs.replace(
+        reading,
+        found=tuple(each.id for each in ready if each.id in ids),
+        expected=tuple(each.id for each in ready if told.at - each.since >= two_scrapes_s),
+    )
+
+
+def _inside(ask: Ask, selector: Selector, sight: _Sight, intervals: Intervals) -> set[str]:
+    """The instances with fresh samples; the labels that name them are noted."""
+    most, _ = judge.limit(ask, selector, intervals)
+    found: set[str] = set()
+    for instance in ask.instances:
+        for word in _words(instance):
+            name = sight.names.get(word)
+            if name is not None and name.age_s <= most:
+                found.add(instance.id)
+                sight.naming.add(name.label)
+    return found
+
+
+def _words(instance: Instance) -> list[str]:
+    """What a label may call an instance; an address that others have too is none."""
+    address = instance.address
+    if _host(address) == address:  # without a port
+        address = "" if address.strip("[]").startswith(LOOPBACK) else address.strip("[]")
+    return [word for word in (instance.name, address) if word]
+
+
+def _sight(selector: Selector, told: Told) -> _Sight:
+    """The values of a selector's labels, as they are and without port."""
+    names: dict[str, _Name] = {}
+    rows = judge.ages(told.answers.get(judge.age_now(selector, told.apart)))
+    for age_s, labels in rows:
+        for label, value in labels.items():
+            bare = value.lstrip("/")  # an engine's own names of containers begin with a slash
+            host = _host(bare).strip("[]") if ":" in bare else bare
+            for word in (bare, host) if host != bare else (bare,):
+                before = names.get(word)
+                if before is None or age_s < before.age_s:
+                    names[word] = _Name(label, age_s)
+    return _Sight(names, len(rows))
+
+
+def _host(address: str) -> str:
+    """The address without its port, if it has one.
+
+    >>> [_host(each) for each in ("10.0.0.5:8080", "[::1]:80", "::1", "web-1")]
+    ['10.0.0.5', '[::1]', '::1', 'web-1']
+    """
+    host, _, port = address.rpartition(":")
+    return host if host and port.isdecimal() and (":" not in host or host.endswith("]")) else address

@@ -1,0 +1,63 @@
+"""What a dead daemon left: operations that nobody remembers, told by the names and labels of containers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from autoscaler.model.operation import Operation, OperationKind, OutcomeKind
+from autoscaler.model.target import WorkloadRef
+from autoscaler.targets.compose import stages
+from autoscaler.targets.compose.container import Container
+
+LEFTOVER_S = 300.0
+
+
+def left(ref: WorkloadRef, mine: Sequence[Container], now: float) -> list[Operation]:
+    """The operations to go on with. A stand-in that compose makes is compose's own business."""
+    by_short = {each.id[:12]: each for each in mine}
+    found: list[Operation] = []
+    replaced: set[str] = set()
+    until = repr(now + LEFTOVER_S)
+    for each in mine:
+        if not each.replaces or not each.operation:
+            continue
+        old = by_short.get(each.replaces)
+        facts = {"new": each.id, "name": each.final_name, "source": each.id, "ready_by": until}
+        stage = stages.RENAME if old is None else stages.STOP if old.draining else stages.DISCARD
+        if stage == stages.DISCARD and each.state == "running":
+            stage = stages.WAIT
+        elif stage == stages.DISCARD:
+            facts |= {"why": "a daemon that died left it half made", "end": OutcomeKind.CONFLICT.value}
+        instance = old.id if old else each.replaces
+        found.append(_operation(ref, OperationKind.REPLACE, stage, instance, now, facts))
+        replaced.add(each.replaces)
+    for each in mine:
+        if each.draining and each.id[:12] not in replaced:
+            found.append(_operation(ref, OperationKind.REMOVE, stages.STOP, each.id, now))
+        elif each.state == "created" and each.operation and not each.replaces:
+            # Under the id of the operation that made it: where that one is still open, it goes on with it.
+            found.append(_operation(ref, OperationKind.REMOVE, stages.SWEEP, each.id, now, id=each.operation))
+    return found
+
+
+def _operation(
+    ref: WorkloadRef,
+    kind: OperationKind,
+    stage: str,
+    instance: str,
+    now: float,
+    facts: dict[str, str] | None = None,
+    *,
+    id: str = "",
+) -> Operation:
+    return Operation(
+        id=id or f"left-{instance[:12]}",
+        kind=kind,
+        ref=ref,
+        started=now,
+        deadline=now + LEFTOVER_S,
+        stage=stage,
+        instance=instance,
+        reason="leftover",
+        facts=facts or {},
+    )

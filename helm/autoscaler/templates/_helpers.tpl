@@ -1,0 +1,20 @@
+{{- define "autoscaler.name" -}}
+{{- $name := ternary .Release.Name (printf "%s-%s" .Release.Name .Chart.Name) (contains .Chart.Name .Release.Name) -}}
+{{- $name | trunc 52 | trimSuffix "-" -}}
+{{- end }}
+
+{{- define "autoscaler.selector" -}}
+app.kubernetes.io/name: {{ .Chart.Name }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "autoscaler.labels" -}}
+{{ include "autoscaler.selector" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+{{- end }}
+
+{{- define "autoscaler.settings" -}}
+{{- dict "policies" (list "/etc/autoscaler/policies") "prometheus" .Values.prometheus "cycle" .Values.cycle "data" "/var/lib/autoscaler" "listen" "0.0.0.0:8730" "log" "json" | toYaml -}}
+{{- end }}

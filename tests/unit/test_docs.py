@@ -1,0 +1,111 @@
+"""The documentation is held against the code: nothing in it is stale, broken or missing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from autoscaler import settings
+from autoscaler.cli.root import COMMANDS
+from autoscaler.decide.explain import template
+from autoscaler.model.decision import Reason
+from autoscaler.policy.load import load
+from autoscaler.reference import MARK, PARTS, fresh
+
+ROOT = Path(__file__).parents[2]
+DOCS = sorted((ROOT / "docs").glob("*.md"))
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *DOCS]
+FENCE = re.compile(r"^```(?P<kind>[a-z]*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def name(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+def examples(kind: str) -> Iterator[tuple[str, str]]:
+    """Where each fenced example of a kind begins, and its text."""
+    for page in PAGES:
+        text = page.read_text()
+        for found in FENCE.finditer(text):
+            if found["kind"] == kind:
+                yield f"{name(page)}:{text.count(chr(10), 0, found.start()) + 2}", found["text"]
+
+
+@pytest.mark.parametrize("page", DOCS, ids=name)
+def test_the_made_parts_of_a_page_are_not_stale(page: Path) -> None:
+    assert page.read_text() == fresh(page.read_text()), "run: python -m autoscaler.reference docs"
+
+
+def test_every_made_part_stands_on_a_page() -> None:
+    written = {found["name"] for page in DOCS for found in MARK.finditer(page.read_text())}
+    assert written == set(PARTS)
+
+
+@pytest.mark.parametrize(("place", "text"), [each for each in examples("yaml") if "\ntarget:" in each[1]])
+def test_every_policy_in_the_documentation_loads(place: str, text: str) -> None:
+    assert load([(place, text)], "docs").placed
+
+
+def test_the_documentation_has_policies() -> None:
+    places = [place for place, text in examples("yaml") if "\ntarget:" in text]
+    assert sum(place.startswith("README.md") for place in places) == 2
+    assert sum(place.startswith("docs/policies.md") for place in places) >= 3
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "policies").iterdir()), ids=name)
+def test_every_policy_of_the_folder_loads(file: Path) -> None:
+    (placed,) = load([(name(file), file.read_text())], "policies").placed
+    assert file.read_text().startswith("#"), "it says what it is for"
+    assert placed.policy.replicas is not None
+
+
+def test_every_settings_example_loads(tmp_path: Path) -> None:
+    found = [text for _, text in examples("yaml") if text.startswith("# autoscaler.yaml")]
+    assert found
+    for text in found:
+        (tmp_path / "autoscaler.yaml").write_text(text)
+        settings.load(tmp_path / "autoscaler.yaml", {})
+
+
+def test_every_reason_is_documented_with_the_sentence_it_has() -> None:
+    rows = [line.split(" | ") for line in (ROOT / "docs/reasons.md").read_text().splitlines() if line.startswith("| `")]
+    told = {row[0].strip("| `"): row[1] for row in rows}
+    assert told == {reason.value: template(reason) for reason in Reason}
+    assert all(len(row) == 3 and len(row[2]) > 20 for row in rows), "each says what it means"
+
+
+def test_every_command_that_is_shown_exists() -> None:
+    for page in PAGES:
+        for word in re.findall(r"(?:^|`)autoscaler ([a-z-]+)", page.read_text(), re.MULTILINE):
+            assert word in COMMANDS, f"{name(page)}: autoscaler {word}"
+
+
+def test_every_link_leads_somewhere() -> None:
+    for page in PAGES:
+        for link in re.findall(r"\]\(([^)]+)\)", page.read_text()):
+            file, _, anchor = link.partition("#")
+            where = (page.parent / file) if file else page
+            assert where.exists(), f"{name(page)}: {link}"
+            assert not anchor or anchor in anchors(where.read_text()), f"{name(page)}: {link}"
+
+
+def anchors(text: str) -> set[str]:
+    titles = re.findall(r"^#+ (.+)$", FENCE.sub("", text), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+def test_the_rooms_the_architecture_names_exist() -> None:
+    text = FENCE.sub("", (ROOT / "docs/architecture.md").read_text())
+    for word in re.findall(r"`((?:[a-z_]+/)+(?:[a-z_]+\.py)?|[a-z_]+\.py)`", text):
+        places = [ROOT / "autoscaler", ROOT, *(each for each in (ROOT / "autoscaler").iterdir() if each.is_dir())]
+        assert any((place / word).exists() for place in places), f"docs/architecture.md: {word}"
+
+
+def test_every_room_stands_in_the_architecture() -> None:
+    text = (ROOT / "docs/architecture.md").read_text()
+    for room in sorted((ROOT / "autoscaler").iterdir()):
+        if room.is_dir() and (room / "__init__.py").exists():
+            assert f"`{room.name}/`" in text, room.name
