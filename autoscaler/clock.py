@@ -6,6 +6,7 @@ Time in this project is a float: seconds since the epoch, UTC. It is read once p
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -105,3 +106,16 @@ def parse(written: str) -> float:
     """Seconds since the epoch for an ISO 8601 time; without an offset it is UTC. Raises ValueError."""
     when = datetime.fromisoformat(written)
     return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()
+
+
+def end_of(written: str) -> float:
+    """The last moment an ISO 8601 time can mean, in seconds since the epoch: of its second, or of its fraction.
+
+    A time that was printed short is so never before what happened then. Raises ValueError.
+
+    >>> end_of('1970-01-01T00:00:05Z'), end_of('1970-01-01T00:00:05.250Z')
+    (5.999999, 5.250999)
+    """
+    fraction = re.search(r":\d\d[.,](\d+)", written)
+    digits = min(len(fraction[1]), 6) if fraction else 0
+    return round(parse(written) + max(10.0**-digits - 1e-6, 1e-6), 6)

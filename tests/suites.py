@@ -12,19 +12,21 @@ import threading
 from collections.abc import Sequence
 
 FAULTS = "tests/faults"
+OF_DATA = tuple(f"{FAULTS}/test_{name}.py" for name in ("clock", "holes", "prometheus", "relabel", "telling"))
 OPERATIONS = ("tests/e2e/test_compose_deaths.py", "tests/e2e/test_compose_faults.py")
 Suite = tuple[str, Sequence[str]]  # its name, and what pytest is told
 LANES: Sequence[Sequence[Suite]] = (
     (
         ("docker", ("-m", "docker", *(f"--ignore={file}" for file in OPERATIONS))),
         ("docker, deaths and faults", ("-m", "docker", *OPERATIONS)),
+        ("other faults", ("-m", "kubernetes or prometheus or e2e", FAULTS, *(f"--ignore={file}" for file in OF_DATA))),
     ),
     (
         (
             "kubernetes, prometheus, processes",
             ("-m", "(kubernetes or prometheus or e2e) and not docker", f"--ignore={FAULTS}"),
         ),
-        ("faults", ("-m", "kubernetes or prometheus or e2e", FAULTS)),
+        ("faults of data and clocks", ("-m", "prometheus or e2e", *OF_DATA)),
         ("simulation", ("-m", "simulation")),
     ),
 )

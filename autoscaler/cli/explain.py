@@ -9,7 +9,7 @@ import click
 
 from autoscaler.cli.root import config, output
 from autoscaler.cli.talk import Daemon, print_json, when
-from autoscaler.clock import parse
+from autoscaler.clock import end_of
 from autoscaler.errors import UsageError
 from autoscaler.loop.answers import Explanation
 
@@ -37,7 +37,7 @@ def command(workload: str, at: str | None, form: str, config: Path | None) -> No
 
 def _time(text: str) -> float:
     try:
-        return parse(text)
+        return end_of(text)
     except ValueError:
         example = datetime(2026, 11, 24, 14, 30, tzinfo=UTC).isoformat()
         raise UsageError(f"--at: expected a time such as {example}, got {text}") from None

@@ -88,10 +88,12 @@ def shape(record: dict[str, Any]) -> dict[str, Any]:
     """What two replicas of one service have in common: ids, numbers, addresses and ports taken out."""
     odd = ("io.autoscaler.operation", "com.docker.compose.container-number")
     labels = {key: value for key, value in record["Config"]["Labels"].items() if key not in odd}
+    number = record["Config"]["Labels"]["com.docker.compose.container-number"]
+    by_linker = re.compile(rf"(?<=db-){number}$")  # v2 names what is linked by the number of who links to it
     networks = {
         name: {
             "aliases": sorted({OWN.sub("#", each) for each in endpoint["Aliases"]}),
-            "links": sorted(endpoint["Links"] or []),
+            "links": sorted(by_linker.sub("#", each) for each in endpoint["Links"] or []),
             "network": endpoint["NetworkID"],
         }
         for name, endpoint in record["NetworkSettings"]["Networks"].items()
@@ -104,6 +106,7 @@ def shape(record: dict[str, Any]) -> dict[str, Any]:
     for whole in (config, record["HostConfig"]):
         whole.update({key: value or None for key, value in whole.items()})  # nothing is told in several ways
     host = {key: value for key, value in record["HostConfig"].items() if key != "ContainerIDFile"}
+    host["Mounts"] = sorted(host.get("Mounts") or [], key=lambda each: each["Target"])  # compose has them in any order
     return {
         "config": json.loads(re.sub(OWN, "#", json.dumps(config, sort_keys=True))),
         "host": json.loads(re.sub(OWN, "#", json.dumps(host, sort_keys=True))),

@@ -444,20 +444,17 @@ async def test_a_project_taken_down_while_nobody_listened_is_known_by_its_networ
 
 
 async def test_nothing_is_made_while_somebody_takes_the_project_down(shop: Shop) -> None:
-    slow = SERVICES.format(more="", top="").replace(
-        '[sleep, "600"]', '[sh, -c, "trap : TERM; sleep 600; sleep 600"]', 1
-    )
-    shop.project.file.write_text(slow.replace("stop_grace_period: 1s", "stop_grace_period: 4s", 1))
+    deaf = '[sh, -c, "trap : TERM; sleep 600; sleep 600"]'
+    slow = SERVICES.format(more="", top="").replace('[sleep, "600"]', deaf)
+    shop.project.file.write_text(slow.replace("stop_grace_period: 1s", "stop_grace_period: 4s"))
     shop.project.up("--scale", "web=3")
     async with shop.listening():
-        assert (await shop.state()).existing == 3
+        await asyncio.sleep(2.1)  # they were made just now, which is a reason to wait as well
         down = asyncio.create_task(asyncio.to_thread(shop.project.run, "down"))
-        await auntil(lambda: len(shop.project.containers("web")) < 3, "it has begun")
-        now = time.time()
-        order = Operation(
-            id="op", kind=OperationKind.SCALE, ref=shop.ref, started=now, deadline=now + 60, before=2, count=3
-        )  # fmt: skip
-        (end,) = await shop.drive(order)
+        key = shop.project.name, "web"
+        await auntil(lambda: shop.target._hands.busy(key, time.time()), "they were told to end")
+        assert (await shop.state()).existing == 3, "they have not ended yet"
+        (end,) = await shop.scale(4)
         assert end.kind is CONFLICT, end
         assert "took all its containers away" in end.detail
         await down

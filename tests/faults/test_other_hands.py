@@ -58,10 +58,10 @@ def test_a_raise_by_a_person_is_held_and_above_the_maximum_comes_down_to_it(shop
     until(lambda: daemon.workload()["desired"] == 2, "the daemon has decided")
     shop.cluster.scale(shop.namespace, "web", 4)
     until(lambda: daemon.workload()["current"] == 4, "the raise is seen")
-    never(lambda: shop.replicas != 4, "a raise taken back at once", for_s=4)
+    never(lambda: shop.replicas != 4, "a raise taken back at once", for_s=3)
     shop.cluster.scale(shop.namespace, "web", 9)
     until(lambda: shop.replicas == 6, "the policy's maximum is law")
-    never(lambda: shop.replicas != 6, "a raise taken back at once", for_s=3)
+    never(lambda: shop.replicas != 6, "a raise taken back at once", for_s=2)
 
 
 def test_a_count_that_is_cut_again_and_again_is_contested_and_not_fought(shop: Shop) -> None:

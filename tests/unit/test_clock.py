@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from autoscaler.clock import BACK_S, SystemClock
+import pytest
+
+from autoscaler.clock import BACK_S, SystemClock, end_of, parse, text
 
 
 class Hands:
@@ -39,3 +41,23 @@ def test_a_step_back_is_followed_after_a_minute_and_one_that_is_taken_back_never
     assert hands.after(BACK_S - 1) == 2 * BACK_S + 9.5, "the minute begins anew"
     assert hands.after(1) == 2 * BACK_S + 10.5 - 3600, "it stays"
     assert hands.clock.monotonic() == hands.steady
+
+
+@pytest.mark.parametrize(
+    ("written", "end"),
+    [
+        ("1970-01-01T00:00:05Z", 5.999999),
+        ("1970-01-01T00:00:05", 5.999999),
+        ("1970-01-01T01:00:05+01:00", 5.999999),
+        ("1970-01-01T00:00:05.2Z", 5.299999),
+        ("1970-01-01T00:00:05.250Z", 5.250999),
+        ("1970-01-01T00:00:05.250000Z", 5.250001),
+    ],
+)
+def test_a_time_that_was_printed_short_means_the_whole_of_what_it_names(written: str, end: float) -> None:
+    assert end_of(written) == end
+
+
+def test_what_history_prints_leads_to_what_happened_then() -> None:
+    for at in (5.0, 5.0000004, 5.123456, 5.9999999):
+        assert end_of(text(at)) >= at - 1e-6 > parse(text(at)) - 1e-5

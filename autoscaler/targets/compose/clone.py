@@ -78,11 +78,16 @@ def twin(record: dict[str, Any], name: str, number: int, *, image: str, operatio
         labels[IMAGE] = record["Image"]
     config |= {"Labels": labels, "Image": image}
     _fresh_volumes(record, config, host)
-    host["Links"] = [_link(each) for each in host.get("Links") or ()]
+    links = _Links(record, number)
+    host["Links"] = [links.anew(_link(each)) for each in host.get("Links") or ()]
     networks = {} if mode.startswith(_NO_NETWORKS) else _networks(record)
     endpoints = {
         network: _endpoint(
-            endpoint, plain=network == "bridge", old=(short, record["Name"].lstrip("/")), new=_new(labels, name)
+            endpoint,
+            plain=network == "bridge",
+            old=(short, record["Name"].lstrip("/")),
+            new=_new(labels, name),
+            links=links,
         )
         for network, endpoint in networks.items()
     }
@@ -139,9 +144,33 @@ def _new(labels: dict[str, str], name: str) -> str:
     return "" if labels.get(VERSION, "").startswith("1.") else name
 
 
-def _endpoint(endpoint: dict[str, Any], *, plain: bool, old: tuple[str, str], new: str) -> dict[str, Any]:
+class _Links:
+    """Links as the twin has them: compose v2 gives what is linked two aliases with the number of who links to it.
+
+    `db` is reached by web-1 as `db-1` and `shop-db-1`, by web-2 as `db-2` and `shop-db-2`, whichever container it is.
+    """
+
+    def __init__(self, record: dict[str, Any], number: int) -> None:
+        labels = record["Config"]["Labels"]
+        self._project = labels[PROJECT]
+        self._old = "" if labels.get(VERSION, "").startswith("1.") else labels.get(NUMBER, "")
+        self._number = number
+
+    def anew(self, link: str) -> str:
+        """`source:alias` with such an alias made the twin's own; any other link as it is."""
+        source, _, alias = link.partition(":")
+        service, _, number = alias.removeprefix(f"{self._project}-").rpartition("-")
+        own = number == self._old and pattern(self._project, service).fullmatch(source)
+        return f"{source}:{alias.removesuffix(number)}{self._number}" if own else link
+
+
+def _endpoint(
+    endpoint: dict[str, Any], *, plain: bool, old: tuple[str, str], new: str, links: _Links
+) -> dict[str, Any]:
     """What to connect with: the same aliases but those that name one container. The default bridge takes none."""
-    kept = {key: endpoint[key] for key in ("DriverOpts", "Links") if endpoint.get(key)}
+    kept = {"DriverOpts": endpoint["DriverOpts"]} if endpoint.get("DriverOpts") else {}
+    if endpoint.get("Links"):
+        kept["Links"] = [links.anew(each) for each in endpoint["Links"]]
     if plain:
         return kept
     marks = (*old, old[1].partition("_")[2] if re.match(r"[0-9a-f]{12}_", old[1]) else old[1])

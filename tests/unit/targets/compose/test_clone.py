@@ -121,6 +121,26 @@ def test_links_on_a_network_are_kept() -> None:
     assert endpoint(record(networks={"shop_default": network}))["Links"] == ["shop-db-1:database"]
 
 
+@pytest.mark.parametrize(
+    ("version", "link", "new"),
+    [
+        ("2.20.0", "shop-db-1:db-1", "shop-db-1:db-2"),
+        ("2.20.0", "shop-db-2:db-1", "shop-db-2:db-2"),
+        ("2.20.0", "shop-db-2:shop-db-1", "shop-db-2:shop-db-2"),
+        ("2.20.0", "shop-db-1:db-7", "shop-db-1:db-7"),
+        ("2.20.0", "other-db-1:db-1", "other-db-1:db-1"),
+        ("1.29.2", "shop_db_1:db_1", "shop_db_1:db_1"),
+    ],
+)
+def test_what_is_linked_has_the_number_of_who_links_to_it_as_compose_v2_does(version: str, link: str, new: str) -> None:
+    network = {"NetworkID": "n", "Aliases": ["web"], "Links": [link]}
+    source = record(labels={f"{P}version": version}, networks={"shop_default": network}, host={"Links": [link]})
+    assert endpoint(source)["Links"] == [new]
+    assert body(source)["HostConfig"]["Links"] == [new]
+    same = twin(source, "shop-web-1", 1, image="shop/web:1", operation="op").body
+    assert same["HostConfig"]["Links"] == [link], "a replacement has the same number"
+
+
 def test_named_volumes_and_binds_stay() -> None:
     binds = ["shop_kept:/kept:rw", "/srv/shop:/srv:ro"]
     mounts = [{"Type": "volume", "Name": "shop_kept", "Destination": "/kept"}]
