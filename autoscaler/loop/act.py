@@ -3,64 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
 from autoscaler.loop.keeper import Keeper
 from autoscaler.loop.registry import Targets
-from autoscaler.model.operation import BEGIN, Advanced, Operation, OperationKind, Outcome, OutcomeKind, Split
+from autoscaler.loop.underway import Underway
+from autoscaler.model.operation import Advanced, Operation, OperationKind, Outcome, OutcomeKind, Split
 from autoscaler.ports import Clock, Fact, FactKind, Lease, Target
 
 IN_FLIGHT = 20  # calls to one platform at the same time
 CALL_S = 5.0  # what a call may last: less than this left of the lease, and it is not begun
 FENCE_NAP_S = 1.0
-TAKEN_KEPT = 1000
+MARGIN_S = 60.0  # what calls may take beside the spans of a policy
+READY_BY = "ready_by"  # the fact that says until when a new instance is waited for
 
 _encode = msgspec.json.Encoder().encode
 _decode_operation = msgspec.json.Decoder(Operation).decode
-
-
-class Underway:
-    """The open operations and the counts they are to reach."""
-
-    def __init__(self) -> None:
-        self.open: dict[str, Operation] = {}
-        self.intents: dict[str, int] = {}
-        self.taken: deque[str] = deque(maxlen=TAKEN_KEPT)  # instances that orders of ours took away
-
-    def of(self, key: str) -> list[Operation]:
-        """The open operations of one workload."""
-        return [each for each in self.open.values() if each.ref.key == key]
-
-    def busy(self, key: str) -> bool:
-        """True while an order is not yet seen on the platform: a new count now would be reckoned from a wrong one."""
-        return any(
-            each.kind is OperationKind.SCALE
-            or (each.stage == BEGIN and each.kind in (OperationKind.CREATE, OperationKind.REMOVE))
-            for each in self.of(key)
-        )
-
-    def removing(self, key: str) -> bool:
-        """True while instances are on their way out."""
-        return any(
-            each.kind is OperationKind.REMOVE or (each.kind is OperationKind.SCALE and each.count < each.before)
-            for each in self.of(key)
-        )
-
-    def replacing(self, key: str) -> tuple[str, ...]:
-        """The instances being replaced."""
-        return tuple(each.instance for each in self.of(key) if each.kind is OperationKind.REPLACE)
-
-    def intent(self, key: str) -> int | None:
-        """The count ordered last, while instances for it are still being created or taken away; else None.
-
-        What is only tidied up (an instance that a dead process left half made) is no part of an order.
-        """
-        counted = (OperationKind.SCALE, OperationKind.CREATE, OperationKind.REMOVE)
-        ordered = any(each.kind in counted and each.before != each.count for each in self.of(key))
-        return self.intents.get(key) if ordered else None
 
 
 class Actor:
@@ -109,17 +69,17 @@ class Actor:
 
     def resume(self, facts: Sequence[Fact]) -> None:
         """Go on with what a former process left: `facts` of any kind, as the store keeps them."""
+        now = self._clock.now()
         for fact in facts:
             if fact.kind is FactKind.INTENT and fact.value is not None:
                 self.underway.intents[fact.key] = int(fact.value)
-        self._drive([_decode_operation(f.value) for f in facts if f.kind is FactKind.OPERATION and f.value is not None])
+        kept = [_decode_operation(f.value) for f in facts if f.kind is FactKind.OPERATION and f.value is not None]
+        self._drive([clamped(each, now) for each in kept])
 
     async def take_over(self, operations: Sequence[Operation]) -> None:
         """Go on with operations found on a platform that no store tells of; known ones are left alone."""
-        known = {each.instance for each in self.underway.open.values()} | {
-            name for each in self.underway.open.values() for name in each.facts.values()
-        }
-        fresh = [each for each in operations if each.instance not in known and each.id not in self.underway.open]
+        known = {word for each in self.underway for word in (each.id, each.instance, *each.facts.values())}
+        fresh = [each for each in operations if each.instance not in known and each.id not in known]
         await self._store.put(_facts(fresh))
         self._drive(fresh)
 
@@ -127,8 +87,7 @@ class Actor:
         """Stop driving and forget: another process goes on with what is on record."""
         self.term += 1
         await self.close()
-        self.underway.open.clear()
-        self.underway.intents.clear()
+        self.underway.clear()
 
     async def close(self) -> None:
         """Stop driving. What is open stays on record and is resumed by the next process."""
@@ -139,7 +98,7 @@ class Actor:
 
     def _drive(self, operations: Iterable[Operation]) -> None:
         for each in operations:
-            self.underway.open[each.id] = each
+            self.underway.put(each)
             task = asyncio.create_task(self._carry_out(each), name=f"operation {each.kind.value} {each.ref.key}")
             self._tasks[task] = None
             task.add_done_callback(self._tasks.pop)
@@ -159,7 +118,8 @@ class Actor:
             moved = after.stage != operation.stage or after.facts != operation.facts
             if moved and after.kind is not OperationKind.SCALE:
                 await self._store.put(_facts([after]))
-            self.underway.open[operation.id] = operation = after
+            operation = after
+            self.underway.put(operation)
 
     async def _called(self, target: Target, operation: Operation) -> Advanced:
         """Make the call once it is its turn, and only while the lease outlasts it: both may take long to wait for."""
@@ -181,13 +141,13 @@ class Actor:
 
     async def _split(self, operation: Operation, split: Split) -> None:
         await self._store.put(_facts(split.parts))
-        self.underway.open.pop(operation.id, None)
+        self.underway.drop(operation)
         self._drive(split.parts)
         self.accepted(operation, operation.count)
 
     async def _end(self, outcome: Outcome) -> None:
         operation = outcome.operation
-        self.underway.open.pop(operation.id, None)
+        self.underway.drop(operation)
         done = outcome.kind is OutcomeKind.APPLIED
         key = operation.ref.key
         changed: list[Fact] = []
@@ -208,12 +168,36 @@ class Actor:
     def _taken(self, operation: Operation) -> bool:
         """True where an order of ours took away what this operation made: the intent fell with that order already."""
         made = operation.facts.get("new", "")
-        open_ones = (each.instance for each in self.underway.open.values() if each.kind is OperationKind.REMOVE)
+        open_ones = (e.instance for e in self.underway.of(operation.ref.key) if e.kind is OperationKind.REMOVE)
         return bool(made) and (made in self.underway.taken or made in open_ones)
 
 
 def _facts(operations: Iterable[Operation]) -> list[Fact]:
     return [Fact(FactKind.OPERATION, each.id, _encode(each)) for each in operations]
+
+
+def clamped(operation: Operation, now: float) -> Operation:
+    """The operation with no time further ahead than its spans allow: the clock it was begun by may have been ahead.
+
+    >>> from autoscaler.model.target import WorkloadRef
+    >>> late = Operation(id="x", kind=OperationKind.CREATE, ref=WorkloadRef("simulated", "n", "k", "w"), started=7200,
+    ...     deadline=7500, stage="wait", ready_within_s=60, facts={"ready_by": "7260"})
+    >>> now = clamped(late, 3600)
+    >>> now.started, now.deadline, now.facts
+    (3600, 3780.0, {'ready_by': '3660'})
+    """
+    lasts = operation.ready_within_s + operation.drain_s + (operation.stop_within_s or MARGIN_S) + MARGIN_S
+    ready_by = operation.facts.get(READY_BY)
+    facts = operation.facts
+    if ready_by is not None and float(ready_by) > now + operation.ready_within_s:
+        facts = {**facts, READY_BY: repr(now + operation.ready_within_s)}
+    return msgspec.structs.replace(
+        operation,
+        started=min(operation.started, now),
+        deadline=min(operation.deadline, now + lasts),
+        wait_until=min(operation.wait_until, now + max(operation.drain_s, MARGIN_S)),
+        facts=facts,
+    )
 
 
 def urgency(operation: Operation) -> tuple[int, float]:

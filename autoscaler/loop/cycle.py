@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -18,14 +17,14 @@ from autoscaler.loop.act import Actor, urgency
 from autoscaler.loop.board import Board
 from autoscaler.loop.keeper import Keeper
 from autoscaler.loop.observe import Observer
+from autoscaler.loop.orders import Orders
 from autoscaler.model.decision import Decision, Reason, Stage, Step
 from autoscaler.model.observation import Seen
 from autoscaler.model.operation import Operation, OperationKind, Outcome, OutcomeKind
-from autoscaler.model.target import TargetState, WorkloadRef
+from autoscaler.model.target import TargetState
 from autoscaler.ports import Clock, Fact, FactKind, Record, RecordKind
 
 SLICE = 500  # workloads decided before the event loop may breathe
-SCALE_S = 60.0  # a count not taken on by then has failed
 SET_BACK_S = 1.0  # two beats are never this much out of order by themselves
 FLEET = "@fleet"  # the key of what the fleet's brake remembers
 
@@ -34,19 +33,12 @@ _decode = msgspec.json.Decoder(Memory).decode
 _decode_fleet = msgspec.json.Decoder(Fleet).decode
 
 
-def _new_id() -> str:
-    return uuid.uuid4().hex[:12]
-
-
 class Cycle:
-    """Holds the plans and their memories, and turns the wheel once when told.
-
-    `new_id` names operations: each name is given once, by whatever process.
-    """
+    """Holds the plans and their memories, and turns the wheel once when told."""
 
     def __init__(
         self, observer: Observer, actor: Actor, keeper: Keeper, board: Board, clock: Clock, *,
-        new_id: Callable[[], str] = _new_id,
+        orders: Orders | None = None,
     ) -> None:  # fmt: skip
         self.plans: dict[str, Plan] = {}
         self.memories: dict[str, Memory] = {}
@@ -59,7 +51,7 @@ class Cycle:
         self._keeper = keeper
         self._board = board
         self._clock = clock
-        self._new_id = new_id
+        self._orders = orders or Orders()
         self._saved: dict[str, Memory] = {}
         self._late: list[Record] = []
         actor.accepted = self._accepted
@@ -96,7 +88,8 @@ class Cycle:
             await asyncio.sleep(0)
         if term != self._actor.term or not self._keeper.ours():
             return []  # stopped for longer than the lease lasts: what was seen then is of no use now
-        operations = sorted(self._operations(decisions, seen, now), key=urgency)
+        policies = [plan.workload.policy for plan in plans]
+        operations = sorted(self._orders.following(decisions, seen, policies, now), key=urgency)
         await self._keeper.record(self._shown(decisions, seen))  # first: no change without its line, whoever dies now
         await self._actor.begin(operations, [Fact(FactKind.MEMORY, FLEET, _encode(self.fleet))])
         return decisions
@@ -141,58 +134,10 @@ class Cycle:
                 text=sentence(step),
             )
             await self._keeper.record([line])
-            await self._actor.begin([self._scale(plan.ref, state, before, replicas.min, Reason.RELEASED, now)])
+            change = (before, replicas.min, Reason.RELEASED)
+            await self._actor.begin([self._orders.count(state, *change, plan.workload.policy.lifecycle, now)])
 
     # what follows from decisions
-
-    def _operations(self, decisions: Sequence[Decision], seen: Sequence[Seen], now: float) -> list[Operation]:
-        found: list[Operation] = []
-        for decision, look in zip(decisions, seen, strict=True):
-            if not decision.act or not isinstance(look.state, TargetState):
-                continue
-            lifecycle = self.plans[decision.ref.key].workload.policy.lifecycle
-            if decision.changes:
-                found.append(
-                    self._scale(decision.ref, look.state, decision.current, decision.desired, decision.reason, now)
-                )
-            found.extend(
-                Operation(
-                    id=self._new_id(),
-                    kind=OperationKind.REPLACE,
-                    ref=decision.ref,
-                    started=now,
-                    deadline=now + lifecycle.ready_within + lifecycle.drain + (lifecycle.stop_within or 60.0) + 60.0,
-                    instance=each.instance,
-                    reason=each.reason.value,
-                    ready_within_s=lifecycle.ready_within,
-                    before_stop=lifecycle.before_stop.http if lifecycle.before_stop is not None else "",
-                    drain_s=lifecycle.drain,
-                    stop_within_s=lifecycle.stop_within,
-                )
-                for each in decision.replace
-            )
-        return found
-
-    def _scale(
-        self, ref: WorkloadRef, state: TargetState, before: int, count: int, reason: Reason, now: float
-    ) -> Operation:
-        lifecycle = self.plans[ref.key].workload.policy.lifecycle
-        return Operation(
-            id=self._new_id(),
-            kind=OperationKind.SCALE,
-            ref=ref,
-            started=now,
-            deadline=now + SCALE_S,
-            before=before,
-            count=count,
-            sick=tuple(each.id for each in state.instances if not each.ready),
-            reason=reason.value,
-            version=state.version,
-            ready_within_s=lifecycle.ready_within,
-            before_stop=lifecycle.before_stop.http if lifecycle.before_stop is not None else "",
-            drain_s=lifecycle.drain,
-            stop_within_s=lifecycle.stop_within,
-        )
 
     def _accepted(self, operation: Operation, count: int) -> None:
         key = operation.ref.key

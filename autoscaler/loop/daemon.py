@@ -19,6 +19,7 @@ from autoscaler.loop.cycle import Cycle
 from autoscaler.loop.desk import FLEET, Words, words
 from autoscaler.loop.keeper import Keeper
 from autoscaler.loop.registry import Targets
+from autoscaler.loop.tenure import Tenure
 from autoscaler.model.operation import Operation
 from autoscaler.model.policy import PolicySet
 from autoscaler.model.target import WorkloadRef
@@ -60,10 +61,11 @@ class Daemon:
         self._said = True  # something that the plans do not know yet
         self._snapshot_at = parts.clock.monotonic()
         self._loaded = asyncio.Event()
-        self._lost = False  # from the loss of the lease until what the others left has been taken up
-        self._losses = 0
-        self._unasked = False  # the lease could not be asked for
         self._one = asyncio.Lock()  # a cycle, a policy set, a take-over: each sees what the one before it left
+        self._tenure = Tenure(
+            parts.lease, parts.clock, parts.lease_s, fault=self._fault, put_down=self._put_down,
+            take_up=lambda: self._spawn("taking over", self._take_over),
+        )  # fmt: skip
         self._set: PolicySet | None = None
         self._refused: set[str] = set()  # claims that were refused, as told
         parts.keeper.fault = self._fault
@@ -91,7 +93,7 @@ class Daemon:
         parts = self._parts
         await self._restore()
         self._spawn("policies", self._follow_policies)
-        self._spawn("lease", self._keep_lease)
+        self._spawn("lease", self._tenure.keep)
         try:
             await self._turn()
         finally:
@@ -100,7 +102,7 @@ class Daemon:
             ends = await asyncio.gather(*self._tasks, return_exceptions=True)
             await parts.actor.close()
             await parts.cycle.flush()
-            if not self._lost:
+            if not self._tenure.lost:
                 await parts.keeper.put([*parts.cycle.snapshot(), Fact(FactKind.MEMORY, CLEAN, b"1")])
             await parts.lease.release()
         defect = next((end for end in ends if isinstance(end, Exception)), None)
@@ -133,7 +135,7 @@ class Daemon:
         parts, clock = self._parts, self._parts.clock
         began, late = clock.monotonic(), max(0.0, self._cadence.lateness_s + self._cadence.every_s)
         async with self._one:
-            if parts.lease.remaining() <= 0 or self._lost or not self._loaded.is_set():
+            if not (self._tenure.ours() and self._loaded.is_set()):
                 return
             try:
                 if woken is None:
@@ -282,50 +284,23 @@ class Daemon:
 
                 self._spawn(f"wakes of {name}", listen)
 
-    async def _keep_lease(self) -> None:
-        """Renew it. Once it was not surely ours, another process may have acted: what this one knows is old.
-
-        With the lease it then starts again from what is kept. A stopped process notices here too, when it goes on.
-        """
-        lease, taking = self._parts.lease, 0
-        while True:
-            await self._parts.clock.sleep(self._parts.lease_s)
-            lapsed = lease.remaining() <= 0
-            held = await self._renewed()
-            if lapsed or not held or lease.remaining() <= 0:
-                if not self._lost:
-                    holder = lease.holder() or "another daemon"
-                    self._fault(f"the lease was lost to {holder}: nothing is done until it is ours again")
-                self._lost, self._losses = True, self._losses + 1
-                await self._parts.actor.abandon()
-            if held and self._lost and taking != self._losses:
-                taking = self._losses
-                self._spawn("taking over", self._take_over)
-
-    async def _renewed(self) -> bool:
-        """Whether it is ours. A lease that cannot be asked for is ours for as long as it was promised."""
-        try:
-            held = await self._parts.lease.hold()
-        except LeaseError as error:
-            if not self._unasked:
-                self._fault(f"the lease cannot be renewed: {error}")
-            self._unasked = True
-            return self._parts.lease.remaining() > 0
-        self._unasked = False
-        return held
+    async def _put_down(self) -> None:
+        """Another process may act: what was under way here is its business now."""
+        self._parts.keeper.let_go()
+        await self._parts.actor.abandon()
 
     async def _take_over(self) -> None:
         """Go on from what the last holder left, as after a kill. Nothing is decided before that is read."""
-        losses = self._losses
+        losses = self._tenure.losses
         async with self._one:
-            if not self._lost:
+            if not self._tenure.lost:
                 return
             await self._parts.actor.abandon()
             self._parts.cycle.reset()
             await self._restore()
-            if self._loaded.is_set() and losses == self._losses:
+            if self._loaded.is_set() and losses == self._tenure.losses:
                 await self._resume_operations()
-            self._lost = losses != self._losses
+            self._tenure.made_good(losses)
 
     def _spawn(self, name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         async def run() -> None:

@@ -10,10 +10,10 @@ from typing import Protocol
 
 from autoscaler.decide.plan import Plan
 from autoscaler.errors import SourceError
-from autoscaler.loop.act import Underway
 from autoscaler.loop.observe import Observer
 from autoscaler.loop.past import Retell
 from autoscaler.loop.rehearse import HOLE, Foretold, Recalled, beats, foretold, reach_s, rehearse
+from autoscaler.loop.underway import Underway
 from autoscaler.model.decision import Decision
 from autoscaler.model.observation import Ask, Seen
 from autoscaler.model.policy import Resource, ScrapeMode, Signal, ZeroIf

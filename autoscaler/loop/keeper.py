@@ -6,10 +6,13 @@ Facts belong to whoever holds the lease: another process starts from them, so on
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Sequence
 
 from autoscaler.errors import StoreError
 from autoscaler.ports import Fact, FactKind, Record, Sink, Store
+
+LINES_OWED = 1000  # of history, while the store fails; the newest
 
 
 class Keeper:
@@ -25,6 +28,7 @@ class Keeper:
         self.fault: Callable[[str], None] = lambda sentence: None
         self.ours: Callable[[], bool] = lambda: True
         self.era = 0
+        self._lines: deque[Record] = deque(maxlen=LINES_OWED)
         self._owed: dict[tuple[FactKind, str], Fact] = {}
         self._writes = 0
         self._turn = asyncio.Lock()
@@ -53,9 +57,13 @@ class Keeper:
     async def facts(self) -> Sequence[Fact]:
         """What another process left, or an earlier one of ours: from now on that is what holds. Raises StoreError."""
         found = await self.store.facts()
-        self._owed.clear()
+        self.let_go()
         self.era += 1
         return found
+
+    def let_go(self) -> None:
+        """What is owed is not kept any more: another process may have written something newer."""
+        self._owed.clear()
 
     async def insist(self, facts: Sequence[Fact]) -> None:
         """Keep facts, or raise StoreError."""
@@ -66,14 +74,17 @@ class Keeper:
         await self.store.put(facts)
 
     async def record(self, records: Sequence[Record]) -> None:
-        """Add lines of history and hand them to the sinks."""
+        """Add lines of history and hand them to the sinks. Lines that could not be added come with the next ones."""
         if not records:
             return
         for sink in self._sinks:
             sink.accept(records)
+        lines = [*self._lines, *records]
+        self._lines.clear()
         try:
-            await self.store.append(records)
+            await self.store.append(lines)
         except StoreError as error:
+            self._lines.extend(lines)
             self._failed(str(error))
         else:
             self._worked()

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from autoscaler.decide.plan import Plan
-from autoscaler.loop.act import Underway
 from autoscaler.loop.registry import Targets
+from autoscaler.loop.underway import Underway
 from autoscaler.model.observation import Ask, Seen
 from autoscaler.model.policy import ZeroIf
 from autoscaler.model.signal import Missing, MissingWhy, Reading
@@ -47,21 +47,22 @@ class Observer:
     async def look(self, plans: Sequence[Plan], underway: Underway, now: float, *, wake: bool) -> list[Seen]:
         """What there is to see of each plan's workload, in the same order; a wake looks at states only."""
         states = await self._states(plans, underway)
+        keys = [plan.ref.key for plan in plans]
         if wake:
-            reads = [self._last.get(plan.ref.key, NOTHING) for plan in plans]
+            reads = [self._last.get(key, NOTHING) for key in keys]
         else:
             reads = await self._reads(plans, states, now)
-            self._last.update({plan.ref.key: read for plan, read in zip(plans, reads, strict=True)})
+            self._last.update(zip(keys, reads, strict=True))
         return [
             Seen(
                 state=state,
                 readings=read.readings,
                 vouchers=read.vouchers,
-                busy=underway.busy(plan.ref.key),
-                removing=underway.removing(plan.ref.key),
-                replacing=underway.replacing(plan.ref.key),
+                busy=underway.busy(key),
+                removing=underway.removing(key),
+                replacing=underway.replacing(key),
             )
-            for plan, state, read in zip(plans, states, reads, strict=True)
+            for key, state, read in zip(keys, states, reads, strict=True)
         ]
 
     def forget(self, keys: set[str]) -> None:

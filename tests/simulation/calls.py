@@ -13,7 +13,7 @@ from tests.simulation.rules import OWNERS_WORDS
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
-LINES = 5
+LINES = 20
 RATE_S = 300.0  # of the policies that may lose one instance per five minutes
 CONTEST_S = 600.0
 MOST_PUSHES = 8  # raises of a workload that somebody else keeps cutting, in ten minutes: three, and ever fewer
@@ -131,6 +131,6 @@ class Calls:
         pushes = self._pushes.setdefault(operation.ref.key, {})
         pushes[operation.started] = self._world.now()
         recent = [at for at in pushes.values() if self._world.now() - at < CONTEST_S]
-        if len(recent) > MOST_PUSHES:
+        if len(recent) > MOST_PUSHES and not self._world.lately("store fails", "kill", "stopped", within=2 * CONTEST_S):
             said = f"{operation.ref.name}: raised {len(recent)} times in ten minutes"
             self._world.rules.say("nobody is fought", said)

@@ -20,6 +20,7 @@ from autoscaler.loop.daemon import Daemon, Parts
 from autoscaler.loop.desk import Desk
 from autoscaler.loop.keeper import Keeper
 from autoscaler.loop.observe import Observer
+from autoscaler.loop.orders import Orders
 from autoscaler.loop.past import Past
 from autoscaler.loop.registry import PLATFORMS, Targets
 from autoscaler.model.decision import Decision
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 RENEW_S = 20.0
-BEGIN_AGAIN_S = 15.0
+BEGIN_AGAIN_S = 30.0
 ANSWER_S = 30.0  # what a person waits for an answer
 STOPS_WITHIN_S = 60.0
 
@@ -114,7 +115,7 @@ def born(world: World, name: str, number: int) -> Life:
     actor = Actor(targets, keeper, lease, clock)
     cycle = Cycle(
         Observer(targets, {"prometheus": source}), actor, keeper, board, clock,
-        new_id=lambda: f"{process.mark}.{next(ids)}",
+        orders=Orders(lambda: f"{process.mark}.{next(ids)}"),
     )  # fmt: skip
     files = Files(world.texts())
     parts = Parts(

@@ -210,6 +210,8 @@ class Others:
             return True
         if answer is None or isinstance(answer, StoreError):
             self.said[key] = None
+            if key in self.hands and what == "resume":
+                self.hands[key].off = False
         return False
 
     def _taken_in(self, key: str, what: str, answer: Done, at: float) -> None:
@@ -222,8 +224,7 @@ class Others:
             self.said[key] = Said(what, at, answer.override.until, answer.override.count)
         if key in self.hands:
             self.hands[key].raised_at = -math.inf
-            overridden = answer.override is not None and answer.override.count > 0 and answer.pause is None
-            self.hands[key].off = self.hands[key].off and not (what == "resume" or overridden)
+            self.hands[key].off = self.hands[key].off and what != "resume"
             world.owners[key] = max(world.owners.get(key, -math.inf), world.now())
 
     async def resume_all(self) -> None:

@@ -82,7 +82,9 @@ class Rules:
 
     def _owners_zero(self, made: Decision) -> None:
         hand = self._world.others.hands[made.ref.key]
-        if hand.off and made.reason is not Reason.OVERRIDE:
+        if made.reason is Reason.OVERRIDE:
+            hand.off = hand.off and not made.desired  # a person's word ends it
+        elif hand.off:
             self.say("the owner's zero is law", f"{made.ref.name}: {made.current} → {made.desired}")
 
     def _bounded(self, made: Decision, policy: Policy) -> None:

@@ -39,6 +39,7 @@ SHAPES = (
     "signals: [{name: load, prometheus: load, per_replica: 100}]",
     "every: 2m\nsignals: [{name: load, prometheus: load, per_replica: 100}]",
 )
+OFTEN = len(SHAPES)  # so many are decided at every beat, the others every five minutes, as in a large fleet
 GONE = (0, 0)
 EDITS = {"wider": (1, 14), "narrower": (3, 6), "back": (MIN, MAX), "broken": (MAX, MIN), "gone": GONE}
 
@@ -102,10 +103,10 @@ class World:
             return 100.0 * event.much * MIN
         if self.since() > self.told.days * DAY_S:
             return CALM_LOAD
-        wave = 1.0 + 0.8 * math.sin(2 * math.pi * (self.since() / DAY_S + who / 7))
-        noise = ((self.told.seed * 7919 + who * 104729 + int(self.since() // 60) * 31) % 101) / 500
+        wave = 1.0 + 0.6 * math.sin(2 * math.pi * (self.since() / DAY_S + who / 7))
+        noise = ((self.told.seed * 7919 + who * 104729 + int(self.since() // 60) * 31) % 101) / 1000
         asleep = 0.0 if who % len(SHAPES) == IDLES and wave < 0.6 else 1.0
-        return asleep * 350.0 * wave * (0.9 + noise) * (0.7 if signal == "other" else 1.0)
+        return asleep * 350.0 * wave * (0.95 + noise) * (0.7 if signal == "other" else 1.0)
 
     def bounds(self, who: int) -> tuple[int, int]:
         """The bounds in force once the policies of now are."""
@@ -126,7 +127,8 @@ class World:
                 f"w{who}.yaml",
                 f"name: w{who}\ntarget: {{compose: {{project: shop, service: w{who}}}}}\n"
                 f"replicas: {{min: {low}, max: {high}}}\nrecycle: {{when: {{unhealthy_for: 30s}}}}\n"
-                f"lifecycle: {{ready_within: 60s, drain: 5s, stop_within: 10s}}\n{SHAPES[who % len(SHAPES)]}\n",
+                f"lifecycle: {{ready_within: 60s, drain: 5s, stop_within: 10s}}\n{SHAPES[who % len(SHAPES)]}\n"
+                + ("every: 5m\n" if who >= OFTEN and "every" not in SHAPES[who % len(SHAPES)] else ""),
             ))  # fmt: skip
         return found
 
@@ -147,7 +149,7 @@ class World:
         """The whole story, then a quiet while, then the last look."""
         asyncio.get_running_loop().set_task_factory(breathing)
         for who, ref in enumerate(self.refs):
-            self.fleet.put(ref, MIN, start_s=5.0 + 3 * (who % 5))
+            self.fleet.put(ref, MIN, start_s=2.0 + 2 * (who % 5))
         self.fleet.before, self.fleet.after = self._before, self._after
         beside = [asyncio.create_task(each) for each in (kept(self, "a"), kept(self, "b"), watching(self))]
         try:

@@ -20,20 +20,18 @@ class Stuck(AssertionError):
 
 
 class _Jump(selectors.DefaultSelector):
-    """Moves the loop's time on instead of waiting."""
+    """Moves the loop's time on instead of waiting, and never looks at a socket: nobody answers here."""
 
     def __init__(self) -> None:
         super().__init__()
         self.now = 0.0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        ready = super().select(0)
-        if ready or timeout == 0:
-            return ready
         if timeout is None:
             raise Stuck("no task can ever go on")
-        self.now += timeout
-        return ready
+        if timeout > 0:
+            self.now += timeout
+        return []
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import AsyncIterator, Sequence
 
 from autoscaler.errors import Gone, TargetError
@@ -16,6 +17,8 @@ from autoscaler.targets.simulated.stages import REMOVE, STOP, Stages
 from autoscaler.targets.simulated.unit import Simulated, Unit
 
 LEFTOVER_S = 120.0
+
+_place = operator.attrgetter("number", "created")
 
 
 class SimulatedTarget:
@@ -79,14 +82,15 @@ class SimulatedTarget:
             return Missing(MissingWhy.FAILED, error.message)
         there = self._fleet.now()
         count = workload.counted()
-        shown = count + [each for each in workload.units.values() if each.draining]
+        shown = sorted(count + [each for each in workload.units.values() if each.draining], key=_place)
+        instances = tuple([each.instance(there) for each in shown])
         return TargetState(
             ref=ref,
             desired=None,
             existing=len(count),
-            ready=sum(each.ready(there) for each in count),
+            ready=sum([each.ready and not each.draining for each in instances]),
             at=now,
-            instances=tuple(each.instance(there) for each in sorted(shown, key=_by_number)),
+            instances=instances,
             rollout=workload.rollout,
             version=str(workload.version),
             writer=workload.writer,

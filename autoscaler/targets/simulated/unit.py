@@ -29,6 +29,8 @@ class Unit(msgspec.Struct, kw_only=True):
     ended: float = math.inf
     exit_code: int | None = None
     off: bool = False  # stopped by a person
+    known: tuple[object, ...] = ()  # what `seen` was made of
+    seen: Instance | None = None
 
     def running(self) -> bool:
         """True once started, until it ends."""
@@ -39,13 +41,21 @@ class Unit(msgspec.Struct, kw_only=True):
         return self.running() and self.ready_at <= now and self.sick_since > now
 
     def instance(self, now: float) -> Instance:
-        """It as everybody else knows it."""
-        ready = self.ready(now)
+        """It as everybody else knows it; made anew only when something about it has changed."""
+        known = (
+            self.draining, self.started, self.ready_at, self.ready_at <= now, self.well_since, self.sick_since,
+            self.ended, self.exit_code,
+        )  # fmt: skip
+        if self.seen is None or self.known != known:
+            self.known, self.seen = known, self._instance(now)
+        return self.seen
+
+    def _instance(self, now: float) -> Instance:
         return Instance(
             id=self.id,
             name=self.name,
             created=self.created,
-            ready=ready,
+            ready=self.ready(now),
             since=self._since(now),
             was_ready=min(now, self.ended, self.sick_since) >= self.ready_at or self.well_since > self.ready_at,
             draining=self.draining,
@@ -86,7 +96,11 @@ class Simulated(msgspec.Struct, kw_only=True):
         Not counted are those on their way out, those a person stopped, and those that stand in beside the one they
         will replace, for as long as that one stays.
         """
-        return [each for each in self.units.values() if not (each.draining or each.off or self._beside(each))]
+        return [
+            each
+            for each in self.units.values()
+            if not (each.draining or each.off or (each.replaces and self._beside(each)))
+        ]
 
     def _beside(self, unit: Unit) -> bool:
         old = self.units.get(unit.replaces)

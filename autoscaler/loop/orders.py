@@ -1,0 +1,94 @@
+"""What follows from decisions: operations, with all that the platform's side needs to know."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Sequence
+from typing import TypedDict
+
+from autoscaler.model.decision import Decision, Reason
+from autoscaler.model.observation import Seen
+from autoscaler.model.operation import Operation, OperationKind
+from autoscaler.model.policy import Lifecycle, Policy
+from autoscaler.model.target import TargetState, WorkloadRef
+
+SCALE_S = 60.0  # a count not taken on by then has failed
+MARGIN_S = 60.0  # what calls may take beside the spans of the policy
+
+
+def new_id() -> str:
+    """A name for an operation that no process has given before."""
+    return uuid.uuid4().hex[:12]
+
+
+class Orders:
+    """Makes operations. `name` gives each its own name, whichever process makes it."""
+
+    def __init__(self, name: Callable[[], str] = new_id) -> None:
+        self._name = name
+
+    def following(
+        self, decisions: Sequence[Decision], seen: Sequence[Seen], policies: Sequence[Policy], now: float
+    ) -> list[Operation]:
+        """The operations that carry out these decisions, made from these looks by these policies."""
+        found: list[Operation] = []
+        for decision, look, policy in zip(decisions, seen, policies, strict=True):
+            if not decision.act or not isinstance(look.state, TargetState):
+                continue
+            if decision.changes:
+                change = (decision.current, decision.desired, decision.reason)
+                found.append(self.count(look.state, *change, policy.lifecycle, now))
+            found.extend(
+                self.replacement(decision.ref, each.instance, each.reason, policy.lifecycle, now)
+                for each in decision.replace
+            )
+        return found
+
+    def count(
+        self, state: TargetState, before: int, count: int, reason: Reason, lifecycle: Lifecycle, now: float
+    ) -> Operation:
+        """A new count."""
+        return Operation(
+            id=self._name(),
+            kind=OperationKind.SCALE,
+            ref=state.ref,
+            started=now,
+            deadline=now + SCALE_S,
+            before=before,
+            count=count,
+            sick=tuple(each.id for each in state.instances if not each.ready),
+            reason=reason.value,
+            version=state.version,
+            **_spans(lifecycle),
+        )
+
+    def replacement(
+        self, ref: WorkloadRef, instance: str, reason: Reason, lifecycle: Lifecycle, now: float
+    ) -> Operation:
+        """A new instance in the place of a sick one."""
+        return Operation(
+            id=self._name(),
+            kind=OperationKind.REPLACE,
+            ref=ref,
+            started=now,
+            deadline=now + lifecycle.ready_within + lifecycle.drain + (lifecycle.stop_within or MARGIN_S) + MARGIN_S,
+            instance=instance,
+            reason=reason.value,
+            **_spans(lifecycle),
+        )
+
+
+class _Spans(TypedDict):
+    ready_within_s: float
+    before_stop: str
+    drain_s: float
+    stop_within_s: float | None
+
+
+def _spans(lifecycle: Lifecycle) -> _Spans:
+    return {
+        "ready_within_s": lifecycle.ready_within,
+        "before_stop": lifecycle.before_stop.http if lifecycle.before_stop is not None else "",
+        "drain_s": lifecycle.drain,
+        "stop_within_s": lifecycle.stop_within,
+    }
