@@ -9,8 +9,6 @@ from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import msgspec
-
 from autoscaler.clock import SystemClock
 from autoscaler.errors import AutoscalerError, LeaseError
 from autoscaler.loop.act import Actor
@@ -71,9 +69,8 @@ class Files:
 class Life:
     """One process: a daemon and what it stands on.
 
-    `restored` is when it took up what was kept (by its own clock; `since` by the true one), and `clean` whether that was
-    left by a clean stop.
-    `turned` is when its last cycle was decided.
+    `restored` is when it took up what was kept (by its own clock; `since` by the true one), `clean` whether that was
+    left by a clean stop, `turned` when its last cycle was decided.
     """
 
     name: str
