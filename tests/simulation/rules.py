@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from autoscaler.decide.plan import Plan
 from autoscaler.model.decision import Decision, Reason
-from autoscaler.model.policy import Policy
+from autoscaler.model.policy import Fallback, Policy
 from autoscaler.model.signal import Missing, Reading, Series
 
 if TYPE_CHECKING:
@@ -134,11 +134,10 @@ class Rules:
             self.say("the fleet has a brake", f"{len(shrunk)} workloads shrank in ten minutes, {allowed} may")
 
     def _held_up(self, made: Decision) -> bool:
-        who = self._world.number(made.ref)
-        policy = self._world.policies[who]
-        fallback = any(signal.failed is not None for signal in policy.signals)
-        window = bool(policy.schedule) and 12 * 3600 < self._world.since() % 86_400 < 12 * 3600 + 2 * 3600 + FREED_S
-        return window or (fallback and self._world.lately("source", "source slow", within=FREED_S))
+        """A count that a fallback or a window may have held up goes down by their end, however late, not by load."""
+        policy = self._world.policies[self._world.number(made.ref)]
+        fallbacks = [each.failed.at_least or 0 for each in policy.signals if isinstance(each.failed, Fallback)]
+        return made.current <= max([*fallbacks, *(window.min or 0 for window in policy.schedule)], default=0)
 
 
 def _doubtful(told: Reading, policy: Policy) -> bool:
