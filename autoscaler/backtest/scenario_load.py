@@ -58,19 +58,9 @@ def suite(paths: Sequence[Path], *, policies: Sequence[str], cycle_s: float) -> 
     PolicyError and SettingsError.
     """
     found = policy_files.tests(paths)
-    texts = policy_files.read(list(dict.fromkeys(root(path, policies) for path in paths)))
+    texts = policy_files.read([policy_files.set_of(path, policies) for path in paths])
     placed = [each.placed for each in read(texts, keep=False).loaded]
     return load(policy_files.texts_of(found), placed, cycle_s=cycle_s)
-
-
-def root(path: Path, policies: Sequence[str]) -> Path:
-    """The folder whose policies belong to a test file or folder."""
-    folder = path if path.is_dir() else path.parent
-    real = os.path.realpath(folder)
-    for each in map(Path, policies):
-        if each.is_dir() and os.path.commonpath([real, os.path.realpath(each)]) == os.path.realpath(each):
-            return each
-    return folder
 
 
 def load(texts: Sequence[Text], placed: Sequence[Placed], *, cycle_s: float) -> list[Scenario]:

@@ -53,6 +53,19 @@ def tests(paths: Sequence[Path]) -> list[Path]:
     return list(found)
 
 
+def set_of(path: Path, policies: Sequence[str]) -> Path:
+    """Where the policies are that a daemon loads together with those at a place, which is a test, a policy or a folder.
+
+    That is one of `policies` (the settings') which the place lies in, else its folder.
+    """
+    folder = path if path.is_dir() else path.parent
+    real = os.path.realpath(folder)
+    for each in map(Path, policies):
+        if each.is_dir() and os.path.commonpath([real, os.path.realpath(each)]) == os.path.realpath(each):
+            return each
+    return folder
+
+
 def is_test(path: Path) -> bool:
     """True for what is named as a policy test: `*.test.yaml`."""
     return path.name.endswith(TEST_SUFFIXES)
