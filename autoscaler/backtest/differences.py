@@ -67,7 +67,7 @@ def differences(scenario: Scenario, rows: Sequence[Row]) -> Iterator[Difference]
         wanted = [ANY if each is None else str(each) for each in scenario.replicas]
         yield from _by_cycle("replicas", wanted, [str(each.replicas) for each in rows], rows, scenario.beat_s)
     if scenario.reasons is not None:
-        wanted = [ANY if each is None else each.value for each in scenario.reasons]
+        wanted = [each or ANY for each in scenario.reasons]
         yield from _by_cycle("reasons", wanted, [each.reason for each in rows], rows, scenario.beat_s)
     for index, (cycle, check) in enumerate(scenario.checks):
         yield from _at(f"expect[{index}]", check, rows[cycle], scenario.beat_s)

@@ -11,7 +11,7 @@ from autoscaler.backtest.differences import Row, Verdict, differences
 from autoscaler.backtest.notation import printed, reading
 from autoscaler.backtest.scenario_driver import NEVER, Driver
 from autoscaler.backtest.scenario_load import Scenario
-from autoscaler.backtest.scenario_spec import Event, Rollout
+from autoscaler.backtest.scenario_spec import AWAY, Event, Rollout
 from autoscaler.decide.explain import explain, why
 from autoscaler.decide.plan import prepare
 from autoscaler.model.observation import Override, Pause
@@ -19,7 +19,6 @@ from autoscaler.model.signal import Reading
 from autoscaler.targets.naming import named
 
 SNAPSHOT_S = 60.0  # how much of its memory a daemon that is killed may have lost
-AWAY = "daemon_away"  # in the place of a reason while nobody decides
 
 
 class Verdicts(msgspec.Struct, frozen=True, kw_only=True):

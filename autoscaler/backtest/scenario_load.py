@@ -15,7 +15,6 @@ from autoscaler.backtest.moments import START, later, moment
 from autoscaler.backtest.notation import BadNotation, count, cycles, parsed, spread
 from autoscaler.backtest.scenario_spec import Checkpoint, Event, PolicyTest, faults, reason
 from autoscaler.errors import PolicyError
-from autoscaler.model.decision import Reason
 from autoscaler.model.policy import Placed, Policy, ZeroIf
 from autoscaler.policy.convert import Converter
 from autoscaler.policy.load import Text, read
@@ -47,7 +46,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     vouchers: dict[str, tuple[str, ...]]
     events: tuple[tuple[int, Event], ...]
     replicas: tuple[int | None, ...] | None
-    reasons: tuple[Reason | None, ...] | None
+    reasons: tuple[str | None, ...] | None
     checks: tuple[tuple[int, Checkpoint], ...]
 
 

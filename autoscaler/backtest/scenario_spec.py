@@ -7,12 +7,13 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from autoscaler.backtest.notation import BadNotation, count, parsed, reading
+from autoscaler.backtest.notation import ANY, BadNotation, count, parsed, reading
 from autoscaler.model.decision import Reason
 from autoscaler.model.policy import DURATION, Name, Node
 from autoscaler.policy.convert import Fault
 from autoscaler.policy.words import nearest
 
+AWAY = "daemon_away"  # in the place of a reason while nobody decides
 LONGEST_S = 31 * 86400.0
 
 
@@ -168,13 +169,13 @@ def _words(path: tuple[str, ...], text: str, check: Callable[[str], object]) -> 
             yield path, str(bad), bad.hint
 
 
-def reason(word: str) -> Reason | None:
+def reason(word: str) -> str | None:
     """One word of expected reasons; None for `_`. Raises BadNotation."""
-    if word == "_":
-        return None
-    known = {each.value: each for each in Reason}
+    known = (*(each.value for each in Reason), AWAY)
     if word in known:
-        return known[word]
+        return word
+    if word == ANY:
+        return None
     near = nearest(word, known)
     raise BadNotation(f"expected a reason code, got {word}", f"did you mean {near}?" if near else "see docs/reasons.md")
 
