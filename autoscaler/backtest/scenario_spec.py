@@ -37,7 +37,7 @@ class Event(Node, frozen=True, kw_only=True):
     surplus: (
         Annotated[int, Meta(ge=0, le=100_000, description="instances that a rollout runs beside the count")] | None
     ) = None
-    limit: Annotated[int, Meta(ge=0, le=100_000, description="the platform gives no more instances")] | None = None
+    limit: Annotated[int, Meta(ge=0, le=100_000, description="the platform gives no more instances than this")] | None = None
     broken: Annotated[bool, Meta(description="true: new instances never become ready; false: they do again")] | None = (
         None
     )
