@@ -95,8 +95,8 @@ def _at(key: str, check: Checkpoint, row: Row, beat_s: float) -> Iterator[Differ
     """What a checkpoint wants and does not find."""
     if check.replicas is not None and check.replicas != row.replicas:
         yield _run(f"{key}.replicas", str(check.replicas), str(row.replicas), [row], beat_s)
-    if check.reason is not None and check.reason.value != row.reason:
-        yield _run(f"{key}.reason", check.reason.value, row.reason, [row], beat_s)
+    if check.reason not in (None, ANY, row.reason):
+        yield _run(f"{key}.reason", str(check.reason), row.reason, [row], beat_s)
     if check.says is not None and not any(check.says in line for line in (row.because, *row.lines)):
         yield _run(f"{key}.says", check.says, row.because, [row], beat_s)
     if check.replaced is not None and check.replaced != row.replaced:

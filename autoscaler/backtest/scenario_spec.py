@@ -37,7 +37,9 @@ class Event(Node, frozen=True, kw_only=True):
     surplus: (
         Annotated[int, Meta(ge=0, le=100_000, description="instances that a rollout runs beside the count")] | None
     ) = None
-    limit: Annotated[int, Meta(ge=0, le=100_000, description="the platform gives no more instances than this")] | None = None
+    limit: (
+        Annotated[int, Meta(ge=0, le=100_000, description="the platform gives no more instances than this")] | None
+    ) = None
     broken: Annotated[bool, Meta(description="true: new instances never become ready; false: they do again")] | None = (
         None
     )
@@ -78,7 +80,7 @@ class Checkpoint(Node, frozen=True, kw_only=True):
 
     at: Annotated[str, Meta(min_length=1, description="when: 5m after the start, 08:00, or a date and time")]
     replicas: Annotated[int, Meta(ge=0, le=100_000, description="the count that is decided")] | None = None
-    reason: Annotated[Reason, Meta(description="the code of the reason that settles it")] | None = None
+    reason: Annotated[str, Meta(min_length=1, description="the code of the reason that settles it")] | None = None
     says: Annotated[str, Meta(min_length=1, description="words that stand in what explain says of it")] | None = None
     replaced: (
         Annotated[int, Meta(ge=0, le=100_000, description="replacements of sick instances begun by then")] | None
@@ -138,8 +140,8 @@ def faults(struct: object) -> Iterator[Fault]:
         yield from _texts(struct)
     elif isinstance(struct, Event):
         yield from _event(struct)
-    elif isinstance(struct, Checkpoint) and not _written(struct, ("replicas", "reason", "says", "replaced")):
-        yield (), "expects nothing", "add replicas, reason, says or replaced"
+    elif isinstance(struct, Checkpoint):
+        yield from _checkpoint(struct)
 
 
 def _texts(test: PolicyTest) -> Iterator[Fault]:
@@ -163,10 +165,14 @@ def _words(path: tuple[str, ...], text: str, check: Callable[[str], object]) -> 
         yield path, str(bad), bad.hint
         return
     for word in words:
-        try:
-            check(word)
-        except BadNotation as bad:
-            yield path, str(bad), bad.hint
+        yield from _word(path, word, check)
+
+
+def _word(path: tuple[str, ...], word: str, check: Callable[[str], object]) -> Iterator[Fault]:
+    try:
+        check(word)
+    except BadNotation as bad:
+        yield path, str(bad), bad.hint
 
 
 def reason(word: str) -> str | None:
@@ -178,6 +184,13 @@ def reason(word: str) -> str | None:
         return None
     near = nearest(word, known)
     raise BadNotation(f"expected a reason code, got {word}", f"did you mean {near}?" if near else "see docs/reasons.md")
+
+
+def _checkpoint(check: Checkpoint) -> Iterator[Fault]:
+    if not _written(check, ("replicas", "reason", "says", "replaced")):
+        yield (), "expects nothing", "add replicas, reason, says or replaced"
+    if check.reason is not None:
+        yield from _word(("reason",), check.reason, reason)
 
 
 def _event(event: Event) -> Iterator[Fault]:

@@ -12,8 +12,6 @@ from autoscaler.policy.units import duration
 
 Path = tuple[str | int, ...]
 
-MOST_WORDS = 12  # of a closed set, to be told one by one
-
 NOUNS = {
     "duration": "a duration such as 30s",
     "percent": "a percentage such as 70%",
@@ -69,8 +67,6 @@ def expected(kind: inspect.Type, unit: str = "") -> str:
         return " or ".join(expected(each) for each in kind.types if not isinstance(each, inspect.NoneType))
     if isinstance(kind, inspect.EnumType):
         words = [str(each.value) for each in kind.cls]
-        if len(words) > MOST_WORDS:
-            return f"a {kind.cls.__name__.lower()} such as {words[0]}"
         return " or ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else words[0]
     if isinstance(kind, (inspect.IntType, inspect.FloatType)):
         noun = NOUNS.get(unit, "a whole number" if isinstance(kind, inspect.IntType) else "a number")

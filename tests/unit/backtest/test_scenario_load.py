@@ -99,7 +99,11 @@ BAD = [
     (f"{HEAD}events: [{{at: 1m, restart: 0s, kill: 0s}}]\n", "events[0].kill: the daemon stops or is killed", "one"),
     (f"{HEAD}events: [{{at: 1m, rollout: begin}}]\n", "rollout: expected start or end, got begin", ""),
     (f"{HEAD}expect: [{{at: 1m}}]\n", "3:10: expect[0]: expects nothing", "add replicas"),
-    (f"{HEAD}expect: [{{at: 1m, reason: above_taget}}]\n", "expected a reason such as above_target", "above_target?"),
+    (
+        f"{HEAD}expect: [{{at: 1m, reason: above_taget}}]\n",
+        "expect[0].reason: expected a reason code, got",
+        "above_target?",
+    ),
     (f"{HEAD}expect: []\n", "3:9: expect: expected at least one item", ""),
     (f"{HEAD}ready_after: 5\n", "ready_after: expected a duration such as 30s", "5s?"),
     (f"{HEAD}start: -1\n", "start: expected a whole number, at least 0", ""),
