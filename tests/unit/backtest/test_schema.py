@@ -10,12 +10,12 @@ from jsonschema import Draft7Validator
 from autoscaler.backtest.scenario_spec import PolicyTest
 from autoscaler.policy.nodes import documents
 from autoscaler.policy.schema import of_struct
-from autoscaler.store.policy_files import tests
+from autoscaler.store import policy_files
 from tests.unit.policy.test_schema import value
 
 ROOT = Path(__file__).parents[3]
 SCHEMA = of_struct(PolicyTest, "a test")
-SHIPPED = tests([ROOT / "policies", ROOT / "docs" / "examples"])
+SHIPPED = policy_files.tests([ROOT / "policies", ROOT / "docs" / "examples"])
 
 
 def valid(text: str) -> bool:
