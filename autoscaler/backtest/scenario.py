@@ -79,6 +79,9 @@ class _Stage:
             ready_s=test.ready_after,
         )
         self._ready_s = self._driver.ready_s
+        self._lost = math.ceil(SNAPSHOT_S / self._driver.beat_s)
+        killed = any(event.kill is not None for event in test.events)
+        self._driver.kept = self._lost + 1 if killed else 0
         self._back: float | None = None  # when the daemon is back
         self._killed = False
         self._answers = -math.inf  # from when on the platform answers
@@ -100,7 +103,7 @@ class _Stage:
         if self._back is not None:
             self._back = None
             if self._killed:
-                driver.is_killed(lost=math.ceil(SNAPSHOT_S / driver.beat_s))
+                driver.is_killed(lost=self._lost)
             else:
                 driver.restarts()
         driver.away = "no answer" if at < self._answers else ""
