@@ -51,6 +51,9 @@ class Rules:
             self.checked += 1
             self.note(life.process.mark, each.ref.name, each.at, each.current, each.desired, each.reason.value)
             self._reasoned(each)
+            said = self._world.others.said.get(each.ref.key)
+            if said is not None and each.at >= said.until:
+                self._world.others.said.pop(each.ref.key)  # over by the clock of one, it is over for all
             plan = plans.get(each.ref.key)
             if plan is None or not each.act or not each.changes:
                 continue
@@ -107,7 +110,7 @@ class Rules:
 
     def _past_known(self, life: Life, made: Decision) -> None:
         """A process that does not know the past does not shrink before its down window has passed."""
-        age = made.at - life.restored
+        age = max(made.at - life.restored, self._world.now() - life.since)  # its clock may have been set meanwhile
         if not life.clean and age < DOWN_WINDOW_S:
             said = f"{made.ref.name}: {made.current} → {made.desired} ({made.reason.value}), {age:.0f} s after a kill"
             self.say("after a kill never lower", said)
