@@ -14,6 +14,7 @@ from autoscaler.decide.explain import template
 from autoscaler.model.decision import Reason
 from autoscaler.policy.load import load
 from autoscaler.reference import MARK, PARTS, fresh
+from autoscaler.store.policy_files import files
 
 ROOT = Path(__file__).parents[2]
 DOCS = sorted((ROOT / "docs").glob("*.md"))
@@ -55,7 +56,7 @@ def test_the_documentation_has_policies() -> None:
     assert sum(place.startswith("docs/policies.md") for place in places) >= 3
 
 
-@pytest.mark.parametrize("file", sorted((ROOT / "policies").iterdir()), ids=name)
+@pytest.mark.parametrize("file", files([ROOT / "policies"]), ids=name)
 def test_every_policy_of_the_folder_loads(file: Path) -> None:
     (placed,) = load([(name(file), file.read_text())], "policies").placed
     assert file.read_text().startswith("#"), "it says what it is for"
