@@ -5,8 +5,13 @@ from __future__ import annotations
 from collections.abc import Generator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.parts.fixtures import *  # noqa: F403 (fixtures are found by their names in this module)
+
+# how long an example takes says how busy the machine is, and nothing of the code
+settings.register_profile("busy machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy machine")
 
 
 @pytest.hookimpl(wrapper=True)

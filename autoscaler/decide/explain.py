@@ -97,7 +97,7 @@ _SENTENCES: Mapping[Reason, str] = {
     Reason.RECYCLE_BUDGET: "{instance} has been unhealthy for {for}, but another replacement is still under way",
     Reason.RECYCLE_WAITS: "{instance} has been unhealthy for {for}, but replacing waits for {on}",
     Reason.RECYCLE_BACKOFF: (
-        "{instance} has been unhealthy for {for}; {failures} replacements in a row never became ready, next in {rest}"
+        "{instance} has been unhealthy for {for}; replacements never became ready, in a row: {failures}; next in {rest}"
     ),
 }
 

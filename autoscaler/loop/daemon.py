@@ -229,7 +229,7 @@ class Daemon:
         parts.cycle.plans, self._said = plans, True
         self._apply_controls()
         parts.board.activated(loaded, [plan.workload for plan in plans.values()])
-        text = f"{len(loaded.placed)} policies for {len(plans)} workloads"
+        text = f"policies: {len(loaded.placed)}, workloads: {len(plans)}"
         await parts.keeper.put(parts.cycle.forget(gone))
         await parts.keeper.record(
             [Record(at=now, kind=RecordKind.POLICIES, revision=loaded.revision, reason="activated", text=text)]
