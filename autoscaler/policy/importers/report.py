@@ -1,0 +1,77 @@
+"""What became of each key of a manifest: carried as it is, carried with a difference, or not at all."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Sequence
+
+import msgspec
+
+from autoscaler.model.policy import Policy
+
+
+class Carried(enum.Enum):
+    """How a key came over."""
+
+    EQUAL = "equal"
+    DIFFERENT = "different"
+    NOT_CARRIED = "not carried"
+
+
+EXIT = {Carried.EQUAL: 0, Carried.DIFFERENT: 1, Carried.NOT_CARRIED: 3}  # 2 is for what cannot be read at all
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """One key: where it stands, how it came over, and a sentence with what it became or why it did not."""
+
+    line: int
+    key: str
+    carried: Carried
+    sentence: str
+
+
+class Turned(msgspec.Struct, frozen=True):
+    """One object and what it was turned into; without a policy (or manifest) nothing of it could be carried."""
+
+    file: str
+    line: int
+    source: str
+    findings: tuple[Finding, ...]
+    policy: Policy | None = None
+
+    @property
+    def carried(self) -> Carried:
+        """How the object came over as a whole: as its worst key."""
+        return worst(self.findings)
+
+
+class Report(msgspec.Struct, frozen=True):
+    """What `import` and `export` print as JSON: the text they made, and what became of each key of each object."""
+
+    output: str
+    carried: Carried
+    objects: tuple[Turned, ...]
+
+
+def worst(findings: Sequence[Finding]) -> Carried:
+    """The worst of several."""
+    return max((each.carried for each in findings), key=lambda carried: EXIT[carried], default=Carried.EQUAL)
+
+
+def report(output: str, turned: Sequence[Turned]) -> Report:
+    """All objects of one command."""
+    return Report(output, worst([finding for each in turned for finding in each.findings]), tuple(turned))
+
+
+def told(turned: Sequence[Turned]) -> str:
+    """The report for people: a line for each object, below it one for each key, the worst first."""
+    lines: list[str] = []
+    for each in turned:
+        lines.append(f"{each.file}:{each.line}: {each.source}: {each.carried.value}")
+        lines += [
+            f"  {one.carried.value:<11}  {each.file}:{one.line}  {one.key}: {one.sentence}"
+            for one in sorted(each.findings, key=lambda one: -EXIT[one.carried])
+        ]
+    counts = {carried: sum(each.carried is carried for each in turned) for carried in Carried}
+    lines.append(", ".join(f"{count} {carried.value}" for carried, count in counts.items()))
+    return "\n".join(lines)
