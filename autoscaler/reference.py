@@ -23,6 +23,7 @@ from autoscaler.loop import answers
 from autoscaler.loop.rehearse import Foresight
 from autoscaler.model.decision import Decision, Reason
 from autoscaler.model.policy import Policy, Scope
+from autoscaler.policy.importers.report import Report
 from autoscaler.policy.lint import Findings
 from autoscaler.policy.reference import keys
 from autoscaler.settings import Settings
@@ -38,6 +39,7 @@ ANSWERS = (
     answers.Done,
     Foresight,
     Findings,
+    Report,
     Decision,
 )  # what `--format json` prints at the top, and the decision in it
 

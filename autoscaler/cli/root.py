@@ -19,6 +19,8 @@ COMMANDS = {
     "lint": "lint",
     "schema": "schema",
     "dry-run": "dry_run",
+    "import": "import_",
+    "export": "export",
     "status": "status",
     "explain": "explain",
     "history": "history",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from autoscaler.model.policy import HPA_BEHAVIOR, Behavior, Direction, Legacy, Rate, Select
@@ -33,10 +34,15 @@ def _direction(given: Scaling | None) -> Direction:
         )
     return Direction(
         stabilization=None if window is None else float(window),
-        tolerance=None if given.tolerance is None else amount(given.tolerance),
+        tolerance=None if given.tolerance is None else _tolerance(given.tolerance),
         rates=rates,
         select=Select.MAX if given.selectPolicy is None else Select(given.selectPolicy.value.lower()),
     )
+
+
+def _tolerance(text: str) -> float:
+    """A tolerance as the HPA has it: thousandths multiplied, which differs in the last bit from a division for some."""
+    return math.ceil(round((amount(text) or 0.0) * 1000, 6)) * 0.001
 
 
 def manifest(ours: Behavior | Legacy) -> dict[str, Any] | None:

@@ -24,7 +24,7 @@ from autoscaler.policy.importers.autoscaling import (
 from autoscaler.policy.importers.behavior import behavior
 from autoscaler.policy.importers.manifest import Object, Spec, Text, objects
 from autoscaler.policy.importers.parts import Wanted
-from autoscaler.policy.importers.queries import Usage
+from autoscaler.policy.importers.queries import Usage, average
 from autoscaler.policy.importers.report import Turned
 from autoscaler.policy.nodes import Problem
 from autoscaler.policy.words import Path
@@ -157,7 +157,7 @@ def _asked(
     aim = aim_of(source.target)
     if kind is Source.PODS and wanted.strict:
         spec.equal(path, f"value: {aim:g} of the average pod, if the query gives one series per pod")
-        return Signal(name=name, prometheus=query, reduce=Reduce.AVG, value=aim)
+        return Signal(name=name, prometheus=average(query), value=aim)
     if kind is Source.PODS:
         spec.different(path, f"per_replica: {aim:g}, the total ÷ this, not average × ready pods")
         return Signal(name=name, prometheus=query, reduce=Reduce.SUM, per_replica=aim)

@@ -138,7 +138,7 @@ class _Turning:
         spec.equal((*metadata, "threshold"), f"{goal}: {threshold:g}")
         if self.sleeps:
             keys["wake_above"] = number(said.get("activationThreshold") or "0")
-            spec.equal((*metadata, "activationThreshold"), f"wake_above: {keys['wake_above']:g}")
+            self._wakes(keys["wake_above"], threshold, (*metadata, "activationThreshold"))
         elif said.get("activationThreshold"):
             spec.equal((*metadata, "activationThreshold"), "left out: it never sleeps, so there is nothing to wake")
         if said.get("ignoreNullValues", "true").lower() in ("true", "t", "1"):
@@ -154,6 +154,13 @@ class _Turning:
             )
         name = trigger.name or said.get("metricName") or "prometheus"
         return Signal(name=name, prometheus=said["query"], failed=self._failed(), **keys)
+
+    def _wakes(self, above: float, threshold: float, path: Path) -> None:
+        if above > threshold * self.low:
+            why = "; it sleeps only once the signal also asks for no more than the minimum"
+            self.spec.different(path, f"wake_above: {above:g}{why}")
+        else:
+            self.spec.equal(path, f"wake_above: {above:g}")
 
     def _server(self, trigger: Trigger, path: Path) -> str | None:
         address = trigger.metadata["serverAddress"]
@@ -246,7 +253,10 @@ class _Turning:
             spec.lost((key,), "no trigger that was carried can wake, so it never sleeps: min is 1")
             return None
         after = max(1.0, float(read.cooldownPeriod))
-        spec.equal((key,), f"idle: {read.idleReplicaCount or 0} replicas")
+        if any(each.wake_above is None for each in signals):
+            spec.different((key,), "idle: it sleeps only once cpu and memory ask for no more than the minimum as well")
+        else:
+            spec.equal((key,), f"idle: {read.idleReplicaCount or 0} replicas")
         spec.equal(("cooldownPeriod",), f"idle.after: {after:g} s")
         return Idle(replicas=read.idleReplicaCount or 0, after=after)
 

@@ -62,13 +62,13 @@ class Spec(Converter):
 
 
 def objects(texts: Sequence[Text], kind: str, namespace: str, problems: list[Problem]) -> list[Object]:
-    """The objects of a kind in these texts; others stay aside. A text without any is a problem.
+    """The objects of a kind in these texts; others stay aside. Texts without any are a problem.
 
     `namespace` is for those that name none. What is wrong goes to `problems`.
     """
     found: list[Object] = []
+    without: list[Problem] = []
     for file, text in texts:
-        before = len(problems)
         others: list[Node] = []
         here = []
         for node in (each for document in documents(file, text, problems) for each in _flat(document)):
@@ -79,9 +79,11 @@ def objects(texts: Sequence[Text], kind: str, namespace: str, problems: list[Pro
                 problems.append(_no_kind(file, node, told, kind))
             else:
                 others.append(told)
-        if not here and len(problems) == before:
-            problems.append(_none_here(file, others, kind))
+        if not here:
+            without.append(_none_here(file, others, kind))
         found += [made for node in here if (made := _object(file, node, kind, namespace, problems)) is not None]
+    if not found and not problems:
+        problems += without
     return found
 
 

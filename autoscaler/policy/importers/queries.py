@@ -9,12 +9,14 @@ import msgspec
 
 from autoscaler.model.policy import Signal
 
+NOISE = "1e-6"  # added before cutting: 100 * 0.29 is a little less than 29 in doubles
 WINDOW = "2m"  # four scrapes of 30 s
 _PODS = 'namespace="{namespace}", pod=~"{name}-[a-z0-9]+-[a-z0-9]+"'
 _USAGE = {
     "cpu": "rate(container_cpu_usage_seconds_total{%s}[" + WINDOW + "])",
     "memory": "container_memory_working_set_bytes{%s}",
 }
+_CUT = ("floor(1000 * avg(", f") + {NOISE}) / 1000")
 RESOURCES = tuple(_USAGE)
 
 
@@ -31,12 +33,22 @@ def share(of: Usage) -> str:
     usage = _used(of)
     asked = f'kube_pod_container_resource_requests{{{_labels(of, plain=True)}, resource="{of.resource}"}}'
     part = f"sum({usage}) / sum({asked} and on (pod) {usage})"
-    return f"floor(100 * {part}) / 100" if of.strict else part
+    return f"floor(100 * {part} + {NOISE}) / 100" if of.strict else part
 
 
 def total(of: Usage) -> str:
     """What is used in all: cores or bytes. In strict parity the average of a pod."""
-    return f"avg(sum by (pod) ({_used(of)}))" if of.strict else f"sum({_used(of)})"
+    return average(f"sum by (pod) ({_used(of)})") if of.strict else f"sum({_used(of)})"
+
+
+def average(query: str) -> str:
+    """The average of a query's series, cut to thousandths as an HPA cuts it."""
+    return f"{_CUT[0]}{query}{_CUT[1]}"
+
+
+def averaged(query: str) -> str | None:
+    """The query that such an average is made of; None for any other."""
+    return query[len(_CUT[0]) : -len(_CUT[1])] if query.startswith(_CUT[0]) and query.endswith(_CUT[1]) else None
 
 
 def recognised(signal: Signal) -> Usage | None:

@@ -45,12 +45,22 @@ class Turned(msgspec.Struct, frozen=True):
         return worst(self.findings)
 
 
+class Object(msgspec.Struct, frozen=True):
+    """One object of a report: where it stands, how it came over as a whole, and every key of it."""
+
+    file: str
+    line: int
+    source: str
+    carried: Carried
+    findings: tuple[Finding, ...]
+
+
 class Report(msgspec.Struct, frozen=True):
-    """What `import` and `export` print as JSON: the text they made, and what became of each key of each object."""
+    """What `import` and `export` print as JSON: the text they made, and what became of each object and key."""
 
     output: str
     carried: Carried
-    objects: tuple[Turned, ...]
+    objects: tuple[Object, ...]
 
 
 def worst(findings: Sequence[Finding]) -> Carried:
@@ -60,7 +70,8 @@ def worst(findings: Sequence[Finding]) -> Carried:
 
 def report(output: str, turned: Sequence[Turned]) -> Report:
     """All objects of one command."""
-    return Report(output, worst([finding for each in turned for finding in each.findings]), tuple(turned))
+    objects = tuple(Object(each.file, each.line, each.source, each.carried, each.findings) for each in turned)
+    return Report(output, worst([finding for each in turned for finding in each.findings]), objects)
 
 
 def told(turned: Sequence[Turned]) -> str:
