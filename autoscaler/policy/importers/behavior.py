@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from autoscaler.model.policy import HPA_BEHAVIOR, Behavior, Direction, Legacy, Rate, Select
+from autoscaler.model.policy import Behavior, Direction, Legacy, Rate, Select
 from autoscaler.policy.importers.autoscaling import Behaviors, Scaling, Unit, amount
 from autoscaler.policy.importers.manifest import Spec
 from autoscaler.policy.words import Path
@@ -50,10 +50,7 @@ def manifest(ours: Behavior | Legacy) -> dict[str, Any] | None:
     if isinstance(ours, Legacy):
         return None
     halves = {"scaleUp": _half(ours.up), "scaleDown": _half(ours.down)}
-    # An empty behavior is not a missing one, but some tools drop it: the window is written out.
-    return {key: half for key, half in halves.items() if half} or {
-        "scaleUp": {"stabilizationWindowSeconds": int(HPA_BEHAVIOR.up.stabilization or 0)}
-    }
+    return {key: half for key, half in halves.items() if half}  # an empty one is not a missing one
 
 
 def _half(ours: Direction) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import msgspec
 from autoscaler.model.policy import Parity, Policy, Reduce, Signal
 from autoscaler.policy.defaults import brief
 from autoscaler.policy.importers import behavior
-from autoscaler.policy.importers.parts import ANNOTATION, GUARDS
+from autoscaler.policy.importers.parts import ANNOTATION, GUARDS, unique
 from autoscaler.policy.importers.queries import Usage, averaged, recognised
 from autoscaler.policy.importers.report import Carried, Finding, Turned
 from autoscaler.policy.load import Loaded
@@ -67,6 +67,7 @@ class _Export:
         self._policy = loaded.placed.policy
         self._findings: list[Finding] = []
         self._queries: dict[str, str] = {}
+        self._names: set[str] = set()
 
     def made(self) -> Made:
         """The policy as a manifest."""
@@ -147,7 +148,7 @@ class _Export:
         return {"type": kind, kind[:1].lower() + kind[1:]: {"name": of.resource, **container, "target": aim}}
 
     def _asked(self, signal: Signal, path: Path) -> dict[str, Any]:
-        name = _plain(signal.name)
+        name = unique(_metric_name(signal.name), self._names)
         assert signal.prometheus is not None  # the caller knows
         single = averaged(signal.prometheus) if signal.value is not None else None
         self._queries[name] = signal.prometheus if single is None else single
@@ -174,12 +175,21 @@ def _unsaid(signal: Signal) -> Iterator[str]:
 
 
 def _plain(name: str) -> str:
-    """A name that Kubernetes takes.
+    """An object's name that Kubernetes takes.
 
-    >>> _plain("requests in flight")
+    >>> _plain("Requests in flight")
     'requests-in-flight'
     """
-    return re.sub(r"[^a-z0-9.-]+", "-", name.lower()).strip("-.")[:63] or "unnamed"
+    return re.sub(r"[^a-z0-9.-]+", "-", name.lower()).strip("-.")[:63].strip("-.") or "unnamed"
+
+
+def _metric_name(name: str) -> str:
+    """A metric's name that fits into a path and into the key of an annotation.
+
+    >>> _metric_name("http_requests per s")
+    'http_requests-per-s'
+    """
+    return re.sub(r"[^A-Za-z0-9_.-]+", "-", name).strip("-._")[:63].strip("-._") or "unnamed"
 
 
 def _amount(number: float) -> str:

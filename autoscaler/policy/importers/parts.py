@@ -102,12 +102,12 @@ def unique(name: str, names: set[str]) -> str:
 
     >>> names = {"cpu"}
     >>> unique("cpu", names), unique("cpu", names)
-    ('cpu 2', 'cpu 3')
+    ('cpu-2', 'cpu-3')
     """
     made, number = name, 1
     while made in names:
         number += 1
-        made = f"{name} {number}"
+        made = f"{name}-{number}"
     names.add(made)
     return made
 

@@ -7,6 +7,7 @@ selectors that are wrong, and series outside of what a double holds.
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 from collections.abc import Iterator, Mapping
@@ -116,7 +117,8 @@ def manifest(low: int | None, high: int, metrics: list[Json], behavior: Json | N
     return json.dumps(whole)
 
 
-def imported(text: str, names: list[str]) -> Policy | None:
+@functools.lru_cache(maxsize=64)
+def imported(text: str, names: tuple[str, ...]) -> Policy | None:
     """The policy as the one loader reads it; None where the manifest is not one a cluster takes, or not carried."""
     problems: list[Any] = []
     wanted = Wanted(queries={name: f"{name}_total" for name in names}, strict=True, mode=hpa.mode("act", strict=True))
@@ -191,7 +193,7 @@ def proposal(given: Json) -> tuple[int, Plan] | None:
     if one is None or not 0 < count <= MOST or not (everyone or by_status):
         return None
     answer = reading(given, asked, everyone, read_timing(given), 0.0)
-    policy = imported(manifest(1, MOST, [one], behavior), ["load"])
+    policy = imported(manifest(1, MOST, [one], behavior), ("load",)) if answer is not None else None
     if answer is None or policy is None:
         return None
     plan = prepare(REF, policy)
@@ -239,7 +241,7 @@ def passes(given: Json) -> tuple[list[tuple[int, int | None]], int] | None:
         )
     if not metrics or any(each is None for each in metrics):
         return None
-    policy = imported(manifest(spec["min_replicas"], spec["max_replicas"], metrics, behavior), names)
+    policy = imported(manifest(spec["min_replicas"], spec["max_replicas"], metrics, behavior), tuple(names))
     if policy is None:
         return None
     plan, now = prepare(REF, policy), given["steps"][0]["t"]
@@ -325,7 +327,7 @@ def smoothed(given: Json) -> list[tuple[int, int]]:
         }
         one = metric("External", "load", "", "", {"type": "average_value", "value": 1000})
         assert one is not None
-        policy = imported(manifest(low, spec["max_replicas"], [one], behavior), ["load"])
+        policy = imported(manifest(low, spec["max_replicas"], [one], behavior), ("load",))
         if policy is None:
             break
         plan = prepare(REF, policy)
