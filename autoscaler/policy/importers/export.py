@@ -14,7 +14,7 @@ from autoscaler.policy.defaults import brief
 from autoscaler.policy.importers import behavior
 from autoscaler.policy.importers.parts import ANNOTATION, GUARDS, unique
 from autoscaler.policy.importers.queries import Usage, averaged, recognised
-from autoscaler.policy.importers.report import Carried, Finding, Turned
+from autoscaler.policy.importers.report import Carried, Finding, Turned, line_of
 from autoscaler.policy.load import Loaded
 from autoscaler.policy.nodes import dump
 from autoscaler.policy.words import Path, dotted
@@ -77,11 +77,7 @@ class _Export:
         return Made(Turned(placed.file, placed.line, source, tuple(self._findings)), manifest)
 
     def _say(self, carried: Carried, path: Path, sentence: str) -> None:
-        near = path
-        while near and near not in self._loaded.nodes:
-            near = near[:-1]
-        node = self._loaded.nodes.get(near)
-        line = node.line if node is not None else self._loaded.placed.line
+        line = line_of(self._loaded.nodes, path, self._loaded.placed.line)
         self._findings.append(Finding(line, dotted(path), carried, sentence))
 
     def _manifest(self, policy: Policy) -> dict[str, Any] | None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from autoscaler.policy.convert import Converter, Rules, no_rules
-from autoscaler.policy.importers.report import Carried, Finding
+from autoscaler.policy.importers.report import Carried, Finding, line_of
 from autoscaler.policy.nodes import Node, Problem, documents
 from autoscaler.policy.words import Path, dotted, nearest
 
@@ -42,10 +42,7 @@ class Spec(Converter):
 
     def say(self, carried: Carried, path: Path, sentence: str) -> None:
         """What became of the key at a path below `spec`."""
-        near = path
-        while near and near not in self.nodes:
-            near = near[:-1]
-        line = self.nodes[near].line if near in self.nodes else self._line
+        line = line_of(self.nodes, path, self._line)
         self.findings.append(Finding(line, dotted(("spec", *path)), carried, sentence))
 
     def equal(self, path: Path, sentence: str) -> None:

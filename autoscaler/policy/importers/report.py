@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from autoscaler.model.policy import Policy
+from autoscaler.policy.nodes import Node
+from autoscaler.policy.words import Path
 
 
 class Carried(enum.Enum):
@@ -61,6 +63,16 @@ class Report(msgspec.Struct, frozen=True):
     output: str
     carried: Carried
     objects: tuple[Object, ...]
+
+
+def line_of(nodes: Mapping[Path, Node], path: Path, whole: int) -> int:
+    """The line of the key at a path, or of the nearest one above it that was written; `whole` where there is none."""
+    for length in range(len(path), 0, -1):
+        node, above = nodes.get(path[:length]), nodes.get(path[: length - 1])
+        if node is not None:
+            key = path[length - 1]
+            return above.keys[key][0] if above is not None and isinstance(key, str) and key in above.keys else node.line
+    return whole
 
 
 def worst(findings: Sequence[Finding]) -> Carried:

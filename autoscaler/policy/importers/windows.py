@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 
 from autoscaler.policy.cron import Cron
+from autoscaler.policy.units import duration
 
 _FIRST, _DAYS = date(2027, 1, 1), 800  # a leap day and each weekday's turn of the year
 _MINUTE_S = 60.0
@@ -24,8 +25,8 @@ def lasts(start: Cron, end: Cron) -> float | str:
     >>> from autoscaler.policy.cron import parse
     >>> lasts(parse("0 8 * * mon-fri"), parse("0 18 * * mon-fri")), lasts(parse("0 22 * * *"), parse("0 6 * * *"))
     (36000.0, 28800.0)
-    >>> lasts(parse("0 22 * * *"), parse("0 6 * * mon-fri"))
-    'its windows last differently long: 8h and more'
+    >>> lasts(parse("0 22 * * mon,fri"), parse("0 6 * * mon,tue"))
+    'its windows last differently long: from 8h to 56h'
     """
     if (len(start.times) + len(end.times)) * _DAYS > _MOST:
         return "it starts or ends too often to be a window"
@@ -43,7 +44,8 @@ def lasts(start: Cron, end: Cron) -> float | str:
     if not found:
         return "it never ends after a start"
     if len(found) > 1:
-        return f"its windows last differently long: {min(found) // 60}h and more"
+        shortest, longest = (duration(each * _MINUTE_S) for each in (min(found), max(found)))
+        return f"its windows last differently long: from {shortest} to {longest}"
     return found.pop() * _MINUTE_S
 
 

@@ -58,7 +58,7 @@ def test_the_answer_as_json_has_the_text_and_every_key(file: Path) -> None:
     assert told["carried"] == "different"
     assert told["output"].startswith("# from ")
     (one,) = told["objects"]
-    assert {"line": 14, "key": "spec.metrics[0].external", "carried": "equal"}.items() <= one["findings"][1].items()
+    assert {"line": 15, "key": "spec.metrics[0].external", "carried": "equal"}.items() <= one["findings"][1].items()
 
 
 def test_a_trigger_s_server_has_a_name(tmp_path: Path) -> None:
