@@ -11,7 +11,7 @@ import click
 from autoscaler.cli.root import output
 from autoscaler.cli.talk import print_json
 from autoscaler.errors import PolicyError, UsageError
-from autoscaler.policy.importers import hpa, keda
+from autoscaler.policy.importers import adapter, hpa, keda
 from autoscaler.policy.importers.manifest import Text
 from autoscaler.policy.importers.parts import Wanted
 from autoscaler.policy.importers.report import EXIT, Turned, report, told
@@ -32,6 +32,12 @@ IMPORTERS: dict[str, Callable[[Sequence[Text], Wanted, str, list[Problem]], list
 @click.argument("kind", type=click.Choice(list(IMPORTERS)))
 @click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path))
 @click.option("--query", "queries", multiple=True, metavar="METRIC=PROMQL", help="The query behind a metric.")
+@click.option(
+    "--adapter-rules",
+    "rules",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="A prometheus-adapter's configuration.",
+)
 @click.option("--server", "servers", multiple=True, metavar="URL=NAME", help="Our name of a trigger's Prometheus.")
 @click.option("--parity", type=click.Choice(["guarded", "strict"]), default="guarded", help="With or without guards.")
 @click.option("--mode", type=click.Choice(["act", "observe"]), help="By default act; observe in strict parity.")
@@ -41,6 +47,7 @@ def command(
     kind: str,
     files: tuple[Path, ...],
     queries: tuple[str, ...],
+    rules: Path | None,
     servers: tuple[str, ...],
     parity: str,
     mode: str | None,
@@ -51,7 +58,8 @@ def command(
 
     FILE is a manifest, a folder of them, or - for standard input; several documents and Lists are taken apart, other
     kinds stay aside. Policies go to standard output, the report of every key to standard error. A METRIC of the
-    custom or external metrics API needs its query; OBJECT/METRIC is that of one object only.
+    custom or external metrics API needs its query, or the rules of the adapter that serves it; OBJECT/METRIC is
+    that of one object only.
 
     \b
     Exit status 0  all is equal
@@ -60,13 +68,14 @@ def command(
                 3  something is not carried
     """
     strict = parity == "strict"
+    problems: list[Problem] = []
     wanted = Wanted(
         queries=_queries(queries),
+        rules=_rules(rules, problems),
         servers=dict(_pairs("--server", servers, "URL=NAME", last=True)),
         strict=strict,
         mode=hpa.mode(mode, strict=strict),
     )
-    problems: list[Problem] = []
     texts = read([each for each in files if each != PIPE])
     texts += [("stdin", sys.stdin.read())] if PIPE in files else []
     turned = IMPORTERS[kind](texts, wanted, namespace, problems)
@@ -88,6 +97,13 @@ def _queries(given: tuple[str, ...]) -> dict[str, str]:
         if isinstance(wrong, str):
             raise UsageError(f"--query {metric}: this query cannot be parsed: {wrong}")
     return found
+
+
+def _rules(file: Path | None, problems: list[Problem]) -> adapter.Rules:
+    if file is None:
+        return adapter.NONE
+    ((name, text),) = read([file])
+    return adapter.read(name, text, problems)
 
 
 def _pairs(option: str, given: tuple[str, ...], shape: str, *, last: bool = False) -> Iterator[tuple[str, str]]:

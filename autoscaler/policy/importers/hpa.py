@@ -147,6 +147,9 @@ def _asked(
     """A metric of the custom or external metrics API, by the query that is behind it."""
     name = source.metric.name
     query = wanted.query(made, name)
+    whose = "by the query that was given"
+    if query is None:
+        query, whose = _by_rule(kind, source, wanted), "by the query of the adapter's rule"
     if query is None:
         what = "one series per pod" if kind is Source.PODS else "one series"
         labels = "; its selector belongs into the query" if source.metric.selector is not None else ""
@@ -156,15 +159,26 @@ def _asked(
         return None
     aim = aim_of(source.target)
     if kind is Source.PODS and wanted.strict:
-        spec.equal(path, f"value: {aim:g} of the average pod, if the query gives one series per pod")
+        spec.equal(path, f"value: {aim:g} of the average pod, {whose}: one series per pod")
         return Signal(name=name, prometheus=average(query), value=aim)
     if kind is Source.PODS:
-        spec.different(path, f"per_replica: {aim:g}, the total ÷ this, not average × ready pods")
+        spec.different(path, f"per_replica: {aim:g}, the total ÷ this, not average × ready pods; {whose}")
         return Signal(name=name, prometheus=query, reduce=Reduce.SUM, per_replica=aim)
     goal = "value" if source.target.type is Aim.VALUE else "per_replica"
-    spec.equal(path, f"{goal}: {aim:g}, by the query that was given")
+    spec.equal(path, f"{goal}: {aim:g}, {whose}")
     value, share = (aim, None) if goal == "value" else (None, aim)
     return Signal(name=name, prometheus=query, value=value, per_replica=share)
+
+
+def _by_rule(kind: Source, source: MetricSource | ObjectSource, wanted: Wanted) -> str | None:
+    """The query that the adapter's rules have for a metric; none for a selector with expressions."""
+    selector = source.metric.selector
+    if selector is not None and selector.matchExpressions:
+        return None
+    labels = (selector.matchLabels if selector is not None else None) or {}
+    described = source.describedObject if isinstance(source, ObjectSource) else None
+    about = (described.kind, described.name) if described is not None else ("", "")
+    return wanted.rules.query(kind, source.metric.name, labels, about)
 
 
 def _api(kind: Source) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from autoscaler.model.policy import KubernetesTarget, Mode, Parity, Signal, TargetSpec
+from autoscaler.policy.importers.adapter import NONE, Rules
 from autoscaler.policy.importers.autoscaling import Ref
 from autoscaler.policy.importers.manifest import Object, Spec
 from autoscaler.policy.importers.queries import RESOURCES, Usage, share, total
@@ -26,9 +27,10 @@ STRICT = "strict: the HPA's arithmetic without our guards"
 
 
 class Wanted(msgspec.Struct, frozen=True):
-    """The words of the command: queries by metric, our names of Prometheus servers by address, parity and mode."""
+    """The words of the command: queries by metric, the rules of an adapter, servers by address, parity and mode."""
 
     queries: Mapping[str, str] = msgspec.field(default_factory=dict)
+    rules: Rules = NONE
     servers: Mapping[str, str] = msgspec.field(default_factory=dict)
     strict: bool = False
     mode: Mode = Mode.ACT

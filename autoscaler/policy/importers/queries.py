@@ -11,7 +11,8 @@ from autoscaler.model.policy import Signal
 
 NOISE = "1e-6"  # added before cutting: 100 * 0.29 is a little less than 29 in doubles
 WINDOW = "2m"  # four scrapes of 30 s
-_PODS = 'namespace="{namespace}", pod=~"{name}-[a-z0-9]+-[a-z0-9]+"'
+PODS_PATTERN = "{name}-[a-z0-9]+-[a-z0-9]+"  # of a Deployment's pods
+_PODS = f'namespace="{{namespace}}", pod=~"{PODS_PATTERN}"'
 _USAGE = {
     "cpu": "rate(container_cpu_usage_seconds_total{%s}[" + WINDOW + "])",
     "memory": "container_memory_working_set_bytes{%s}",
