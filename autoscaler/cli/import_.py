@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ from autoscaler.cli.root import output
 from autoscaler.cli.talk import print_json
 from autoscaler.errors import PolicyError, UsageError
 from autoscaler.policy.importers import adapter, hpa, keda
+from autoscaler.policy.importers.autoscaling import NAME
 from autoscaler.policy.importers.manifest import Text
 from autoscaler.policy.importers.parts import Wanted
 from autoscaler.policy.importers.report import EXIT, Turned, report, told
@@ -67,6 +69,8 @@ def command(
                 2  something cannot be read; nothing is written
                 3  something is not carried
     """
+    if not re.search(NAME, namespace):
+        raise UsageError(f"--namespace: expected a name that Kubernetes takes, got {namespace}")
     strict = parity == "strict"
     problems: list[Problem] = []
     wanted = Wanted(

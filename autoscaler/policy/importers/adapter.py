@@ -6,6 +6,7 @@ for one workload.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 
@@ -177,7 +178,7 @@ def _before(naming: Naming, metric: str) -> Iterator[str]:
 
 
 def _query(rule: Rule, kind: Source, series: str, labels: Mapping[str, str], about: tuple[str, str]) -> str | None:
-    matchers = [f'{label}="{value}"' for label, value in labels.items()]
+    matchers = [f"{label}={json.dumps(value, ensure_ascii=False)}" for label, value in labels.items()]
     group = ""
     space = _label(rule.resources, "namespace")
     if space and (kind is not Source.EXTERNAL or rule.resources.namespaced):

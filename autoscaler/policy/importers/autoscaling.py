@@ -12,6 +12,8 @@ from autoscaler.model.policy import Node
 from autoscaler.policy.convert import Fault
 from autoscaler.policy.units import quantity
 
+NAME = "^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"  # of an object, as Kubernetes takes it
+ObjectName = Annotated[str, Meta(min_length=1, max_length=253, pattern=NAME, examples=["web"])]
 MOST = 100_000  # replicas a policy may have
 _TINY = {"n": 1e-9, "u": 1e-6}
 
@@ -20,7 +22,7 @@ class Ref(Node, frozen=True, kw_only=True):
     """What is scaled, or an object that is described."""
 
     kind: Annotated[str, Meta(min_length=1)]
-    name: Annotated[str, Meta(min_length=1)]
+    name: ObjectName
     apiVersion: str = ""
 
 
@@ -113,7 +115,7 @@ class ContainerSource(Node, frozen=True, kw_only=True):
     """CPU or memory of one container of each pod."""
 
     name: str
-    container: Annotated[str, Meta(min_length=1)]
+    container: ObjectName
     target: Goal
 
 

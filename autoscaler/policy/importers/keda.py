@@ -220,7 +220,7 @@ class _Turning:
             spec.equal(metadata, f"left out: {count} is not more than the minimum")
             return None
         least = min(max(count, self.low), self.read.maxReplicaCount)
-        name = parts.unique(trigger.name or "cron", names)
+        name = parts.unique((trigger.name or "cron")[: parts.LONGEST_NAME], names)
         window = Window(name=name, cron=said["start"], lasts=span, timezone=said["timezone"], min=least)
         for below, sentence, hint in rules.window(window):
             if below == ("timezone",):

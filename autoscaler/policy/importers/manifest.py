@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 import msgspec
 
 from autoscaler.policy.convert import Converter, Rules, no_rules
+from autoscaler.policy.importers.autoscaling import NAME
 from autoscaler.policy.importers.report import Carried, Finding, line_of
 from autoscaler.policy.nodes import Node, Problem, documents
-from autoscaler.policy.words import Path, dotted, nearest
+from autoscaler.policy.words import Path, dotted, got, nearest
 
 Text = tuple[str, str]  # a file's name and content
 
@@ -110,6 +112,10 @@ def _object(file: str, node: Node, kind: str, namespace: str, problems: list[Pro
     if api is None or metadata is None or name is None or spec is None:
         return None
     own = _scalar(metadata, "namespace")
+    for key, named in (("name", name), ("namespace", own)):
+        if named is not None and (len(named.text) > 253 or not re.search(NAME, named.text)):
+            wrong = f"metadata.{key}: expected a name that Kubernetes takes, got {got(named)}"
+            problems.append(Problem(file, named.line, named.column, wrong, "small letters, digits, - and ."))
     notes = _map(metadata, "annotations")
     said = notes.value.items() if notes is not None and isinstance(notes.value, dict) else ()
     return Object(

@@ -16,6 +16,7 @@ from autoscaler.policy.importers.report import Turned
 from autoscaler.policy.nodes import Problem
 from autoscaler.policy.words import Path
 
+LONGEST_NAME = 200  # of a signal, with room for a number
 KINDS = ("Deployment",)  # what policies can name so far
 ANNOTATION = "autoscaler.query/"  # `export` keeps a metric's query under this and the metric's name
 
@@ -94,7 +95,7 @@ def named(signals: Iterable[Signal | None]) -> tuple[Signal, ...]:
     for each in signals:
         if each is None:
             continue
-        name = unique(each.name, names)
+        name = unique(each.name[:LONGEST_NAME], names)
         found.append(each if name == each.name else msgspec.structs.replace(each, name=name))
     return tuple(found)
 

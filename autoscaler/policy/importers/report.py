@@ -86,13 +86,22 @@ def report(output: str, turned: Sequence[Turned]) -> Report:
     return Report(output, worst([finding for each in turned for finding in each.findings]), objects)
 
 
+def plain(text: str) -> str:
+    """A text as one line that can be printed, and that can stand in a comment.
+
+    >>> plain("a\\nb: c")
+    'a b: c'
+    """
+    return "".join(each if each.isprintable() else " " for each in text)
+
+
 def told(turned: Sequence[Turned]) -> str:
     """The report for people: a line for each object, below it one for each key, the worst first."""
     lines: list[str] = []
     for each in turned:
-        lines.append(f"{each.file}:{each.line}: {each.source}: {each.carried.value}")
+        lines.append(plain(f"{each.file}:{each.line}: {each.source}: {each.carried.value}"))
         lines += [
-            f"  {one.carried.value:<11}  {each.file}:{one.line}  {one.key}: {one.sentence}"
+            plain(f"  {one.carried.value:<11}  {each.file}:{one.line}  {one.key}: {one.sentence}")
             for one in sorted(each.findings, key=lambda one: -EXIT[one.carried])
         ]
     counts = {carried: sum(each.carried is carried for each in turned) for carried in Carried}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import re
 from collections.abc import Iterator
 from typing import Annotated
 
@@ -11,7 +12,7 @@ from msgspec import Meta
 from autoscaler.model.policy import Node
 from autoscaler.policy.convert import Fault
 from autoscaler.policy.importers import autoscaling
-from autoscaler.policy.importers.autoscaling import MOST, Aim, Behaviors
+from autoscaler.policy.importers.autoscaling import MOST, NAME, Aim, Behaviors, ObjectName
 from autoscaler.policy.words import nearest
 
 SUPPORTED = ("prometheus", "cpu", "memory", "cron")
@@ -33,7 +34,7 @@ _KEYS = {"prometheus": ("serverAddress", "query", "threshold"), "cron": ("timezo
 class Ref(Node, frozen=True, kw_only=True):
     """What is scaled."""
 
-    name: Annotated[str, Meta(min_length=1)]
+    name: ObjectName
     kind: str = "Deployment"
     apiVersion: str = ""
     envSourceContainerName: str = ""
@@ -172,7 +173,9 @@ def _number(said: dict[str, str], key: str, above: float | None = None) -> Itera
 
 
 def _resource(trigger: Trigger) -> Iterator[Fault]:
-    value = trigger.metadata.get("value")
+    value, container = trigger.metadata.get("value"), trigger.metadata.get("containerName")
+    if container and not re.search(NAME, container):
+        yield ("metadata", "containerName"), f"expected a container's name, got {container}", "as the pod has it"
     if aim(trigger) is None or aim(trigger) is Aim.VALUE:
         yield (), "metricType: expected Utilization or AverageValue", "add metricType: Utilization"
     elif value is None:

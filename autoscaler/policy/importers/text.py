@@ -7,7 +7,7 @@ from typing import Any
 
 from autoscaler.model.policy import Policy
 from autoscaler.policy.defaults import brief
-from autoscaler.policy.importers.report import EXIT, Carried, Turned
+from autoscaler.policy.importers.report import EXIT, Carried, Turned, plain
 from autoscaler.policy.nodes import dump
 from autoscaler.policy.placeholders import sample
 from autoscaler.policy.promql import Facts, facts
@@ -26,7 +26,7 @@ def _document(each: Turned, policy: Policy) -> str:
         f"#   {one.carried.value}: {one.key} (line {one.line}): {one.sentence}"
         for one in sorted(told, key=lambda one: -EXIT[one.carried])
     ]
-    return "\n".join(lines) + "\n" + dump(_said(policy))
+    return "\n".join(map(plain, lines)) + "\n" + dump(_said(policy))
 
 
 def _said(policy: Policy) -> dict[str, Any]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pytest
-from hypothesis import given
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from autoscaler.model.policy import Behavior, Empty, Fallback, Idle, Legacy, Mode, Parity, Policy, Select
 from autoscaler.policy import load
@@ -339,3 +341,38 @@ def test_every_policy_is_exported_or_told_why_not(policy: Policy) -> None:
     assert not problems
     assert made[0].policy is not None
     assert made[0].policy.replicas == policy.replicas
+
+
+# whatever is handed over
+
+ODD = (None, "", 0, -1, 1.5, 10**12, "x", "1e400", "NaN", "-5", "500m", True, [], {}, [1], {"a": 1}, "* * * * *")
+ODD += ("0 0 31 2 *", "@daily", "Utilization", "{name}", "sum(", "a\nname: b", "\u0085", "a" * 300, "inf", "1e-12", '"')
+WHOLE = [("hpa", text) for text in HPAS.values()] + [("keda", text) for text in SCALED_OBJECTS.values()]
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, each in inner:
+        yield (*path, key)
+        yield from places(each, (*path, key))
+
+
+@given(st.data())
+@settings(max_examples=150)
+def test_a_manifest_with_an_odd_value_is_told_as_wrong_or_becomes_policies_that_load(data: st.DataObject) -> None:
+    kind, text = data.draw(st.sampled_from(WHOLE))
+    whole = [each for each in yaml.safe_load_all(text) if each]
+    path = data.draw(st.sampled_from(list(places(whole))))
+    above = whole
+    for key in path[:-1]:
+        above = above[key]
+    if data.draw(st.booleans()):
+        above[path[-1]] = data.draw(st.sampled_from(ODD))
+    else:
+        del above[path[-1]]
+    problems: list[Problem] = []
+    odd = "\n---\n".join(map(json.dumps, whole))
+    made = TURN[kind]([("file.yaml", odd)], Wanted(queries=QUERIES), "default", problems)
+    assert all(str(each).startswith("file.yaml:") for each in problems)
+    if not problems:
+        assert loaded(made) == [each.policy for each in made if each.policy is not None]
