@@ -39,7 +39,9 @@ from autoscaler.policy.words import Path
 
 KIND = "ScaledObject"
 CYCLE_S = 15  # the HPA's, and the daemon's own
-PAUSED = "autoscaling.keda.sh/paused"
+KEDAS = "autoscaling.keda.sh/"
+PAUSED = f"{KEDAS}paused"
+CLOSED = {f"{PAUSED}-scale-in": "down", f"{PAUSED}-scale-out": "up"}
 _ELSEWHERE = ("authModes", "customHeaders", "unsafeSsl", "cortexOrgID", "timeout", "awsRegion", "identityOwner")
 _PARAMETERS = ("namespace", "queryParameters")
 _KNOWN = {"serverAddress", "query", "threshold", "activationThreshold", "ignoreNullValues", "metricName"}
@@ -148,6 +150,8 @@ class _Turning:
         keys["server"] = self._server(trigger, metadata)
         for key in said:
             self._other(key, (*metadata, key))
+        if trigger.useCachedMetrics:
+            spec.equal((*path, "useCachedMetrics"), "a query is asked once in a cycle anyway")
         if trigger.authenticationRef is not None:
             spec.different(
                 (*path, "authenticationRef"), "secrets are not copied: they belong into the daemon's settings"
@@ -276,8 +280,11 @@ class _Turning:
             spec.lost(path, "a policy that is removed leaves the count as it is (from idle: its minimum)")
         if advanced is not None and advanced.scalingModifiers is not None:
             spec.lost(("advanced", "scalingModifiers"), "a formula over triggers cannot be said; write it as one query")
-        if f"{PAUSED}-replicas" in self.made.annotations:
-            spec.lost((), f"annotation {PAUSED}-replicas: say it by `autoscaler override`, which ends by itself")
+        for note in self.made.annotations:
+            if note == f"{PAUSED}-replicas":
+                spec.lost((), f"annotation {note}: say it by `autoscaler override`, which ends by itself")
+            elif note.startswith(KEDAS) and note not in (PAUSED, *CLOSED):
+                spec.lost((), f"annotation {note}: not known")
 
     def _mode(self) -> Mode:
         if self.made.annotations.get(PAUSED, "false").lower() != "true":
@@ -290,7 +297,7 @@ class _Turning:
         config = advanced.horizontalPodAutoscalerConfig if advanced is not None else None
         path: Path = ("advanced", "horizontalPodAutoscalerConfig", "behavior")
         made = behavior(config.behavior if config is not None else None, self.spec, path)
-        for note, half in ((f"{PAUSED}-scale-in", "down"), (f"{PAUSED}-scale-out", "up")):
+        for note, half in CLOSED.items():
             if self.made.annotations.get(note, "false").lower() == "true":
                 self.spec.equal((), f"annotation {note}: behavior.{half}.select: disabled")
                 made = Behavior() if isinstance(made, Legacy) else made

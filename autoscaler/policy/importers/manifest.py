@@ -13,6 +13,7 @@ from autoscaler.policy.importers.report import Carried, Finding, line_of
 from autoscaler.policy.nodes import Node, Problem, documents
 from autoscaler.policy.words import Path, dotted, got, nearest
 
+MOST_VALUES = 1_000_000  # of one document: a cluster prints all its objects as one List
 Text = tuple[str, str]  # a file's name and content
 
 
@@ -70,7 +71,9 @@ def objects(texts: Sequence[Text], kind: str, namespace: str, problems: list[Pro
     for file, text in texts:
         others: list[Node] = []
         here = []
-        for node in (each for document in documents(file, text, problems) for each in _flat(document)):
+        for node in (
+            each for document in documents(file, text, problems, most=MOST_VALUES) for each in _flat(document)
+        ):
             told = _scalar(node, "kind")
             if told is not None and told.text == kind:
                 here.append(node)

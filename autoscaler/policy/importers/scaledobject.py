@@ -106,7 +106,7 @@ class ScaledObject(Node, frozen=True, kw_only=True):
     scaleTargetRef: Ref
     triggers: Annotated[tuple[Trigger, ...], Meta(min_length=1)]
     pollingInterval: Annotated[int, Meta(ge=1)] = 30
-    cooldownPeriod: Annotated[int, Meta(ge=0)] = 300
+    cooldownPeriod: Annotated[int, Meta(ge=0, le=604_800)] = 300
     initialCooldownPeriod: Annotated[int, Meta(ge=0)] = 0
     idleReplicaCount: Annotated[int, Meta(ge=0, le=MOST)] | None = None
     minReplicaCount: Annotated[int, Meta(ge=0, le=MOST)] = 0

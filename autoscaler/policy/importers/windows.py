@@ -12,6 +12,7 @@ from autoscaler.policy.cron import Cron
 from autoscaler.policy.units import duration
 
 _FIRST, _DAYS = date(2027, 1, 1), 800  # a leap day and each weekday's turn of the year
+LONGEST_S = 31 * 86400.0  # of a window
 _MINUTE_S = 60.0
 _MOST = 200_000  # starts and ends in that time; more than that is no window
 
@@ -46,7 +47,8 @@ def lasts(start: Cron, end: Cron) -> float | str:
     if len(found) > 1:
         shortest, longest = (duration(each * _MINUTE_S) for each in (min(found), max(found)))
         return f"its windows last differently long: from {shortest} to {longest}"
-    return found.pop() * _MINUTE_S
+    lasting = found.pop() * _MINUTE_S
+    return lasting if lasting <= LONGEST_S else f"it would last for {duration(lasting)}, and 31 days are the most"
 
 
 def _minutes(cron: Cron, ends: int) -> Iterator[tuple[int, int]]:

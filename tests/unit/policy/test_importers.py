@@ -376,3 +376,16 @@ def test_a_manifest_with_an_odd_value_is_told_as_wrong_or_becomes_policies_that_
     assert all(str(each).startswith("file.yaml:") for each in problems)
     if not problems:
         assert loaded(made) == [each.policy for each in made if each.policy is not None]
+
+
+def test_what_a_cluster_prints_may_be_larger_than_a_policy() -> None:
+    items = [{**json.loads(spec()), "metadata": {"name": f"web-{i}", "note": [0] * 60}} for i in range(2000)]
+    for i, each in enumerate(items):
+        each["spec"]["scaleTargetRef"]["name"] = f"web-{i}"
+    assert len(turned("hpa", json.dumps({"apiVersion": "v1", "kind": "List", "items": items}))) == 2000
+
+
+def test_a_text_of_somebody_else_cannot_leave_its_comment() -> None:
+    text = scaled_object(prometheus(serverAddress="http://a\nmode: observe\n#"))
+    policy, _ = one("keda", text)
+    assert policy.mode is Mode.ACT
