@@ -12,6 +12,7 @@ import msgspec
 from autoscaler.model.policy import Parity, Policy, Reduce, Signal
 from autoscaler.policy.defaults import brief
 from autoscaler.policy.importers import behavior
+from autoscaler.policy.importers.autoscaling import NAME
 from autoscaler.policy.importers.parts import ANNOTATION, GUARDS, unique
 from autoscaler.policy.importers.queries import Usage, averaged, recognised
 from autoscaler.policy.importers.report import Carried, Finding, Turned, line_of
@@ -87,6 +88,11 @@ class _Export:
             why = "an HPA scales Kubernetes workloads" if target is None else "an HPA needs bounds"
             self._say(Carried.NOT_CARRIED, (key,), f"{why}: no manifest is written")
             return None
+        for key, name in (("namespace", target.namespace), ("name", target.name)):
+            if not re.search(NAME, name):
+                path = ("target", "kubernetes", key)
+                self._say(Carried.NOT_CARRIED, path, f"Kubernetes takes no such name, {name}: no manifest is written")
+                return None
         metrics = [made for i, each in enumerate(policy.signals) if (made := self._metric(each, ("signals", i)))]
         for key in brief(policy):
             if key not in _SAID:
