@@ -18,21 +18,26 @@ pytestmark = pytest.mark.prometheus
 
 REF = WorkloadRef("kubernetes", "shop", "Deployment", "web")
 FIRST, SECOND, NEIGHBOUR, STARTING = "web-7d9f8-abcde", "web-7d9f8-fghij", "web-api-7d9f8-abcde", "web-7d9f8-zzzzz"
-CORES = {("shop", FIRST): 0.2, ("shop", SECOND): 0.38, ("shop", NEIGHBOUR): 5.0, ("lab", FIRST): 5.0}  # of `app`
+CORES = {
+    ("shop", FIRST): 0.2,
+    ("shop", SECOND): 0.37,
+    ("shop", NEIGHBOUR): 5.0,
+    ("lab", FIRST): 5.0,
+}  # of `app`; 100 * 0.57 is less than 57
 PROXY = 0.05  # cores of the container beside it
 REQUESTS = {"app": 0.5, "proxy": 0.25}
 STEP_S = 15
 
 EXPECTED = {
-    share(Usage("cpu")): 0.68 / 1.5,
-    share(Usage("cpu", strict=True)): 0.45,
-    share(Usage("cpu", "app")): 0.58,
-    share(Usage("cpu", "app", strict=True)): 0.58,
-    total(Usage("cpu")): 0.68,
-    total(Usage("cpu", strict=True)): 0.34,
-    share(Usage("memory")): 580 / 1500,
-    total(Usage("memory")): 580,
-    total(Usage("memory", strict=True)): 290,
+    share(Usage("cpu")): 0.67 / 1.5,
+    share(Usage("cpu", strict=True)): 0.44,
+    share(Usage("cpu", "app")): 0.57,
+    share(Usage("cpu", "app", strict=True)): 0.57,
+    total(Usage("cpu")): 0.67,
+    total(Usage("cpu", strict=True)): 0.335,
+    share(Usage("memory")): 570 / 1500,
+    total(Usage("memory")): 570,
+    total(Usage("memory", strict=True)): 285,
 }
 
 

@@ -8,17 +8,19 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from autoscaler.model.policy import Behavior, Empty, Fallback, Idle, Legacy, Mode, Parity, Policy, Select
 from autoscaler.policy import load
+from autoscaler.policy.cron import parse
 from autoscaler.policy.defaults import as_yaml
 from autoscaler.policy.importers import hpa, keda
 from autoscaler.policy.importers.export import export, manifests
 from autoscaler.policy.importers.parts import Wanted
 from autoscaler.policy.importers.report import Carried, Turned
 from autoscaler.policy.importers.text import policies
+from autoscaler.policy.importers.windows import lasts
 from autoscaler.policy.lint import lint
 from autoscaler.policy.nodes import Problem
 from tests.support.manifests import METRICS, QUERIES, cron, hpas, prometheus, scaled_object, scaled_objects
@@ -331,6 +333,7 @@ def test_what_an_hpa_cannot_say_is_told_with_its_line() -> None:
 
 
 @given(any_policies())
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 def test_every_policy_is_exported_or_told_why_not(policy: Policy) -> None:
     text, (each,) = exported(policy)
     if not text:
@@ -359,7 +362,7 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
 
 
 @given(st.data())
-@settings(max_examples=150)
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_a_manifest_with_an_odd_value_is_told_as_wrong_or_becomes_policies_that_load(data: st.DataObject) -> None:
     kind, text = data.draw(st.sampled_from(WHOLE))
     whole = [each for each in yaml.safe_load_all(text) if each]
@@ -390,3 +393,28 @@ def test_a_text_of_somebody_else_cannot_leave_its_comment() -> None:
     text = scaled_object(prometheus(serverAddress="http://a\nmode: observe\n#"))
     policy, _ = one("keda", text)
     assert policy.mode is Mode.ACT
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "expected"),
+    [
+        ("0 8 * * mon-fri", "30 18 * * mon-fri", 37800.0),
+        ("0 22 * * *", "0 6 * * *", 28800.0),
+        ("0 20 * * fri", "0 6 * * mon", 208800.0),
+        ("0 22 * * mon,fri", "0 6 * * mon,tue", "its windows last differently long: from 8h to 56h"),
+        ("0 8 * * *", "0 18 * * mon", "a start comes before the end of the one before"),
+        ("0 0 1 * *", "0 0 1 * *", "it never ends after a start"),
+        ("0 0 1 1 *", "0 0 1 3 *", "its windows last differently long"),
+        ("0 0 1 3 *", "0 0 1 6 *", "it would last for 92d, and 31 days are the most"),
+        ("* * * * *", "* * * * *", "it starts or ends too often to be a window"),
+    ],
+)
+def test_two_cron_lines_are_a_window_where_it_always_lasts_as_long(start: str, end: str, expected: float | str) -> None:
+    found = lasts(parse(start), parse(end))
+    assert found == expected if isinstance(expected, float) else str(found).startswith(expected)
+
+
+def test_a_window_for_no_more_than_the_minimum_is_left_out() -> None:
+    policy, each = one("keda", scaled_object(prometheus(), cron(desiredReplicas="2"), minReplicaCount=2))
+    assert policy.schedule == ()
+    assert said(each, "spec.triggers[1].metadata") == (Carried.EQUAL, "left out: 2 is not more than the minimum")
