@@ -18,6 +18,8 @@ from typing import Any
 import click
 import msgspec
 
+from autoscaler.backtest.scenario import Verdicts
+from autoscaler.backtest.scenario_spec import PolicyTest
 from autoscaler.cli.root import root
 from autoscaler.loop import answers
 from autoscaler.loop.rehearse import Foresight
@@ -40,6 +42,7 @@ ANSWERS = (
     Foresight,
     Findings,
     Report,
+    Verdicts,
     Decision,
 )  # what `--format json` prints at the top, and the decision in it
 
@@ -115,6 +118,7 @@ def _joined(text: str) -> str:
 
 PARTS: Mapping[str, Callable[[], str]] = {
     "policy-keys": lambda: f"{keys(Policy)}\n\n{keys(Scope, 'scope')}",
+    "test-keys": lambda: keys(PolicyTest),
     "settings-keys": lambda: keys(Settings),
     "json": shapes,
     "help": lambda: help_of(""),

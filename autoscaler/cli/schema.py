@@ -6,10 +6,17 @@ import json
 
 import click
 
-from autoscaler.policy.schema import schema
+from autoscaler.policy.schema import Schema, of_struct, schema
 
 
 @click.command("schema")
-def command() -> None:
+@click.option("--tests", is_flag=True, help="That of policy tests (*.test.yaml) instead.")
+def command(tests: bool) -> None:
     """Print the JSON Schema of policy files, for editors."""
-    click.echo(json.dumps(schema(), indent=2, ensure_ascii=False))
+    click.echo(json.dumps(_of_tests() if tests else schema(), indent=2, ensure_ascii=False))
+
+
+def _of_tests() -> Schema:
+    from autoscaler.backtest.scenario_spec import PolicyTest
+
+    return of_struct(PolicyTest, "A test of a policy of autoscaler")

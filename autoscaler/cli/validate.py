@@ -17,7 +17,7 @@ from autoscaler.policy import load
 from autoscaler.policy.defaults import as_yaml, resolved
 from autoscaler.policy.fit import misfits
 from autoscaler.policy.lint import findings
-from autoscaler.store.policy_files import identity, read
+from autoscaler.store.policy_files import identity, is_test, read, set_of, tests, texts_of
 
 
 @click.command("validate")
@@ -27,17 +27,21 @@ from autoscaler.store.policy_files import identity, read
 def command(paths: tuple[Path, ...], written_out: bool, config: Path | None) -> None:
     """Check policies and tell every problem at once.
 
-    PATHS are files and folders; without any, those of the settings. What smells is warned of on standard error. Where
-    settings are found, the policies must fit them too. Ends with exit status 2 where something is wrong.
+    PATHS are files and folders; without any, those of the settings. Tests beside policies are checked and not run.
+    What smells is warned of on standard error. Where settings are found, the policies must fit them too. Ends with exit
+    status 2 where something is wrong.
     """
     told = settings.told(config, os.environ)
     known = settings.load(config, os.environ) if told else settings.Settings()
-    texts = read(list(paths) or [Path(each) for each in known.policies])
+    places = list(paths) or [Path(each) for each in known.policies]
+    texts = read([set_of(each, known.policies) if is_test(each) else each for each in places])
     whole = load.read(texts)
     placed = [each.placed for each in whole.loaded]
     wrong = _misfits(placed, known)
     if wrong and told:
         raise PolicyError(tuple(wrong))
+    found = tests([each for each in places if each.is_dir() or is_test(each)])
+    checked = _checked(found, placed, known.cycle) if found else 0
     warnings = [f"{each}\n  but no settings were found to compare with" for each in wrong]
     warnings += [str(each) for each in findings(whole, texts, scrape_s=known.scrape_interval)]
     for warning in warnings:
@@ -47,8 +51,16 @@ def command(paths: tuple[Path, ...], written_out: bool, config: Path | None) -> 
             "---\n".join(f"# {each.file}:{each.line}\n{as_yaml(resolved(each.policy))}" for each in placed), nl=False
         )
         return
-    also = f", {len(warnings)} warnings" if warnings else ""
+    also = f", {counted(checked, 'test')}" if checked else ""
+    also += f", {len(warnings)} warnings" if warnings else ""
     click.echo(f"{counted(len(placed), 'policy')} in {counted(len(texts), 'file')}: fine ({identity(texts)}){also}")
+
+
+def _checked(files: Sequence[Path], placed: Sequence[Placed], cycle_s: float) -> int:
+    """How many tests there are. Raises PolicyError where one does not fit its policy."""
+    from autoscaler.backtest.scenario_load import load as load_tests  # most policies are checked without tests
+
+    return len(load_tests(texts_of(files), placed, cycle_s=cycle_s))
 
 
 def _misfits(placed: Sequence[Placed], known: settings.Settings) -> list[str]:

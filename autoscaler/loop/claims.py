@@ -6,26 +6,34 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from autoscaler.decide.memory import fingerprint
 from autoscaler.decide.plan import Plan, prepare
-from autoscaler.model.policy import Policy
+from autoscaler.model.policy import Combine, Policy, Replicas, Signal
 from autoscaler.model.target import WorkloadRef
 
 
 class Claim(msgspec.Struct, frozen=True):
     """One workload, the policy that steers it, and the selectors that were refused.
 
-    `disputed` says that nobody knows which of them steered it before: it does not shrink until one of them goes.
+    `rivals` are their policies where nobody knows which of all steered it before: until one of them goes the largest
+    wish wins, and it does not shrink.
     """
 
     ref: WorkloadRef
     policy: Policy
     refused: tuple[str, ...] = ()
-    disputed: bool = False
+    rivals: tuple[Policy, ...] = ()
+
+    @property
+    def disputed(self) -> bool:
+        """True where nobody knows who steered it."""
+        return bool(self.rivals)
 
     def plan(self) -> Plan:
         """The claim made ready for deciding."""
-        plan = prepare(self.ref, self.policy)
-        return msgspec.structs.replace(plan, claimed_by=self.refused) if self.disputed else plan
+        if not self.rivals:
+            return prepare(self.ref, self.policy)
+        return msgspec.structs.replace(prepare(self.ref, _together(self.policy, self.rivals)), claimed_by=self.refused)
 
     def sentence(self) -> str:
         """What an owner is told of the policies that were refused."""
@@ -33,21 +41,60 @@ class Claim(msgspec.Struct, frozen=True):
         return f"claimed_twice: {self.ref.key} is steered by policy {self.policy.name}; refused: {others}"
 
 
-def claimed(found: Sequence[tuple[WorkloadRef, Policy]], steering: Mapping[str, str]) -> list[Claim]:
-    """One claim per workload, in the order of their keys. `steering` names the policy of each steered until now."""
+def claimed(
+    found: Sequence[tuple[WorkloadRef, Policy]],
+    steering: Mapping[str, str],
+    remembered: Mapping[str, str] | None = None,
+) -> list[Claim]:
+    """One claim per workload, in the order of their keys.
+
+    `steering` names the policy of each steered until now, `remembered` is the fingerprint of the signals that an
+    earlier process steered it by.
+    """
     candidates: dict[str, list[tuple[WorkloadRef, Policy]]] = {}
     for ref, policy in found:
         candidates.setdefault(ref.key, []).append((ref, policy))
-    return [_claim(candidates[key], steering.get(key)) for key in sorted(candidates)]
+    prints = remembered or {}
+    return [_claim(candidates[key], steering.get(key), prints.get(key)) for key in sorted(candidates)]
 
 
-def _claim(candidates: Sequence[tuple[WorkloadRef, Policy]], incumbent: str | None) -> Claim:
+def _claim(candidates: Sequence[tuple[WorkloadRef, Policy]], incumbent: str | None, remembered: str | None) -> Claim:
     ref = candidates[0][0]
     explicit = [policy for _, policy in candidates if policy.target.explicit]
     if explicit:
         return Claim(ref, explicit[0])
     policies = sorted((policy for _, policy in candidates), key=lambda policy: policy.name)
     chosen = next((policy for policy in policies if policy.name == incumbent), None)
+    if chosen is None and remembered is not None and len(policies) > 1:
+        alike = [policy for policy in policies if fingerprint(policy) == remembered]
+        chosen = alike[0] if len(alike) == 1 else None
     steers = chosen or max(policies, key=lambda policy: policy.replicas.min if policy.replicas is not None else 0)
-    refused = tuple(policy.name for policy in policies if policy is not steers)
-    return Claim(ref, steers, refused, disputed=bool(refused) and chosen is None)
+    others = tuple(policy for policy in policies if policy is not steers)
+    return Claim(ref, steers, tuple(each.name for each in others), others if chosen is None else ())
+
+
+def _together(first: Policy, rivals: Sequence[Policy]) -> Policy:
+    """The first policy with the signals and windows of all, each asking for no more than its own policy allows."""
+    everyone = [each for each in (first, *rivals) if each.replicas is not None]
+    bounds = [each.replicas for each in everyone if each.replicas is not None]
+    if not bounds:
+        return first
+    widest = Replicas(min=max(each.min for each in bounds), max=max(each.max for each in bounds))
+    signals = tuple(_capped(signal, policy) for policy in everyone for signal in policy.signals)
+    windows = tuple(
+        msgspec.structs.replace(window, name=f"{policy.name}/{window.name}", max=None)
+        for policy in everyone
+        for window in policy.schedule
+        if window.min is not None
+    )
+    return msgspec.structs.replace(
+        first, replicas=widest, signals=signals, schedule=windows, idle=None, combine=Combine.MAX
+    )
+
+
+def _capped(signal: Signal, policy: Policy) -> Signal:
+    """Its name says whose it is."""
+    named = msgspec.structs.replace(signal, name=f"{policy.name}/{signal.name}")
+    if not named.votes or policy.replicas is None:
+        return named
+    return msgspec.structs.replace(named, at_most=min(signal.at_most or policy.replicas.max, policy.replicas.max))

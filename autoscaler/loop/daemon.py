@@ -262,8 +262,10 @@ class Daemon:
 
     def _plans(self, loaded: PolicySet) -> dict[str, Plan]:
         """One plan per workload, in the order of their keys."""
-        steering = {key: plan.workload.policy.name for key, plan in self._parts.cycle.plans.items()}
-        claims = claimed(self._parts.targets.discover(loaded.policies), steering)
+        cycle = self._parts.cycle
+        steering = {key: plan.workload.policy.name for key, plan in cycle.plans.items() if not plan.claimed_by}
+        remembered = {key: memory.fingerprint for key, memory in cycle.memories.items()}
+        claims = claimed(self._parts.targets.discover(loaded.policies), steering, remembered)
         refused = {claim.sentence() for claim in claims if claim.refused}
         for sentence in sorted(refused - self._refused):
             self._fault(sentence)

@@ -247,7 +247,7 @@ def _chosen(node: Node, kind: inspect.UnionType) -> inspect.Type | None:
     types = [each for each in kind.types if not isinstance(each, inspect.NoneType)]
     if len(types) == 1:
         return types[0]
-    maps = [each for each in types if isinstance(each, inspect.StructType)]
+    maps = [each for each in types if isinstance(each, (inspect.StructType, inspect.DictType))]
     if isinstance(node.value, tuple) or node.value is None:
         return None
     (one,) = maps if isinstance(node.value, dict) else [each for each in types if each not in maps]

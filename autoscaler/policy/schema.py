@@ -40,11 +40,26 @@ def schema() -> Schema:
     }
 
 
+def of_struct(kind: type, title: str) -> Schema:
+    """The schema of one document that is this struct."""
+    made = _Maker()
+    top = made.whole(kind)
+    return {
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "title": title,
+        **top,
+        "definitions": dict(sorted(made.definitions.items())),
+    }
+
+
 class _Maker:
     """Collects the definitions of the structs that are reached."""
 
     def __init__(self) -> None:
         self.definitions: dict[str, Schema] = {}
+
+    def whole(self, kind: type) -> Schema:
+        return self._map(kind, partial=False)
 
     def policy(self) -> Schema:
         made = self._map(Policy, partial=True)

@@ -1,4 +1,4 @@
-"""Which files are policies, and what stands in them.
+"""Which files are policies and which are tests of them, and what stands in them.
 
 Apart from the folder that is watched, so that a command which only reads does not pay for an event loop.
 """
@@ -29,7 +29,7 @@ def files(paths: Sequence[Path]) -> list[Path]:
     found: dict[Path, None] = {}
     for path in paths:
         if path.is_dir():
-            found.update(dict.fromkeys(_below(path, frozenset())))
+            found.update(dict.fromkeys(each for each in _below(path, frozenset()) if not is_test(each)))
         elif path.exists():
             found[path] = None
         else:
@@ -37,11 +37,50 @@ def files(paths: Sequence[Path]) -> list[Path]:
     return list(found)
 
 
+def tests(paths: Sequence[Path]) -> list[Path]:
+    """The policy tests at these places: in folders, by their own names, and beside policy files that are named.
+
+    Raises SettingsError for an absent place, and for a policy file that has none beside it.
+    """
+    found: dict[Path, None] = {}
+    for path in paths:
+        if path.is_dir():
+            found.update(dict.fromkeys(each for each in _below(path, frozenset()) if is_test(each)))
+        elif is_test(path) and path.exists():
+            found[path] = None
+        else:
+            found.update(dict.fromkeys(_tests_of(path)))
+    return list(found)
+
+
+def set_of(path: Path, policies: Sequence[str]) -> Path:
+    """Where the policies are that a daemon loads together with those at a place, which is a test, a policy or a folder.
+
+    That is one of `policies` (the settings') which the place lies in, else its folder.
+    """
+    folder = path if path.is_dir() else path.parent
+    real = os.path.realpath(folder)
+    for each in map(Path, policies):
+        if each.is_dir() and os.path.commonpath([real, os.path.realpath(each)]) == os.path.realpath(each):
+            return each
+    return folder
+
+
+def is_test(path: Path) -> bool:
+    """True for what is named as a policy test: `*.test.yaml`."""
+    return path.name.endswith(TEST_SUFFIXES)
+
+
 def read(paths: Sequence[Path]) -> list[tuple[str, str]]:
     """Names and texts of the policy files at these places. Raises SettingsError and PolicyError."""
+    return texts_of(files(paths))
+
+
+def texts_of(files: Sequence[Path]) -> list[tuple[str, str]]:
+    """Names and texts of these files. Raises SettingsError and PolicyError."""
     texts: list[tuple[str, str]] = []
     problems: list[str] = []
-    for path in files(paths):
+    for path in files:
         try:
             with path.open("rb") as file:
                 data = file.read(MOST_BYTES + 1)
@@ -94,5 +133,16 @@ def _below(folder: Path, above: frozenset[str]) -> Iterator[Path]:
         path = folder / name
         if path.is_dir():
             yield from _below(path, above | {real})
-        elif name.endswith(SUFFIXES) and not name.endswith(TEST_SUFFIXES):
+        elif name.endswith(SUFFIXES):
             yield path
+
+
+def _tests_of(policies: Path) -> list[Path]:
+    """The tests beside a policy file."""
+    if is_test(policies) or not policies.exists():
+        raise SettingsError(f"no policy tests at {policies}: there is no such file or folder")
+    found = [each for suffix in TEST_SUFFIXES if (each := policies.with_name(policies.stem + suffix)).exists()]
+    if not found:
+        name = policies.stem + TEST_SUFFIXES[0]
+        raise SettingsError(f"no test beside {policies}", hint=f"write {name} there: see docs/policy-tests.md")
+    return found

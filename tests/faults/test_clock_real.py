@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from tests.support.wait import never, until
 pytestmark = pytest.mark.e2e
 
 HOUR = 3600
+CYCLE_S = 0.5
 
 
 class Wall:
@@ -47,7 +49,7 @@ def test_a_daemon_whose_wall_clock_is_set_lets_nothing_go_early_and_keeps_its_be
     require("faketime")
     wall = Wall(tmp_path)
     more = "behavior: {down: {stabilization: 10s}}"
-    with workers(tmp_path, cycle="500ms", env=wall.env) as shop:
+    with workers(tmp_path, cycle=f"{CYCLE_S * 1000:.0f}ms", env=wall.env) as shop:
         shop.policy_file.write_text(shop.policy_file.read_text().replace("behavior: {down: {stabilization: 2s}}", more))
         shop.load(40)
         shop.start()
@@ -55,11 +57,13 @@ def test_a_daemon_whose_wall_clock_is_set_lets_nothing_go_early_and_keeps_its_be
         until(lambda: shop.workload()["reason"] == "within_tolerance", "they carry the load", within=20)
         shop.load(5)
         until(lambda: "1 would be enough now" in shop.workload()["because"], "the window holds them", within=20)
-        counted = cycles(shop)
+        counted, began = cycles(shop), time.monotonic()
         wall.set(step)
         never(lambda: len(shop.pids()) < 4, "a window cut short", for_s=4)
-        assert 5 <= cycles(shop) - counted <= 11, "eight cycles in four seconds, as before"
+        until(lambda: cycles(shop) > counted + 5, "its beat goes on", within=20)
+        most = (time.monotonic() - began) / CYCLE_S + 2
+        assert cycles(shop) - counted <= most, "no beat is made up for that a clock has jumped over"
         wall.set(0)
-        until(lambda: cycles(shop) > counted + 16, "it goes on after the clock was set right", within=20)
+        until(lambda: cycles(shop) > counted + 16, "it goes on after the clock was set right", within=40)
         assert shop.alive
         assert "Traceback" not in shop.text()

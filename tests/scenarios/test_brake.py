@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from autoscaler.backtest.notation import reading
 from autoscaler.decide.brake import Brake, Fleet
 from autoscaler.decide.step import step
 from autoscaler.model.decision import Reason
 from autoscaler.model.observation import Override
 from autoscaler.model.policy import Behavior, Direction, Empty, Idle, Mode, Parity, Policy, Rate
 from autoscaler.model.target import WorkloadRef
-from tests.scenarios.story import QUICK, Story, Town, front, load, policy, reading, window
+from tests.scenarios.story import QUICK, Story, Town, front, load, policy, window
 
 ZERO = load(empty=Empty.ZERO)
 

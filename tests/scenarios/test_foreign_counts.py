@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from autoscaler.backtest.notation import reading
 from autoscaler.decide.explain import explain
 from autoscaler.decide.step import step
 from autoscaler.model.decision import Reason
 from autoscaler.model.policy import Behavior, Direction, Parity, Rate
-from tests.scenarios.story import ON_KUBERNETES, QUICK, Story, load, policy, reading, window
+from tests.scenarios.story import ON_KUBERNETES, QUICK, Story, load, policy, window
 
 
 def steady(count: int = 4, **keys: object) -> Story:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from autoscaler.backtest.notation import reading
 from autoscaler.decide.explain import explain
 from autoscaler.model.decision import Reason
 from autoscaler.model.policy import (
@@ -22,7 +23,7 @@ from autoscaler.model.policy import (
     Signal,
     ZeroIf,
 )
-from tests.scenarios.story import ON_KUBERNETES, QUICK, REF, Story, Town, front, load, policy, reading, window
+from tests.scenarios.story import ON_KUBERNETES, QUICK, REF, Story, Town, front, load, policy, window
 
 MINUTE = 4  # cycles
 IDLE = Idle(after=60.0)

@@ -6,10 +6,11 @@ import itertools
 
 import pytest
 
+from autoscaler.backtest.notation import MISSING
 from autoscaler.decide.explain import explain
 from autoscaler.model.decision import Reason
 from autoscaler.model.policy import Empty, Fallback, NotANumber, Parity, Plausible, Signal, ZeroIf
-from tests.scenarios.story import MISSING, QUICK, Story, load, policy, window
+from tests.scenarios.story import QUICK, Story, load, policy, window
 
 
 def steady(*signals: Signal, count: int = 4, **keys: object) -> Story:

@@ -174,7 +174,7 @@ def test_a_clock_set_back_an_hour_while_nobody_ran() -> None:
     """Facts from the future are of now: nothing shrinks for a window, nothing is held for an hour."""
     told = Story(policy(load(), front(), low=2, idle=Idle(after=600.0)), count=2)
     told.run("600x40 300x30", "1x70")
-    told.now -= 3600.0
+    told.sets_clock(-3600.0)
     told.memories = {key: clamped(memory, told.now) for key, memory in told.memories.items()}
     assert told.run("200x20", "1x20") == f"{told.count}x20"
     assert told.run("200x2", "1x2") == "2x2"
@@ -185,7 +185,7 @@ def test_a_clock_set_back_an_hour_while_nobody_ran() -> None:
 def test_a_clock_set_forward_an_hour_is_a_gap() -> None:
     told = Story(policy(behavior=QUICK), count=6)
     told.run("600x40")
-    told.now += 3600.0
+    told.sets_clock(3600.0)
     told.run("100x1")
     assert (told.count, told.fact(Reason.RESEEDED, "because")) == (6, "a gap in the data")
 

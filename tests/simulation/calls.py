@@ -122,7 +122,8 @@ class Calls:
         rates = getattr(getattr(policy.behavior, "down", None), "rates", None)
         stepped = world.now() - world.others.stepped < 2 * CONTEST_S
         if rates and not stepped:
-            lost = sum(b - a for at, b, a in orders if operation.started - at < RATE_S)  # both ways, as the HPA counts
+            recent = [(b, a) for at, b, a in orders if 0 <= operation.started - at < RATE_S]  # by the clock of this one
+            lost = sum(b - a for b, a in recent)  # both ways, as the HPA counts
             if lost > 1 and operation.count < before:
                 world.rules.say("not faster than allowed", f"{operation.ref.name}: {lost} in {RATE_S:.0f} s")
 

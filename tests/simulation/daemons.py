@@ -9,8 +9,6 @@ from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import msgspec
-
 from autoscaler.clock import SystemClock
 from autoscaler.errors import AutoscalerError, LeaseError
 from autoscaler.loop.act import Actor
@@ -71,8 +69,8 @@ class Files:
 class Life:
     """One process: a daemon and what it stands on.
 
-    `restored` is when it took up what was kept (by its own clock), and `clean` whether that was left by a clean stop.
-    `turned` is when its last cycle was decided.
+    `restored` is when it took up what was kept (by its own clock; `since` by the true one), `clean` whether that was
+    left by a clean stop, `turned` when its last cycle was decided.
     """
 
     name: str
@@ -87,6 +85,7 @@ class Life:
     source: FailingSource
     gone_s: float = 5.0  # until the supervisor starts the next one
     restored: float = math.inf
+    since: float = math.inf
     clean: bool = False
     turned: float = -math.inf
     told_to_stop: float | None = None
@@ -144,7 +143,7 @@ def _watch(world: World, life: Life) -> None:
         return decisions
 
     def taken_up(facts: Sequence[Fact], *, clean: bool) -> None:
-        life.restored, life.clean = life.clock.now(), clean
+        life.restored, life.since, life.clean = life.clock.now(), world.now(), clean
         restore(facts, clean=clean)
 
     life.cycle.run, life.cycle.restore = watched, taken_up  # type: ignore[method-assign]
@@ -181,17 +180,16 @@ async def _live(world: World, life: Life) -> None:
     await life.daemon.run()
 
 
-_SETS: dict[tuple[tuple[str, str], ...], PolicySet] = {}
+_FILES: dict[tuple[str, str], PolicySet] = {}
 
 
 def loaded(texts: Sequence[tuple[str, str]], revision: str) -> PolicySet:
-    """The loader; what it made of the same texts before is used again, because that is most of its time."""
-    key = tuple(texts)
-    if key not in _SETS:
-        if len(_SETS) > 100:
-            _SETS.clear()
-        _SETS[key] = load(texts, revision)
-    return msgspec.structs.replace(_SETS[key], revision=revision)
+    """The loader, a file at a time; what it made of a file before is used again, because that is most of its time."""
+    if len(_FILES) > 10_000:
+        _FILES.clear()
+    fresh = [text for text in texts if text not in _FILES]
+    _FILES.update({text: load([text], revision) for text in fresh})
+    return PolicySet(revision, tuple(each for text in texts for each in _FILES[text].placed))
 
 
 async def _untold(plan: object, state: object, at: float) -> Decision:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from autoscaler.decide.plan import Plan
 from autoscaler.model.decision import Decision, Reason
-from autoscaler.model.policy import Policy
+from autoscaler.model.policy import Fallback, Policy
 from autoscaler.model.signal import Missing, Reading, Series
 
 if TYPE_CHECKING:
@@ -51,6 +51,9 @@ class Rules:
             self.checked += 1
             self.note(life.process.mark, each.ref.name, each.at, each.current, each.desired, each.reason.value)
             self._reasoned(each)
+            said = self._world.others.said.get(each.ref.key)
+            if said is not None and each.at >= said.until:
+                self._world.others.said.pop(each.ref.key)  # over by the clock of one, it is over for all
             plan = plans.get(each.ref.key)
             if plan is None or not each.act or not each.changes:
                 continue
@@ -107,7 +110,7 @@ class Rules:
 
     def _past_known(self, life: Life, made: Decision) -> None:
         """A process that does not know the past does not shrink before its down window has passed."""
-        age = made.at - life.restored
+        age = max(made.at - life.restored, self._world.now() - life.since)  # its clock may have been set meanwhile
         if not life.clean and age < DOWN_WINDOW_S:
             said = f"{made.ref.name}: {made.current} → {made.desired} ({made.reason.value}), {age:.0f} s after a kill"
             self.say("after a kill never lower", said)
@@ -131,11 +134,10 @@ class Rules:
             self.say("the fleet has a brake", f"{len(shrunk)} workloads shrank in ten minutes, {allowed} may")
 
     def _held_up(self, made: Decision) -> bool:
-        who = self._world.number(made.ref)
-        policy = self._world.policies[who]
-        fallback = any(signal.failed is not None for signal in policy.signals)
-        window = bool(policy.schedule) and 12 * 3600 < self._world.since() % 86_400 < 12 * 3600 + 2 * 3600 + FREED_S
-        return window or (fallback and self._world.lately("source", "source slow", within=FREED_S))
+        """A count that a fallback or a window may have held up goes down by their end, however late, not by load."""
+        policy = self._world.policies[self._world.number(made.ref)]
+        fallbacks = [each.failed.at_least or 0 for each in policy.signals if isinstance(each.failed, Fallback)]
+        return made.current <= max([*fallbacks, *(window.min or 0 for window in policy.schedule)], default=0)
 
 
 def _doubtful(told: Reading, policy: Policy) -> bool:

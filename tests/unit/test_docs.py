@@ -18,6 +18,7 @@ from autoscaler.policy.importers.report import Turned
 from autoscaler.policy.load import load
 from autoscaler.policy.nodes import Problem
 from autoscaler.reference import MARK, PARTS, fresh
+from autoscaler.store.policy_files import files
 
 ROOT = Path(__file__).parents[2]
 DOCS = sorted((ROOT / "docs").glob("*.md"))
@@ -59,7 +60,7 @@ def test_the_documentation_has_policies() -> None:
     assert sum(place.startswith("docs/policies.md") for place in places) >= 3
 
 
-@pytest.mark.parametrize("file", sorted((ROOT / "policies").iterdir()), ids=name)
+@pytest.mark.parametrize("file", files([ROOT / "policies"]), ids=name)
 def test_every_policy_of_the_folder_loads(file: Path) -> None:
     (placed,) = load([(name(file), file.read_text())], "policies").placed
     assert file.read_text().startswith("#"), "it says what it is for"

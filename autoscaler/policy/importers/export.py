@@ -15,7 +15,7 @@ from autoscaler.policy.importers import behavior
 from autoscaler.policy.importers.autoscaling import NAME
 from autoscaler.policy.importers.parts import ANNOTATION, GUARDS, unique
 from autoscaler.policy.importers.queries import Usage, averaged, recognised
-from autoscaler.policy.importers.report import Carried, Finding, Turned, line_of
+from autoscaler.policy.importers.report import Carried, KeyReport, Turned, line_of
 from autoscaler.policy.load import Loaded
 from autoscaler.policy.nodes import dump
 from autoscaler.policy.words import Path, dotted
@@ -66,7 +66,7 @@ class _Export:
     def __init__(self, loaded: Loaded) -> None:
         self._loaded = loaded
         self._policy = loaded.placed.policy
-        self._findings: list[Finding] = []
+        self._findings: list[KeyReport] = []
         self._queries: dict[str, str] = {}
         self._names: set[str] = set()
 
@@ -79,7 +79,7 @@ class _Export:
 
     def _say(self, carried: Carried, path: Path, sentence: str) -> None:
         line = line_of(self._loaded.nodes, path, self._loaded.placed.line)
-        self._findings.append(Finding(line, dotted(path), carried, sentence))
+        self._findings.append(KeyReport(line, dotted(path), carried, sentence))
 
     def _manifest(self, policy: Policy) -> dict[str, Any] | None:
         target, replicas = policy.target.kubernetes, policy.replicas

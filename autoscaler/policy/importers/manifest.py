@@ -9,7 +9,7 @@ import msgspec
 
 from autoscaler.policy.convert import Converter, Rules, no_rules
 from autoscaler.policy.importers.autoscaling import NAME
-from autoscaler.policy.importers.report import Carried, Finding, line_of
+from autoscaler.policy.importers.report import Carried, KeyReport, line_of
 from autoscaler.policy.nodes import Node, Problem, documents
 from autoscaler.policy.words import Path, dotted, got, nearest
 
@@ -40,13 +40,13 @@ class Spec(Converter):
 
     def __init__(self, made: Object, problems: list[Problem], rules: Rules = no_rules) -> None:
         super().__init__(made.file, problems, rules=rules, whole=made.kind, under=("spec",), origin=made.spec.origin)
-        self.findings: list[Finding] = []
+        self.findings: list[KeyReport] = []
         self._line = made.node.line
 
     def say(self, carried: Carried, path: Path, sentence: str) -> None:
         """What became of the key at a path below `spec`."""
         line = line_of(self.nodes, path, self._line)
-        self.findings.append(Finding(line, dotted(("spec", *path)), carried, sentence))
+        self.findings.append(KeyReport(line, dotted(("spec", *path)), carried, sentence))
 
     def equal(self, path: Path, sentence: str) -> None:
         """It does the same here."""

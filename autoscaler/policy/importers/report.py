@@ -23,7 +23,7 @@ class Carried(enum.Enum):
 EXIT = {Carried.EQUAL: 0, Carried.DIFFERENT: 1, Carried.NOT_CARRIED: 3}  # 2 is for what cannot be read at all
 
 
-class Finding(msgspec.Struct, frozen=True):
+class KeyReport(msgspec.Struct, frozen=True):
     """One key: where it stands, how it came over, and a sentence with what it became or why it did not."""
 
     line: int
@@ -38,7 +38,7 @@ class Turned(msgspec.Struct, frozen=True):
     file: str
     line: int
     source: str
-    findings: tuple[Finding, ...]
+    findings: tuple[KeyReport, ...]
     policy: Policy | None = None
 
     @property
@@ -47,14 +47,14 @@ class Turned(msgspec.Struct, frozen=True):
         return worst(self.findings)
 
 
-class Object(msgspec.Struct, frozen=True):
+class ObjectReport(msgspec.Struct, frozen=True):
     """One object of a report: where it stands, how it came over as a whole, and every key of it."""
 
     file: str
     line: int
     source: str
     carried: Carried
-    findings: tuple[Finding, ...]
+    findings: tuple[KeyReport, ...]
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -62,7 +62,8 @@ class Report(msgspec.Struct, frozen=True):
 
     output: str
     carried: Carried
-    objects: tuple[Object, ...]
+    objects: tuple[ObjectReport, ...]
+    version: int = 1
 
 
 def line_of(nodes: Mapping[Path, Node], path: Path, whole: int) -> int:
@@ -75,14 +76,14 @@ def line_of(nodes: Mapping[Path, Node], path: Path, whole: int) -> int:
     return whole
 
 
-def worst(findings: Sequence[Finding]) -> Carried:
+def worst(findings: Sequence[KeyReport]) -> Carried:
     """The worst of several."""
     return max((each.carried for each in findings), key=lambda carried: EXIT[carried], default=Carried.EQUAL)
 
 
 def report(output: str, turned: Sequence[Turned]) -> Report:
     """All objects of one command."""
-    objects = tuple(Object(each.file, each.line, each.source, each.carried, each.findings) for each in turned)
+    objects = tuple(ObjectReport(each.file, each.line, each.source, each.carried, each.findings) for each in turned)
     return Report(output, worst([finding for each in turned for finding in each.findings]), objects)
 
 

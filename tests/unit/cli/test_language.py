@@ -61,9 +61,12 @@ def test_folders_are_read_with_all_below_and_without_tests_and_hidden_files(tmp_
     (tmp_path / "deep" / "er").mkdir(parents=True)
     (tmp_path / ".git").mkdir()
     (tmp_path / "deep" / "er" / "a.yml").write_text(SMELLS)
-    for other in (".git/b.yaml", "deep/.c.yaml", "deep/a.test.yaml", "notes.txt"):
+    for other in (".git/b.yaml", "deep/.c.yaml", "notes.txt"):
         (tmp_path / other).write_text("nothing: here\n")
+    (tmp_path / "deep" / "er" / "a.test.yaml").write_text("name: x\nload: 3\n")
     assert "1 policy in 1 file" in run("validate", str(tmp_path)).stdout
+    assert "nothing smells" not in run("lint", str(tmp_path)).stdout
+    assert "a.test.yaml" not in run("lint", str(tmp_path)).stdout
 
 
 def test_lint_ends_with_one_where_anything_smells(tmp_path: Path) -> None:

@@ -15,8 +15,9 @@ from autoscaler.policy.later import LATER
 from autoscaler.policy.load import load
 from autoscaler.policy.nodes import MOST_TEXT
 from autoscaler.policy.units import duration, fraction, percent, seconds
+from autoscaler.store.policy_files import files
 
-EXAMPLES = sorted((Path(__file__).parents[3] / "policies").glob("*.yaml"))
+EXAMPLES = files([Path(__file__).parents[3] / folder for folder in ("policies", "docs/examples")])
 
 SMALLEST = """\
 name: web

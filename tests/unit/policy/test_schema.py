@@ -14,11 +14,12 @@ from autoscaler.model.policy import Policy
 from autoscaler.policy.defaults import as_yaml
 from autoscaler.policy.nodes import Node, documents
 from autoscaler.policy.schema import schema
+from autoscaler.store.policy_files import files
 from tests.support.policies import policies
 from tests.unit.policy import test_inherit, test_load, test_rules
 from tests.unit.policy.test_load import SMALLEST, problems
 
-POLICIES = sorted((Path(__file__).parents[3] / "policies").glob("*.yaml"))
+POLICIES = files([Path(__file__).parents[3] / "policies"])
 
 
 @functools.cache

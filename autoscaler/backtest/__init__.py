@@ -1,0 +1,1 @@
+"""The cycle on loads that somebody wrote down or recorded: policy tests."""
