@@ -17,13 +17,14 @@ from tests.parts.require import require
 pytestmark = pytest.mark.prometheus
 
 REF = WorkloadRef("kubernetes", "shop", "Deployment", "web")
-FIRST, SECOND, NEIGHBOUR, STARTING = "web-7d9f8-abcde", "web-7d9f8-fghij", "web-api-7d9f8-abcde", "web-7d9f8-zzzzz"
-CORES = {
+FIRST, SECOND, STARTING = "web-7d9f8b6c5-x2k4p", "web-7d9f8b6c5-bcdfg", "web-7d9f8b6c5-zzzzz"
+OTHERS = ("web-api-7d9f8b6c5-x2k4p", "web-db-x7k2p", "web-db-0", "web-28945000-x2k4p")  # pods of other owners
+CORES = {  # of the container `app`; 100 * 0.57 is less than 57
     ("shop", FIRST): 0.2,
     ("shop", SECOND): 0.37,
-    ("shop", NEIGHBOUR): 5.0,
     ("lab", FIRST): 5.0,
-}  # of `app`; 100 * 0.57 is less than 57
+    **{("shop", each): 5.0 for each in OTHERS},
+}
 PROXY = 0.05  # cores of the container beside it
 REQUESTS = {"app": 0.5, "proxy": 0.25}
 STEP_S = 15
@@ -47,7 +48,7 @@ def series(name: str, values: str, **labels: str) -> dict[str, str]:
 
 
 def cluster() -> list[dict[str, str]]:
-    """Two pods that serve, one that starts, a Deployment with a longer name, another namespace, pod-level cgroups."""
+    """Two pods that serve, one that starts, others whose names begin alike, another namespace, pod-level cgroups."""
     found = []
     for (namespace, pod), cores in CORES.items():
         of = {"namespace": namespace, "pod": pod}

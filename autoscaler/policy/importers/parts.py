@@ -11,7 +11,7 @@ from autoscaler.model.policy import KubernetesTarget, Mode, Parity, Signal, Targ
 from autoscaler.policy.importers.adapter import NONE, Rules
 from autoscaler.policy.importers.autoscaling import Ref
 from autoscaler.policy.importers.manifest import Object, Spec
-from autoscaler.policy.importers.queries import RESOURCES, Usage, share, total
+from autoscaler.policy.importers.queries import LONGEST_TARGET, RESOURCES, Usage, share, total
 from autoscaler.policy.importers.report import Turned
 from autoscaler.policy.nodes import Problem
 from autoscaler.policy.words import Path
@@ -55,6 +55,9 @@ def target(ref: Ref, made: Object, spec: Spec) -> TargetSpec | None:
     if ref.kind not in KINDS:
         spec.lost((*path, "kind"), f"{ref.kind} cannot be scaled yet, only {', '.join(KINDS)}: no policy is written")
         return None
+    if len(ref.name) > LONGEST_TARGET:
+        why = f"of more than {LONGEST_TARGET} characters: names of its pods are cut, and queries do not find them by it"
+        spec.lost((*path, "name"), why)
     spec.equal(path, f"target: {ref.kind} {made.namespace}/{ref.name}")
     return TargetSpec(kubernetes=KubernetesTarget(namespace=made.namespace, kind=ref.kind, name=ref.name))
 

@@ -11,7 +11,10 @@ from autoscaler.model.policy import Signal
 
 NOISE = "1e-6"  # added before cutting: 100 * 0.29 is a little less than 29 in doubles
 WINDOW = "2m"  # four scrapes of 30 s
-PODS_PATTERN = "{name}-[a-z0-9]+-[a-z0-9]+"  # of a Deployment's pods
+# Names of a Deployment's pods: a hash and five more, both without vowels, 0, 1 and 3. So none of a DaemonSet or a
+# StatefulSet whose name begins alike; pods of longer names are cut.
+PODS_PATTERN = "{name}-[b-df-hj-np-tv-xz24-9]{6,10}-[b-df-hj-np-tv-xz24-9]{5}"
+LONGEST_TARGET = 46  # with a hash of ten and two dashes, a generated name is at most 58 long before its last five
 _PODS = f'namespace="{{namespace}}", pod=~"{PODS_PATTERN}"'
 _USAGE = {
     "cpu": "rate(container_cpu_usage_seconds_total{%s}[" + WINDOW + "])",

@@ -13,6 +13,7 @@ from autoscaler.policy.load import load
 from autoscaler.policy.nodes import Problem
 from tests.support.manifests import hpas
 
+PODS = "{name}-[b-df-hj-np-tv-xz24-9]{6,10}-[b-df-hj-np-tv-xz24-9]{5}"
 RULES = """
 rules:
 - seriesQuery: 'http_requests_total{kubernetes_namespace!="",kubernetes_pod_name!=""}'
@@ -54,12 +55,12 @@ def rules(text: str = RULES) -> adapter.Rules:
             Source.PODS,
             "http_requests_per_second",
             'sum(rate(http_requests_total{kubernetes_namespace="{namespace}", '
-            'kubernetes_pod_name=~"{name}-[a-z0-9]+-[a-z0-9]+"}[2m])) by (kubernetes_pod_name)',
+            f'kubernetes_pod_name=~"{PODS}"}}[2m])) by (kubernetes_pod_name)',
         ),
         (
             Source.PODS,
             "waiting_jobs",
-            'max(queue_jobs{namespace="{namespace}", pod=~"{name}-[a-z0-9]+-[a-z0-9]+"}) by (pod)',
+            f'max(queue_jobs{{namespace="{{namespace}}", pod=~"{PODS}"}}) by (pod)',
         ),
         (
             Source.OBJECT,

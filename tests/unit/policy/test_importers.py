@@ -168,6 +168,13 @@ def test_a_minimum_of_zero_becomes_an_idle_that_wakes_by_the_metric_outside() ->
     assert said(each, "spec.minReplicas")[0] is Carried.DIFFERENT
 
 
+def test_a_name_so_long_that_the_names_of_pods_are_cut_is_told() -> None:
+    _, each = one("hpa", written("w" * 47, METRICS["cpu"], ""))
+    assert said(each, "spec.scaleTargetRef.name")[0] is Carried.NOT_CARRIED
+    _, each = one("hpa", written("w" * 46, METRICS["cpu"], ""))
+    assert each.carried is Carried.DIFFERENT
+
+
 def test_hpas_of_one_name_in_two_namespaces_have_two_names() -> None:
     first = written("web", METRICS["cpu"], "")
     made = turned("hpa", f"{first}---\n{first.replace('namespace: shop', 'namespace: lab')}")
