@@ -25,6 +25,7 @@ from autoscaler.loop import answers
 from autoscaler.loop.rehearse import Foresight
 from autoscaler.model.decision import Decision, Reason
 from autoscaler.model.policy import Policy, Scope
+from autoscaler.policy.importers.report import Report
 from autoscaler.policy.lint import Findings
 from autoscaler.policy.reference import keys
 from autoscaler.settings import Settings
@@ -40,6 +41,7 @@ ANSWERS = (
     answers.Done,
     Foresight,
     Findings,
+    Report,
     Verdicts,
     Decision,
 )  # what `--format json` prints at the top, and the decision in it

@@ -20,6 +20,8 @@ COMMANDS = {
     "test": "test",
     "schema": "schema",
     "dry-run": "dry_run",
+    "import": "import_",
+    "export": "export",
     "status": "status",
     "explain": "explain",
     "history": "history",

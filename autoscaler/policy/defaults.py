@@ -32,6 +32,13 @@ def as_yaml(policy: Policy) -> str:
     return dump(plain(policy, described(Policy), None))
 
 
+def brief(policy: Policy) -> dict[str, Any]:
+    """A policy as the map that somebody would write: what the defaults say anyway is left out."""
+    made = plain(policy, described(Policy), None, brief=True)
+    assert isinstance(made, dict)
+    return made
+
+
 def _direction(given: Direction, default: Direction) -> Direction:
     rates = given.rates
     if rates is None and given.select is not Select.DISABLED:  # a closed direction has no speed
@@ -44,17 +51,24 @@ def _direction(given: Direction, default: Direction) -> Direction:
     )
 
 
-def plain(value: Any, kind: inspect.Type, meta: inspect.Metadata | None) -> Any:
-    """A value as a policy file would have it: structs as maps in the order of their fields, numbers with units."""
+def plain(value: Any, kind: inspect.Type, meta: inspect.Metadata | None, *, brief: bool = False) -> Any:
+    """A value as a policy file would have it: structs as maps in the order of their fields, numbers with units.
+
+    With `brief` what is at its default is left out as well.
+    """
     if isinstance(kind, inspect.Metadata):
-        return plain(value, kind.type, kind)
+        return plain(value, kind.type, kind, brief=brief)
     if isinstance(kind, inspect.UnionType):
-        return plain(value, _of(value, kind), meta)
+        return plain(value, _of(value, kind), meta, brief=brief)
     if isinstance(kind, inspect.StructType):
-        written = {field.encode_name: (getattr(value, field.name), field.type) for field in kind.fields}
-        return {key: plain(each, inner, None) for key, (each, inner) in written.items() if each not in (None, {}, ())}
+        made = {}
+        for field in kind.fields:
+            each = getattr(value, field.name)
+            if each not in (None, {}, ()) and not (brief and each == field.default):
+                made[field.encode_name] = plain(each, field.type, None, brief=brief)
+        return made
     if isinstance(kind, inspect.VarTupleType):
-        return [plain(each, kind.item_type, None) for each in value]
+        return [plain(each, kind.item_type, None, brief=brief) for each in value]
     if isinstance(value, enum.Enum):
         return value.value
     unit = unit_of(meta)

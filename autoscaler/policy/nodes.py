@@ -93,14 +93,17 @@ class Bad(Exception):
         self.problem = problem
 
 
-def documents(file: str, text: str, problems: list[Problem]) -> list[Node]:
-    """The documents of a file, empty ones left out; what is wrong with its YAML goes to `problems`."""
+def documents(file: str, text: str, problems: list[Problem], *, most: int = MOST_NODES) -> list[Node]:
+    """The documents of a file, empty ones left out; what is wrong with its YAML goes to `problems`.
+
+    `most` is how many values one document may have.
+    """
     if len(text) > MOST_TEXT:
         said = f"this file has more than {MOST_TEXT // 1_000_000} million characters"
         problems.append(Problem(file, 1, 1, said, "spread its policies over several files"))
         return []
     try:
-        return list(_Composer(file, text, problems).documents())
+        return list(_Composer(file, text, problems, most).documents())
     except Bad as bad:
         problems.append(bad.problem)
     except yaml.MarkedYAMLError as error:
@@ -157,8 +160,9 @@ def _hint(text: str, line: int) -> str:
 class _Composer:
     """Events of the YAML parser → nodes."""
 
-    def __init__(self, file: str, text: str, problems: list[Problem]) -> None:
+    def __init__(self, file: str, text: str, problems: list[Problem], most: int) -> None:
         self._file = file
+        self._most = most
         self._events: Iterator[Any] = yaml.parse(text, Loader=_LOADER)
         self._problems = problems
         self._anchors: dict[str, tuple[Node, int]] = {}
@@ -234,8 +238,8 @@ class _Composer:
 
     def _counted(self, more: int, line: int, column: int) -> None:
         self._count += more
-        if self._count > MOST_NODES:
-            raise Bad(Problem(self._file, line, column, f"more than {MOST_NODES} values once its aliases are expanded"))
+        if self._count > self._most:
+            raise Bad(Problem(self._file, line, column, f"more than {self._most} values once its aliases are expanded"))
 
 
 def _tag(tag: str) -> str:

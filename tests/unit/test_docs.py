@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,11 @@ from autoscaler import settings
 from autoscaler.cli.root import COMMANDS
 from autoscaler.decide.explain import template
 from autoscaler.model.decision import Reason
+from autoscaler.policy.importers import hpa, keda
+from autoscaler.policy.importers.parts import Wanted
+from autoscaler.policy.importers.report import Turned
 from autoscaler.policy.load import load
+from autoscaler.policy.nodes import Problem
 from autoscaler.reference import MARK, PARTS, fresh
 from autoscaler.store.policy_files import files
 
@@ -61,6 +65,17 @@ def test_every_policy_of_the_folder_loads(file: Path) -> None:
     (placed,) = load([(name(file), file.read_text())], "policies").placed
     assert file.read_text().startswith("#"), "it says what it is for"
     assert placed.policy.replicas is not None
+
+
+@pytest.mark.parametrize(("page", "turn"), [("from-hpa.md", hpa.turn), ("from-keda.md", keda.turn)])
+def test_the_manifest_of_a_guide_becomes_the_policy_below_it(page: str, turn: Callable[..., list[Turned]]) -> None:
+    text = (ROOT / "docs" / page).read_text()
+    manifest, policy = (found["text"] for found in FENCE.finditer(text) if found["kind"] == "yaml")
+    queries = dict(re.findall(r"--query '([a-z_]+)=(.+)'$", text, re.MULTILINE))
+    problems: list[Problem] = []
+    (made,) = turn([(page, manifest)], Wanted(queries=queries), "default", problems)
+    assert not problems
+    assert (made.policy,) == load([(page, policy)], "docs").policies
 
 
 def test_every_settings_example_loads(tmp_path: Path) -> None:

@@ -1,0 +1,141 @@
+"""What both importers do alike: the target, the words of the command, CPU and memory, and a policy put together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from autoscaler.model.policy import KubernetesTarget, Mode, Parity, Signal, TargetSpec
+from autoscaler.policy.importers.adapter import NONE, Rules
+from autoscaler.policy.importers.autoscaling import Ref
+from autoscaler.policy.importers.manifest import Object, Spec
+from autoscaler.policy.importers.queries import LONGEST_TARGET, RESOURCES, Usage, share, total
+from autoscaler.policy.importers.report import Turned
+from autoscaler.policy.nodes import Problem
+from autoscaler.policy.words import Path
+
+LONGEST_NAME = 200  # of a signal, with room for a number
+KINDS = ("Deployment",)  # what policies can name so far
+ANNOTATION = "autoscaler.query/"  # `export` keeps a metric's query under this and the metric's name
+
+GUARDS = (
+    "guarded: the HPA's arithmetic, and guards that may hold the count up (missing data, first sight, settling, "
+    "rollout); --parity strict leaves them out"
+)
+STRICT = "strict: the HPA's arithmetic without our guards"
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """The words of the command: queries by metric, the rules of an adapter, servers by address, parity and mode."""
+
+    queries: Mapping[str, str] = msgspec.field(default_factory=dict)
+    rules: Rules = NONE
+    servers: Mapping[str, str] = msgspec.field(default_factory=dict)
+    strict: bool = False
+    mode: Mode = Mode.ACT
+
+    def query(self, made: Object, metric: str) -> str | None:
+        """The query for a metric of an object: said for that object, said for all, or kept in its annotations."""
+        for said in (self.queries.get(f"{made.name}/{metric}"), self.queries.get(metric)):
+            if said is not None:
+                return said
+        return made.annotations.get(f"{ANNOTATION}{metric}")
+
+    @property
+    def parity(self) -> Parity:
+        """As a policy says it."""
+        return Parity.STRICT if self.strict else Parity.GUARDED
+
+
+def target(ref: Ref, made: Object, spec: Spec) -> TargetSpec | None:
+    """What is scaled; None where policies cannot name it, which is reported."""
+    path: Path = ("scaleTargetRef",)
+    if ref.kind not in KINDS:
+        spec.lost((*path, "kind"), f"{ref.kind} cannot be scaled yet, only {', '.join(KINDS)}: no policy is written")
+        return None
+    if len(ref.name) > LONGEST_TARGET:
+        why = f"of more than {LONGEST_TARGET} characters: names of its pods are cut, and queries do not find them by it"
+        spec.lost((*path, "name"), why)
+    spec.equal(path, f"target: {ref.kind} {made.namespace}/{ref.name}")
+    return TargetSpec(kubernetes=KubernetesTarget(namespace=made.namespace, kind=ref.kind, name=ref.name))
+
+
+def parity(wanted: Wanted, spec: Spec) -> None:
+    """Say what holds for every policy that is written."""
+    if wanted.strict:
+        spec.equal((), STRICT)
+        if wanted.mode is Mode.OBSERVE:
+            spec.different((), "mode: observe: it decides and changes nothing, as strict parity has no guards")
+    else:
+        spec.different((), GUARDS)
+
+
+def resource(of: Usage, percent: float | None, average: float | None, spec: Spec, path: Path) -> Signal | None:
+    """The signal of a resource target: `percent` of the requests, or an `average` in cores or bytes per pod."""
+    if of.resource not in RESOURCES:
+        spec.lost(path, f"{of.resource} is not asked for by any query this knows; only {' and '.join(RESOURCES)} are")
+        return None
+    name = f"{of.resource} of {of.container}" if of.container else of.resource
+    source = "asked of Prometheus (cAdvisor, kube-state-metrics) instead of metrics.k8s.io; pods that start or have no "
+    source += "sample are not filled in"
+    if percent is not None:
+        spec.different(path, f"utilization: {percent:g}%; {source}")
+        return Signal(name=name, prometheus=share(of), utilization=percent / 100)
+    assert average is not None
+    if of.strict:
+        spec.different(path, f"value: {average:g}, of the average pod; {source}")
+        return Signal(name=name, prometheus=total(of), value=average)
+    spec.different(path, f"per_replica: {average:g}, the total ÷ this, not average × ready pods; {source}")
+    return Signal(name=name, prometheus=total(of), per_replica=average)
+
+
+def named(signals: Iterable[Signal | None]) -> tuple[Signal, ...]:
+    """The signals that are there, each under a name of its own."""
+    found: list[Signal] = []
+    names: set[str] = set()
+    for each in signals:
+        if each is None:
+            continue
+        name = unique(each.name[:LONGEST_NAME], names)
+        found.append(each if name == each.name else msgspec.structs.replace(each, name=name))
+    return tuple(found)
+
+
+def unique(name: str, names: set[str]) -> str:
+    """The name, or the first numbered one that nobody has; it is taken then.
+
+    >>> names = {"cpu"}
+    >>> unique("cpu", names), unique("cpu", names)
+    ('cpu-2', 'cpu-3')
+    """
+    made, number = name, 1
+    while made in names:
+        number += 1
+        made = f"{name}-{number}"
+    names.add(made)
+    return made
+
+
+def settled(turned: Sequence[Turned], problems: list[Problem]) -> list[Turned]:
+    """The same with policy names that are unique in the set; two objects on one workload are a problem."""
+    names: set[str] = set()
+    workloads: dict[Any, Turned] = {}
+    done: list[Turned] = []
+    for each in turned:
+        if each.policy is None:
+            done.append(each)
+            continue
+        aim = each.policy.target.kubernetes
+        assert aim is not None
+        first = workloads.setdefault(aim, each)
+        if first is not each:
+            said = (
+                f"spec.scaleTargetRef: {first.source} at {first.file}:{first.line} scales {aim.kind} {aim.name} already"
+            )
+            problems.append(Problem(each.file, each.line, 1, said, "one workload has one policy; remove one of them"))
+        name = each.policy.name if each.policy.name not in names else f"{aim.namespace}-{each.policy.name}"
+        policy = msgspec.structs.replace(each.policy, name=unique(name, names))
+        done.append(msgspec.structs.replace(each, policy=policy))
+    return done
