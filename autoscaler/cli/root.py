@@ -19,6 +19,7 @@ COMMANDS = {
     "lint": "lint",
     "schema": "schema",
     "dry-run": "dry_run",
+    "record": "record",
     "status": "status",
     "explain": "explain",
     "history": "history",
