@@ -143,14 +143,20 @@ async def dry_run(settings: Settings, *, current: int | None = None) -> Foresigh
 def imagined(settings: Settings) -> list[Plan]:
     """The plans of all policies of these settings, without asking any platform; those that observe act.
 
-    Raises AutoscalerError for policies that do not load.
+    What only recycles is left out. Raises AutoscalerError for policies that do not load, and for selectors.
     """
     from autoscaler.store.policy_files import identity, read
     from autoscaler.targets.naming import named
 
     texts = read([Path(each) for each in settings.policies])
     policies = _fitting(settings, texts, identity(texts)).policies
-    return [acting(named(policy), policy) for policy in policies]
+    several = [policy.name for policy in policies if not policy.target.explicit and policy.replicas is not None]
+    if several:
+        raise UsageError(
+            f"{several[0]}: its target is a selector, so its queries are those of many workloads",
+            hint="look back with a copy of it that names one of them",
+        )
+    return [acting(named(policy), policy) for policy in policies if policy.replicas is not None]
 
 
 async def record(

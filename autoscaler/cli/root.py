@@ -20,6 +20,7 @@ COMMANDS = {
     "schema": "schema",
     "dry-run": "dry_run",
     "record": "record",
+    "backtest": "backtest",
     "status": "status",
     "explain": "explain",
     "history": "history",
