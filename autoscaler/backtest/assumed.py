@@ -69,8 +69,8 @@ def assume(asked: Asked, per_replica: float | None, whose: str) -> Assumed:
         why = f"assumed: per_replica {number(per_replica)} of {whose} is {FULL:.0%} of it"
         said.append(f"capacity {number(capacity)} per replica ({why}; --capacity)")
     else:
+        _within("--capacity", capacity, 0.0, GREATEST, str)
         said.append(f"capacity {number(capacity)} per replica")
-    _within("--capacity", capacity, 0.0, GREATEST, str)
     startup = _chosen(asked.startup_s, STARTUP_S, "start-up", "--startup", said)
     queue = _chosen(asked.queue_s, QUEUE_S, "queue", "--queue", said)
     service = 1.0 / capacity

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections import deque
 from collections.abc import Sequence
 from itertools import pairwise
 
 import msgspec
 
+from autoscaler.backtest.quality import area, clairvoyant
 from autoscaler.backtest.workload import Demand
 from autoscaler.decide.explain import explain
 from autoscaler.model.decision import Decision
@@ -45,6 +45,16 @@ class Played(msgspec.Struct, frozen=True):
     def counted(self) -> list[int]:
         """The entries that are scored: after the windows were filled, with a load that is known."""
         return [index for index in range(self.scored, len(self.times)) if math.isfinite(self.load[index])]
+
+    def stretches(self) -> list[tuple[float, float]]:
+        """The times that are scored, as (from, to); neighbours are one."""
+        found: list[tuple[float, float]] = []
+        for index in self.counted():
+            low = self.times[index]
+            if found and found[-1][1] == low:
+                low = found.pop()[0]
+            found.append((low, self.times[index] + self.lasts(index)))
+        return found
 
 
 class Worst(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,12 +104,11 @@ def score(played: Played, *, maximum: int, startup_s: float) -> Card:
     """The scorecard; `maximum` is the policy's, `startup_s` what a clairvoyant must know ahead."""
     counted = played.counted()
     lasts = [played.lasts(index) for index in range(len(played.times))]
-    ideal = clairvoyant(played, startup_s)
+    least = clairvoyant_s(played, startup_s)
     seconds = sum(lasts[i] for i in counted)
     arrived = sum(played.arrived[i] for i in counted)
     over = sum(played.over[i] for i in counted)
     spent = sum(played.desired[i] * lasts[i] for i in counted)
-    least = sum(ideal[i] * lasts[i] for i in counted)
     full = sum(lasts[i] for i in counted if played.desired[i] >= maximum)
     moves = [
         after - before for before, after in pairwise(played.desired[max(played.scored - 1, 0) :]) if after != before
@@ -124,24 +133,20 @@ def score(played: Played, *, maximum: int, startup_s: float) -> Card:
     )
 
 
-def clairvoyant(played: Played, startup_s: float) -> array[int]:
-    """The cheapest counts that are never short: each time the most that is needed until an order of then would serve.
+def clairvoyant_s(played: Played, startup_s: float) -> int:
+    """Instance seconds of the cheapest plan that is never short, over the time that is scored.
 
-    >>> played = Played(times=[0, 15, 30, 45], end=60, load=[1] * 4, ready=[1] * 4, desired=[1] * 4, arrived=[15] * 4,
-    ...     over=[0] * 4, needed=[1, 1, 3, 2])
-    >>> list(clairvoyant(played, 15.0))
-    [1, 3, 3, 2]
+    It knows what is needed ahead, and orders so early that it serves in time.
     """
-    found = array("l", [0]) * len(played.times)
-    ahead: deque[int] = deque()  # places whose need is not exceeded by a later one, from the far end
-    for index in range(len(played.times) - 1, -1, -1):
-        while ahead and played.needed[ahead[-1]] <= played.needed[index]:
-            ahead.pop()
-        ahead.append(index)
-        while played.times[ahead[0]] > played.times[index] + startup_s:
-            ahead.popleft()
-        found[index] = played.needed[ahead[0]]
-    return found
+    start = played.times[0]
+    moments = [round(time - start) for time in played.times]
+    course = [
+        (second, played.needed[index])
+        for index, second in enumerate(moments)
+        if not index or played.needed[index] != played.needed[index - 1]
+    ]
+    plan = clairvoyant(course, round(startup_s), round(played.end - start))
+    return sum(area(plan, round(low - start), round(high - start)) for low, high in played.stretches())
 
 
 def needs(load: Sequence[float], demand: Demand, *, least: int = 1) -> array[int]:

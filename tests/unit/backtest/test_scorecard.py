@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from autoscaler.backtest.scorecard import Played, clairvoyant, needs, score, worst
+from autoscaler.backtest.scorecard import Played, clairvoyant_s, needs, score, worst
 from autoscaler.backtest.workload import Demand, Model
 from tests.support import nouns
 
@@ -50,10 +50,19 @@ def test_changes_reversals_and_the_time_at_the_maximum() -> None:
     assert (card.at_max_minutes, card.at_max_percent) == (3.0, 50.0)
 
 
-def test_a_clairvoyant_orders_so_early_that_it_serves_in_time_and_not_earlier() -> None:
-    assert list(clairvoyant(played(needed=[1, 1, 1, 4, 1, 1]), 60.0)) == [1, 1, 4, 4, 1, 1]
-    assert list(clairvoyant(played(needed=[1, 1, 1, 4, 1, 1]), 0.0)) == [1, 1, 1, 4, 1, 1]
-    assert list(clairvoyant(played(needed=[3, 1, 2, 1, 1, 5]), 1e9)) == [5, 5, 5, 5, 5, 5]
+@pytest.mark.parametrize(
+    ("needed", "startup_s", "minutes"),
+    [
+        ([1, 1, 1, 4, 1, 1], 0.0, 1 + 1 + 1 + 4 + 1 + 1),
+        ([1, 1, 1, 4, 1, 1], 60.0, 1 + 1 + 4 + 4 + 1 + 1),
+        ([1, 1, 1, 4, 1, 1], 30.0, 1 + 1 + 2.5 + 4 + 1 + 1),
+        ([3, 1, 2, 1, 1, 5], 3600.0, 6 * 5),
+    ],
+)
+def test_a_clairvoyant_orders_so_early_that_it_serves_in_time(
+    needed: list[int], startup_s: float, minutes: float
+) -> None:
+    assert clairvoyant_s(played(needed=needed), startup_s) == pytest.approx(60 * minutes)
 
 
 def test_what_has_no_load_is_not_scored_neither_as_good_nor_as_cheap() -> None:
