@@ -6,18 +6,38 @@ from collections.abc import Callable
 
 from autoscaler.backtest.benchmark import MODEL, Case, Pipeline, Watched
 from autoscaler.errors import UsageError
-from autoscaler.model.policy import Policy, Resource, Signal
+from autoscaler.model.policy import Placed, Policy, Resource, Signal
 from autoscaler.model.signal import Missing, MissingWhy, Point, Reading, Series
 
+SIGNALS = ("requests", "cpu", "millicores")
 WINDOW_S = 30  # every rate is one over so many seconds
 NOTHING_YET = Missing(MissingWhy.EMPTY, "no two samples yet")
+
+
+def fit(placed: Placed) -> None:
+    """Raises UsageError for a policy that cannot be played: another signal than those a benchmark has, or idle."""
+    policy, place = placed.policy, f"{placed.file}:{placed.line}"
+    for signal in policy.signals:
+        if signal.name not in SIGNALS and signal.resource is not Resource.CPU:
+            raise UsageError(
+                f"{place}: {policy.name}: a benchmark has no signal {signal.name}",
+                hint="name it requests (per second, all together) or cpu (used share of an instance's capacity)",
+            )
+    if not policy.signals:
+        raise UsageError(f"{place}: {policy.name}: no signals, so there is nothing to score", hint="add a signal")
+    if policy.idle is not None:
+        said = f"{place}: {policy.name}: idle: a benchmark keeps at least one instance"
+        raise UsageError(said, hint="leave idle out of the policy that is scored")
+    if policy.schedule:
+        said = f"{place}: {policy.name}: schedule: a trace has no dates"
+        raise UsageError(said, hint="leave schedule out of the policy that is scored")
 
 
 class Feed:
     """The readings of one policy's signals.
 
     `requests` are requests per second of the whole service, `cpu` the share of an instance's capacity that is used,
-    `millicores` the same in thousandths of an instance. Raises UsageError for a signal that is none of them.
+    `millicores` the same in thousandths of an instance.
     """
 
     def __init__(self, case: Case, pipeline: Pipeline, service: Watched, policy: Policy) -> None:
@@ -36,15 +56,10 @@ class Feed:
     def _question(self, signal: Signal) -> Callable[[int, float], Reading]:
         if signal.resource is Resource.CPU or signal.name == "cpu":
             return self._cpu
-        if signal.name == "requests":
-            return self._requests
         if signal.name == "millicores":
             target = signal.value
             return lambda end, age_s: self._millicores(end, age_s, target)
-        raise UsageError(
-            f"signal {signal.name}: a benchmark has no such signal",
-            hint="name it requests (per second, all together) or cpu (share of an instance's capacity)",
-        )
+        return self._requests
 
     def _requests(self, end: int, age_s: float) -> Reading:
         return Series((Point((self._before[end] - self._before[end - WINDOW_S]) / WINDOW_S),), age_s)

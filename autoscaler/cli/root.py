@@ -21,6 +21,7 @@ COMMANDS = {
     "dry-run": "dry_run",
     "record": "record",
     "backtest": "backtest",
+    "benchmark": "benchmark",
     "status": "status",
     "explain": "explain",
     "history": "history",

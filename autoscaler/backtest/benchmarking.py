@@ -1,0 +1,110 @@
+"""Policies over the cases of a folder of traces, one after the other, with a word after each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import msgspec
+
+from autoscaler.backtest.baselines import NAMED, named
+from autoscaler.backtest.benchmark import STRESS, Aggregate, Pipeline, Player, Row, aggregates, cases, score
+from autoscaler.backtest.quality import cost_at, geometric
+from autoscaler.backtest.traces import Trace
+
+KNOBS = tuple(f"{5 * step / 100:.2f}" for step in range(2, 20))  # targets 0.10 … 0.95
+
+Tell = Callable[[int, int, Row], None]
+
+
+class Reached(msgspec.Struct, frozen=True):
+    """What a policy costs on one case at 1 % and at 0.1 % of violations, over all its targets (None: not reached)."""
+
+    trace: str
+    delay: int
+    policy: str
+    C_at_1: float | None
+    C_at_01: float | None
+
+
+class Hindsight(msgspec.Struct, frozen=True):
+    """The best of a policy in hindsight over the core traces: one target for all cases, and the best of each case."""
+
+    policy: str
+    best_target: float
+    Q_best_target: float
+    Q_tuned_per_case: float
+
+
+class Report(msgspec.Struct, frozen=True):
+    """A whole benchmark; `sweep`, `frontier` and `hindsight` are filled where targets were swept."""
+
+    pipeline: str
+    rows: list[Row]
+    aggregates: list[Aggregate]
+    sweep: list[Row] = []
+    frontier: list[Reached] = []
+    hindsight: list[Hindsight] = []
+
+
+def run(
+    read: Sequence[Trace], delays: Sequence[int], players: Sequence[tuple[str, Player]], pipeline: Pipeline, tell: Tell
+) -> Report:
+    """Each policy on each case. `tell(done, of, row)` hears of each as it is done."""
+    rows = list(_played(read, delays, players, pipeline, tell))
+    return Report(pipeline.name, rows, aggregates(rows))
+
+
+def swept(
+    report: Report, read: Sequence[Trace], delays: Sequence[int], names: Sequence[str], pipeline: Pipeline, tell: Tell
+) -> Report:
+    """The report with each of these policies at every target of `KNOBS`."""
+    players = [(f"{name}@{knob}", named(f"{name}@{knob}")) for name in names for knob in KNOBS]
+    rows = list(_played(read, delays, players, pipeline, tell))
+    by_name = {name: [row for row in rows if row.policy.partition("@")[0] == name] for name in names}
+    return msgspec.structs.replace(
+        report,
+        sweep=rows,
+        frontier=[each for name in names for each in _frontier(name, by_name[name])],
+        hindsight=[each for name in names for each in _hindsight(name, by_name[name])],
+    )
+
+
+def sweepable(words: Sequence[str]) -> list[str]:
+    """Those of these policies that have a target, by their names."""
+    return [name for name in dict.fromkeys(word.partition("@")[0] for word in words) if name in NAMED]
+
+
+def _played(
+    read: Sequence[Trace], delays: Sequence[int], players: Sequence[tuple[str, Player]], pipeline: Pipeline, tell: Tell
+) -> Iterator[Row]:
+    done, of = 0, len(read) * len(delays) * len(players)
+    for trace in read:
+        for case in cases(trace, delays):
+            for name, player in players:
+                row = score(case, name, player(case, pipeline))
+                done += 1
+                tell(done, of, row)
+                yield row
+
+
+def _by_case(rows: Sequence[Row]) -> dict[tuple[str, int], list[Row]]:
+    found: dict[tuple[str, int], list[Row]] = {}
+    for row in rows:
+        found.setdefault((row.trace, row.delay), []).append(row)
+    return found
+
+
+def _frontier(name: str, rows: Sequence[Row]) -> Iterator[Reached]:
+    for (trace, delay), points in _by_case(rows).items():
+        ends = [(row.V, row.C) for row in points]
+        yield Reached(trace, delay, name, cost_at(ends, 1.0), cost_at(ends, 0.1))
+
+
+def _hindsight(name: str, rows: Sequence[Row]) -> Iterator[Hindsight]:
+    core = [row for row in rows if row.trace not in STRESS]
+    if not core:
+        return
+    each = {knob: geometric(row.J for row in core if row.policy == f"{name}@{knob}") for knob in KNOBS}
+    best = min(KNOBS, key=lambda knob: each[knob])
+    tuned = geometric(min(row.J for row in points) for points in _by_case(core).values())
+    yield Hindsight(name, float(best), each[best], tuned)
