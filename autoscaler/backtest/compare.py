@@ -11,6 +11,7 @@ import msgspec
 
 from autoscaler.backtest.assumed import Asked, Assumed, assume, fits
 from autoscaler.backtest.condition import is_rate, notes
+from autoscaler.backtest.curve import Curve, curve
 from autoscaler.backtest.fleet import Arrivals, Fleet, arrivals
 from autoscaler.backtest.honesty import How, Treatment, load_signal, replayable, treatments
 from autoscaler.backtest.record import Fit, fitted
@@ -37,22 +38,6 @@ class Candidate(msgspec.Struct, frozen=True):
 
     name: str
     plan: Plan
-
-
-class Curve(msgspec.Struct, frozen=True, kw_only=True):
-    """A replay as a picture: one entry per `step_s` seconds from `start`; None where the load is not known.
-
-    `load` and `needed` are the highest in a step, `ready` the least and `desired` the greatest count, `over` what took
-    too long.
-    """
-
-    start: float
-    step_s: float
-    load: tuple[float | None, ...]
-    needed: tuple[int | None, ...]
-    ready: tuple[int, ...]
-    desired: tuple[int, ...]
-    over: tuple[float, ...]
 
 
 class Trial(msgspec.Struct, frozen=True, kw_only=True):
@@ -264,23 +249,4 @@ def _played(run: Run, fleet: Fleet, stage: _Stage, recording: Recording, policy:
         over=array("d", [after - before for before, after in zip(fleet.over, fleet.over[1:], strict=False)]),
         needed=needs(load, stage.demand, least=least),
         scored=next((place for place, beat in enumerate(at) if beat >= scored), len(at)),
-    )
-
-
-def curve(played: Played, points: int) -> Curve:
-    """The replay as at most so many steps."""
-    size = max(1, math.ceil(len(played.times) / points))
-    parts = [range(first, min(first + size, len(played.times))) for first in range(0, len(played.times), size)]
-
-    def known(part: range) -> list[int]:
-        return [index for index in part if math.isfinite(played.load[index])]
-
-    return Curve(
-        start=played.times[0],
-        step_s=size * (played.times[1] - played.times[0]) if len(played.times) > 1 else played.lasts(0),
-        load=tuple(max((played.load[i] for i in known(part)), default=None) for part in parts),
-        needed=tuple(max((played.needed[i] for i in known(part)), default=None) for part in parts),
-        ready=tuple(min(played.ready[i] for i in part) for part in parts),
-        desired=tuple(max(played.desired[i] for i in part) for part in parts),
-        over=tuple(sum(played.over[i] for i in part) for part in parts),
     )

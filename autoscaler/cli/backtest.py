@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import textwrap
 from collections import Counter
 from pathlib import Path
 
@@ -12,10 +13,13 @@ import msgspec
 from autoscaler.backtest import recording
 from autoscaler.backtest.assumed import Asked
 from autoscaler.backtest.compare import Backtest, Candidate, Trial, backtest, other_load, plain
+from autoscaler.backtest.curve import coarser
 from autoscaler.backtest.record import same_pace
 from autoscaler.backtest.recording import Recording
 from autoscaler.backtest.report import words
+from autoscaler.backtest.report.page import page
 from autoscaler.backtest.report.sparkline import sparkline
+from autoscaler.backtest.report.svg import picture
 from autoscaler.cli.reach import known, progress, reach, span
 from autoscaler.cli.root import config, output
 from autoscaler.cli.table import table
@@ -26,7 +30,8 @@ from autoscaler.policy.units import seconds
 from autoscaler.settings import Settings
 
 WIDTH = 72
-POINTS_TEXT = 1000
+POINTS = 1000  # of a curve in JSON
+FINE = 20_000  # of one in a page that is zoomed into
 FILE = click.Path(path_type=Path, dir_okay=False)
 
 
@@ -56,6 +61,8 @@ SPAN = Duration()
 @click.option("--objective", type=SPAN, help="How long a request may take; 3 times what one takes by default.")
 @click.option("--count", type=click.IntRange(min=0), help="Replicas at the start; what the load needs by default.")
 @click.option("--load", default="", help="What tells the load: a signal's name or a query.")
+@click.option("--html", type=FILE, help="Write a report, one page that needs nothing else.")
+@click.option("--svg", type=FILE, help="Write a picture.")
 @output
 @config
 def command(
@@ -70,6 +77,8 @@ def command(
     objective: float | None,
     count: int | None,
     load: str,
+    html: Path | None,
+    svg: Path | None,
     form: str,
     config: Path | None,
 ) -> None:
@@ -89,8 +98,21 @@ def command(
         same_pace(past, chosen.cycle, name)
     else:
         past, name = _asked(chosen, candidates, load, span(since or "30d", until)), chosen.prometheus.url
-    told = backtest(candidates, past, name, asked, progress("replaying"), POINTS_TEXT)
+    told = backtest(candidates, past, name, asked, progress("replaying"), POINTS if html is None else FINE)
+    if html is not None:
+        _write(html, page(told))
+    if svg is not None:
+        _write(svg, picture(told))
+    trials = [msgspec.structs.replace(trial, curve=coarser(trial.curve, POINTS)) for trial in told.trials]
+    told = msgspec.structs.replace(told, trials=tuple(trials))
     print_json(told) if form == "json" else _text(told)
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be written: {error.strerror}") from None
 
 
 def _candidates(chosen: Settings, paths: tuple[Path, ...]) -> list[Candidate]:
@@ -122,6 +144,7 @@ def _text(told: Backtest) -> None:
     click.echo("\n".join(words.headline(told)))
     click.echo("")
     click.echo(table(words.HEAD, [words.row(trial) for trial in told.trials]))
+    click.echo("\n" + textwrap.fill(words.LEGEND, 100))
     for trial in told.trials:
         click.echo("\n".join(["", trial.name, *_pictures(trial), *(f"  {line}" for line in words.worst(trial))]))
     for name, lines in _alike(told).items():

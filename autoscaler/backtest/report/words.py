@@ -11,6 +11,12 @@ from autoscaler.decide.explain import number, span
 
 HEAD = ("POLICY", "OVER", "SHORT", "REPLICA-HOURS", "× CLAIRVOYANT", "COUNTS", "CHANGES", "REVERSALS", "AT MAX")
 
+LEGEND = (
+    "Over: share of requests that took longer than the objective. Short: how long fewer were ready than the load needed. "
+    "× clairvoyant: replica-hours beside those of the cheapest plan that knows the load ahead and is never short. "
+    "Reversals: changes in the other direction than the one before."
+)
+
 HOW = {
     How.HONEST: "honest",
     How.AS_RECORDED: "as recorded",
