@@ -18,6 +18,7 @@ from typing import Any
 import click
 import msgspec
 
+from autoscaler.backtest.compare import Backtest
 from autoscaler.cli.root import root
 from autoscaler.loop import answers
 from autoscaler.loop.rehearse import Foresight
@@ -39,6 +40,7 @@ ANSWERS = (
     Foresight,
     Findings,
     Decision,
+    Backtest,
 )  # what `--format json` prints at the top, and the decision in it
 
 

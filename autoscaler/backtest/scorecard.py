@@ -79,7 +79,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
 
     `requests` is the load that came in, `over_percent` the share of it over the objective, `short_minutes` how long
     fewer were ready than it needed. `replica_hours` stand beside `clairvoyant_hours` of the cheapest plan that knows
-    the load ahead and is never short; `cost` is one by the other. `changes` are changes of the count, `reversals` those
+    the load ahead and is never short; `cost` is one by the other (None: none was needed). `changes` are changes of the count, `reversals` those
     in the other direction than the one before. `missing_minutes` had no load and are not scored.
     """
 
@@ -90,7 +90,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     short_minutes: float
     replica_hours: float
     clairvoyant_hours: float
-    cost: float
+    cost: float | None
     least: int
     most: int
     changes: int
@@ -122,7 +122,7 @@ def score(played: Played, *, maximum: int, startup_s: float) -> Card:
         short_minutes=sum(lasts[i] for i in counted if played.ready[i] < played.needed[i]) / 60,
         replica_hours=spent / HOUR_S,
         clairvoyant_hours=least / HOUR_S,
-        cost=spent / least if least else math.inf,
+        cost=spent / least if least else None,
         least=min(counts, default=0),
         most=max(counts, default=0),
         changes=len(moves),

@@ -92,6 +92,11 @@ def command(
         raise UsageError("--data already tells the past", hint="leave out --prometheus, --from and --to")
     chosen = known(config, prometheus, ())
     candidates = _candidates(chosen, paths)
+    workloads = {each.plan.ref.key for each in candidates}
+    if svg is not None and len(workloads) > 1:
+        raise UsageError(
+            f"--svg: a picture is of one workload, these are {len(workloads)}", hint="--html shows them all"
+        )
     asked = Asked(capacity=capacity, startup_s=startup, queue_s=queue, objective_s=objective, count=count, load=load)
     if data is not None:
         past, name = recording.read(data), str(data)

@@ -80,7 +80,7 @@ def _dot(told: Backtest, index: int) -> str:
 def _scores(told: Backtest) -> str:
     rows = [words.row(trial) for trial in told.trials]
     cards = [trial.card for trial in told.trials]
-    order = [(c.over_percent, c.short_minutes, c.replica_hours, c.cost) for c in cards]
+    order = [(c.over_percent, c.short_minutes, c.replica_hours, c.cost or 0.0) for c in cards]
     body = []
     for index, row in enumerate(rows):
         cells = [f"<td>{_dot(told, index)}{escape(row[0])}</td>"]

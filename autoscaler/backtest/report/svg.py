@@ -10,7 +10,7 @@ from autoscaler.backtest.compare import Backtest
 from autoscaler.backtest.curve import Curve, coarser
 from autoscaler.decide.explain import number
 
-WIDE, LEFT, RIGHT, TOP, GAP, AXIS = 1100, 64, 16, 34, 40, 30
+WIDE, LEFT, RIGHT, TOP, GAP, AXIS = 1100, 64, 16, 46, 40, 34
 HIGHS = (150, 210, 80)
 LINE = 20  # of the legend
 STEPS = (60, 300, 900, 3600, 10800, 21600, 43200, 86400, 172800, 604800, 1209600, 2592000)
@@ -29,7 +29,7 @@ STYLE = (
 
 
 def picture(told: Backtest) -> str:
-    """The picture of all trials; those of one workload meet the same load, that of the first is drawn."""
+    """The picture of trials of one workload, which all meet the same load."""
     inner = WIDE - LEFT - RIGHT
     curves = [coarser(trial.curve, inner) for trial in told.trials]
     start, end = told.start, told.end + told.cycle_s
@@ -43,7 +43,7 @@ def picture(told: Backtest) -> str:
         f'<style>{STYLE}</style><rect class="p" width="{WIDE}" height="{high}"/>',
     ]
     for index, trial in enumerate(told.trials):
-        at = 16 + LINE * index
+        at = 26 + LINE * index
         parts.append(f'<rect class="f{index % len(COLORS)}" x="{LEFT}" y="{at - 10}" width="11" height="11" rx="3"/>')
         parts.append(f'<text class="n" x="{LEFT + 18}" y="{at}">{escape(trial.name)}</text>')
     top = TOP + LINE * len(curves)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 from autoscaler.backtest.compare import Backtest, Trial
 from autoscaler.backtest.honesty import How
 from autoscaler.clock import text as written
@@ -12,7 +10,7 @@ from autoscaler.decide.explain import number, span
 HEAD = ("POLICY", "OVER", "SHORT", "REPLICA-HOURS", "× CLAIRVOYANT", "COUNTS", "CHANGES", "REVERSALS", "AT MAX")
 
 LEGEND = (
-    "Over: share of requests that took longer than the objective. Short: how long fewer were ready than the load needed. "
+    "Over: share of requests that took longer than the objective. Short: how long fewer were ready than needed. "
     "× clairvoyant: replica-hours beside those of the cheapest plan that knows the load ahead and is never short. "
     "Reversals: changes in the other direction than the one before."
 )
@@ -38,7 +36,7 @@ def headline(told: Backtest) -> list[str]:
 def row(trial: Trial) -> tuple[str, ...]:
     """A scorecard under `HEAD`."""
     card = trial.card
-    cost = f"{card.cost:.2f}" if math.isfinite(card.cost) else "-"
+    cost = "-" if card.cost is None else f"{card.cost:.2f}"
     return (
         trial.name,
         percent(card.over_percent),

@@ -32,9 +32,7 @@ READINGS = st.lists(
 
 
 def made(*readings: Reading) -> Recording:
-    return Recording(
-        start=1000.0, every_s=15.0, beats=len(readings), columns=(recording.column(ASK, "web", readings),)
-    )
+    return Recording(start=1000.0, every_s=15.0, beats=len(readings), columns=(recording.column(ASK, "web", readings),))
 
 
 def plain(value: float) -> Series:

@@ -87,7 +87,7 @@ def test_a_last_entry_lasts_until_the_end() -> None:
 
 def test_nothing_at_all_is_no_division_by_zero() -> None:
     card = score(played(load=[NAN] * 6), maximum=5, startup_s=0.0)
-    assert (card.over_percent, card.hours, card.cost) == (0.0, 0.0, math.inf)
+    assert (card.over_percent, card.hours, card.cost) == (0.0, 0.0, None)
 
 
 def test_needs_are_of_the_higher_end_of_a_cycle_and_nothing_needs_the_least() -> None:
