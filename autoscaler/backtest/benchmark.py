@@ -103,10 +103,10 @@ class Watched(Backend):
     def __init__(self, case: Case, scrape_s: int, count: int | None = None) -> None:
         first = case.first if count is None else count
         super().__init__(case.load, case.demand, MODEL, delay_s=case.delay_s, count=first)
-        self.served_at, self.ready_s_at = array("d", [0.0]), array("d", [0.0])
+        self.served_at, self.ready_s_at, self.violated_at = array("d", [0.0]), array("d", [0.0]), array("d", [0.0])
         self.violated_before = 0.0
         self._start = case.start
-        self._scrape_s = scrape_s
+        self.scrape_s = scrape_s
         self._next = scrape_s
 
     def advance(self, now: float) -> None:
@@ -115,7 +115,8 @@ class Watched(Backend):
             self._go(self._next)
             self.served_at.append(self.served)
             self.ready_s_at.append(self.ready_s)
-            self._next += self._scrape_s
+            self.violated_at.append(self.violated)
+            self._next += self.scrape_s
         self._go(now)
 
     def _go(self, now: float) -> None:

@@ -7,13 +7,25 @@ from collections.abc import Callable, Iterator, Sequence
 import msgspec
 
 from autoscaler.backtest.baselines import NAMED, named
-from autoscaler.backtest.benchmark import STRESS, Aggregate, Pipeline, Player, Row, aggregates, cases, score
+from autoscaler.backtest.benchmark import (
+    STRESS,
+    Aggregate,
+    Case,
+    Pipeline,
+    Player,
+    Row,
+    Watched,
+    aggregates,
+    cases,
+    score,
+)
 from autoscaler.backtest.quality import cost_at, geometric
 from autoscaler.backtest.traces import Trace
 
 KNOBS = tuple(f"{5 * step / 100:.2f}" for step in range(2, 20))  # targets 0.10 … 0.95
 
 Tell = Callable[[int, int, Row], None]
+Draw = Callable[[Case, Sequence[tuple[Row, Watched]]], None]
 
 
 class Reached(msgspec.Struct, frozen=True):
@@ -46,45 +58,57 @@ class Report(msgspec.Struct, frozen=True):
     hindsight: list[Hindsight] = []
 
 
-def run(
-    read: Sequence[Trace], delays: Sequence[int], players: Sequence[tuple[str, Player]], pipeline: Pipeline, tell: Tell
-) -> Report:
-    """Each policy on each case. `tell(done, of, row)` hears of each as it is done."""
-    rows = list(_played(read, delays, players, pipeline, tell))
-    return Report(pipeline.name, rows, aggregates(rows))
+class Bench:
+    """Traces, delays and a pipeline to play policies on.
 
+    `tell(done, of, row)` hears of each run as it is done, `draw(case, runs)` of all runs of a case once it is.
+    """
 
-def swept(
-    report: Report, read: Sequence[Trace], delays: Sequence[int], names: Sequence[str], pipeline: Pipeline, tell: Tell
-) -> Report:
-    """The report with each of these policies at every target of `KNOBS`."""
-    players = [(f"{name}@{knob}", named(f"{name}@{knob}")) for name in names for knob in KNOBS]
-    rows = list(_played(read, delays, players, pipeline, tell))
-    by_name = {name: [row for row in rows if row.policy.partition("@")[0] == name] for name in names}
-    return msgspec.structs.replace(
-        report,
-        sweep=rows,
-        frontier=[each for name in names for each in _frontier(name, by_name[name])],
-        hindsight=[each for name in names for each in _hindsight(name, by_name[name])],
-    )
+    def __init__(
+        self, read: Sequence[Trace], delays: Sequence[int], pipeline: Pipeline, *, tell: Tell, draw: Draw | None = None
+    ) -> None:
+        self._traces = read
+        self._delays = delays
+        self._pipeline = pipeline
+        self._tell = tell
+        self._draw = draw
+
+    def run(self, players: Sequence[tuple[str, Player]]) -> Report:
+        """Each policy on each case."""
+        rows = list(self._played(players, self._draw))
+        return Report(self._pipeline.name, rows, aggregates(rows))
+
+    def swept(self, report: Report, names: Sequence[str]) -> Report:
+        """The report with each of these policies at every target of `KNOBS`."""
+        rows = list(self._played([(f"{name}@{knob}", named(f"{name}@{knob}")) for name in names for knob in KNOBS]))
+        by_name = {name: [row for row in rows if row.policy.partition("@")[0] == name] for name in names}
+        return msgspec.structs.replace(
+            report,
+            sweep=rows,
+            frontier=[each for name in names for each in _frontier(name, by_name[name])],
+            hindsight=[each for name in names for each in _hindsight(name, by_name[name])],
+        )
+
+    def _played(self, players: Sequence[tuple[str, Player]], draw: Draw | None = None) -> Iterator[Row]:
+        done, of = 0, len(self._traces) * len(self._delays) * len(players)
+        for trace in self._traces:
+            for case in cases(trace, self._delays):
+                runs: list[tuple[Row, Watched]] = []
+                for name, player in players:
+                    service = player(case, self._pipeline)
+                    row = score(case, name, service)
+                    if draw is not None:
+                        runs.append((row, service))
+                    done += 1
+                    self._tell(done, of, row)
+                    yield row
+                if draw is not None:
+                    draw(case, runs)
 
 
 def sweepable(words: Sequence[str]) -> list[str]:
     """Those of these policies that have a target, by their names."""
     return [name for name in dict.fromkeys(word.partition("@")[0] for word in words) if name in NAMED]
-
-
-def _played(
-    read: Sequence[Trace], delays: Sequence[int], players: Sequence[tuple[str, Player]], pipeline: Pipeline, tell: Tell
-) -> Iterator[Row]:
-    done, of = 0, len(read) * len(delays) * len(players)
-    for trace in read:
-        for case in cases(trace, delays):
-            for name, player in players:
-                row = score(case, name, player(case, pipeline))
-                done += 1
-                tell(done, of, row)
-                yield row
 
 
 def _by_case(rows: Sequence[Row]) -> dict[tuple[str, int], list[Row]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from autoscaler.cli.talk import print_json
 from autoscaler.errors import UsageError
 
 if TYPE_CHECKING:
-    from autoscaler.backtest.benchmark import Aggregate, Player, Row
+    from autoscaler.backtest.benchmark import Aggregate, Case, Player, Row, Watched
     from autoscaler.backtest.benchmarking import Hindsight, Reached, Report
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
@@ -40,18 +41,19 @@ HINDSIGHT = ("POLICY", "BEST TARGET", "Q", "Q TUNED PER CASE")
     help="Metrics every 15 s and 15 s late, or every 5 s and 5 s late.",
 )  # fmt: skip
 @click.option("--frontier", is_flag=True, help="Also each named policy at 18 targets: its cost at given violations.")
+@click.option("--charts", type=FOLDER, help="Draw each case, and the frontier, there as SVG.")
 @click.option("--json", "out", type=click.Path(path_type=Path, dir_okay=False), help="Write everything there as JSON.")
 @output
 def command(
     folder: Path, wanted: tuple[str, ...], words: tuple[str, ...], delays: str, pipeline: str, frontier: bool,
-    out: Path | None, form: str,
+    charts: Path | None, out: Path | None, form: str,
 ) -> None:  # fmt: skip
     """Score policies on recorded request rates.
 
     Each policy steers a simulated service through whole traces: V is the share of requests over the latency objective,
     C the cost against a plan that knew the future, J = C + V, Q the geometric mean of J over the core cases.
     """
-    from autoscaler.backtest import benchmarking, traces
+    from autoscaler.backtest import benchmarking, pictures, traces
     from autoscaler.backtest.benchmark import PIPELINES
 
     seconds = _delays(delays)
@@ -63,12 +65,17 @@ def command(
     names = benchmarking.sweepable(words)
     if frontier and not names:
         raise UsageError("--frontier: none of these policies has a target to sweep", hint="name one: --policy keda")
+    _places(charts, out)
     read = [traces.read(file) for file in traces.folder(folder, wanted)]
-    report = benchmarking.run(read, seconds, players, PIPELINES[pipeline], _tell)
+    draw = None if charts is None else partial(_draw, charts)
+    bench = benchmarking.Bench(read, seconds, PIPELINES[pipeline], tell=_tell, draw=draw)
+    report = bench.run(players)
     if frontier:
-        report = benchmarking.swept(report, read, seconds, names, PIPELINES[pipeline], _tell)
+        report = bench.swept(report, names)
+    if charts is not None and report.sweep:
+        _write(charts / "frontier.svg", pictures.frontier(report.sweep).encode())
     if out is not None:
-        _write(out, report)
+        _write(out, msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n")
     if form == "json":
         print_json(report)
     else:
@@ -86,8 +93,6 @@ def _delays(text: str) -> list[int]:
 
 def _players(word: str) -> list[tuple[str, Player]]:
     """A policy by its name, or those of a file."""
-    from functools import partial
-
     from autoscaler.backtest.baselines import by_policy, named
     from autoscaler.backtest.feed import fit
     from autoscaler.policy.load import load
@@ -112,11 +117,28 @@ def _tell(done: int, of: int, row: Row) -> None:
     click.echo(said, err=True)
 
 
-def _write(out: Path, report: Report) -> None:
+def _places(charts: Path | None, out: Path | None) -> None:
+    """What is written at the end of a long run has a place to go to."""
+    if out is not None and not out.parent.is_dir():
+        raise UsageError(f"{out}: cannot be written: no such folder", hint="name a file in a folder that is there")
+    if charts is not None:
+        try:
+            charts.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(f"{charts}: cannot be made: {error.strerror}", hint="name another folder") from None
+
+
+def _draw(charts: Path, case: Case, runs: Sequence[tuple[Row, Watched]]) -> None:
+    from autoscaler.backtest.pictures import over_time
+
+    _write(charts / f"{case.trace}-{case.delay_s}.svg", over_time(case, runs).encode())
+
+
+def _write(out: Path, text: bytes) -> None:
     try:
-        out.write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n")
+        out.write_bytes(text)
     except OSError as error:
-        raise UsageError(f"{out}: cannot be written: {error.strerror}", hint="name another file: --json OUT") from None
+        raise UsageError(f"{out}: cannot be written: {error.strerror}", hint="name another place") from None
 
 
 def _text(report: Report) -> str:

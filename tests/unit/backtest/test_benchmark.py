@@ -194,9 +194,9 @@ def test_aggregates_are_means_over_the_cases_of_a_set() -> None:
 
 def test_a_frontier_sweeps_every_target_of_a_policy() -> None:
     told: list[int] = []
-    report = benchmarking.run([trace()], [30], [("keda", named("keda"))], STANDARD, lambda *said: told.append(said[0]))
-    swept = benchmarking.swept(report, [trace()], [30], ["aws-tt"], STANDARD, lambda *said: None)
-    assert told == [1]
+    bench = benchmarking.Bench([trace()], [30], STANDARD, tell=lambda *said: told.append(said[0]))
+    swept = bench.swept(bench.run([("keda", named("keda"))]), ["aws-tt"])
+    assert told == [1, *range(1, 19)]
     assert [row.policy for row in swept.sweep] == [f"aws-tt@{knob}" for knob in benchmarking.KNOBS]
     assert len(benchmarking.KNOBS) == 18
     (best,) = swept.hindsight

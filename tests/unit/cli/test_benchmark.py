@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from click.testing import CliRunner, Result
@@ -67,6 +68,20 @@ def test_a_frontier_is_a_table_of_its_own(folder: Path) -> None:
     assert "In hindsight, over the core traces:" in done.stdout
 
 
+def test_charts_are_pictures_that_load(folder: Path) -> None:
+    words = ("--policy", "aws-tt", "--policy", "fixed", "--delay", "30", "--frontier", "--charts", str(folder / "new"))
+    done = run(folder, *words)
+    assert done.exit_code == 0, done.output
+    found = {file.name: ElementTree.fromstring(file.read_text()) for file in (folder / "new").iterdir()}
+    assert set(found) == {"web-30.svg", "frontier.svg"}
+    said = {name: "".join(picture.itertext()) for name, picture in found.items()}
+    assert "web, start-up delay 30 s" in said["web-30.svg"]
+    assert "aws-tt: " in said["web-30.svg"]
+    assert "fixed: " in said["web-30.svg"]
+    assert "web, 30 s" in said["frontier.svg"]
+    assert "nan" not in "".join(ElementTree.tostring(picture, "unicode") for picture in found.values())
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -80,7 +95,8 @@ def test_a_frontier_is_a_table_of_its_own(folder: Path) -> None:
         (["--policy", "MINE", "--policy", "TWIN"], "mine: two policies of that name"),
         (["--policy", "EMPTY"], "empty.yaml: no policies there"),
         (["--policy", "WRONG"], "wrong.yaml:1:"),
-        (["--json", "NOWHERE"], "cannot be written"),
+        (["--json", "NOWHERE"], "out.json: cannot be written: no such folder"),
+        (["--charts", "MINE/charts"], "mine.yaml/charts: cannot be made"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -95,6 +111,7 @@ def test_what_is_asked_wrongly_is_one_clear_message(folder: Path, words: list[st
     places["TWIN"].write_text(POLICY)
     places["EMPTY"].write_text("")
     places["WRONG"].write_text("nonsense: 1\n")
+    places["MINE/charts"] = places["MINE"] / "charts"
     done = run(folder, *[str(places.get(word, word)) for word in words])
     assert done.exit_code != 0
     assert isinstance(done.exception, AutoscalerError)
