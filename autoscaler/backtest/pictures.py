@@ -14,7 +14,7 @@ WIDE, LEFT, RIGHT, TOP = 1100, 64, 16, 40
 LINE = 20  # of the legend
 HIGHS = (270, 120)
 GAP, AXIS = 44, 30
-COLUMNS, PANEL_WIDE, PANEL_HIGH = 3, 300, 190
+COLUMNS, PANEL_WIDE, PANEL_HIGH, BETWEEN = 3, 285, 190, 70
 LEAST_PERCENT, MOST_PERCENT, CHEAPEST, DEAREST = 0.01, 100.0, 0.5, 8.0
 STEPS = (60, 300, 900, 3600, 10800, 43200, 86400, 172800, 604800)
 UNITS = ((86400, "day"), (3600, "hour"), (60, "minute"))
@@ -57,7 +57,7 @@ def frontier(sweep: Sequence[Row]) -> str:
     for index, name in enumerate(names):
         parts += _legend(index, LEFT + 140 * index, TOP + 6, name)
     for place, (trace, delay) in enumerate(places):
-        left = LEFT + place % COLUMNS * (PANEL_WIDE + 55)
+        left = LEFT + place % COLUMNS * (PANEL_WIDE + BETWEEN)
         bottom = TOP + LINE + 34 + place // COLUMNS * (PANEL_HIGH + GAP + AXIS) + PANEL_HIGH
         x, y = _percent(left), _cost(bottom)
         parts += _frame(f"{trace}, {delay} s", left, bottom, x, y)
