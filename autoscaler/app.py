@@ -14,9 +14,12 @@ from pathlib import Path
 import msgspec
 
 from autoscaler import log
+from autoscaler.backtest import record as recorder
+from autoscaler.backtest.recording import Recording
+from autoscaler.backtest.replay import acting
 from autoscaler.clients.access import Access, check
 from autoscaler.clients.prometheus import PrometheusClient
-from autoscaler.decide.plan import prepare
+from autoscaler.decide.plan import Plan, prepare
 from autoscaler.errors import PolicyError, SettingsError, SourceError, UsageError
 from autoscaler.loop.act import Actor
 from autoscaler.loop.board import Board
@@ -135,6 +138,33 @@ async def dry_run(settings: Settings, *, current: int | None = None) -> Foresigh
             notes=tuple(dict.fromkeys([*silent.values(), *notes])),
             workloads=tuple(told),
         )
+
+
+def imagined(settings: Settings) -> list[Plan]:
+    """The plans of all policies of these settings, without asking any platform; those that observe act.
+
+    What only recycles is left out. Raises AutoscalerError for policies that do not load, and for selectors.
+    """
+    from autoscaler.store.policy_files import identity, read
+    from autoscaler.targets.naming import named
+
+    texts = read([Path(each) for each in settings.policies])
+    policies = _fitting(settings, texts, identity(texts)).policies
+    several = [policy.name for policy in policies if not policy.target.explicit and policy.replicas is not None]
+    if several:
+        raise UsageError(
+            f"{several[0]}: its target is a selector, so its queries are those of many workloads",
+            hint="look back with a copy of it that names one of them",
+        )
+    return [acting(named(policy), policy) for policy in policies if policy.replicas is not None]
+
+
+async def record(
+    settings: Settings, plans: Sequence[Plan], since: float, until: float, *, load: str, told: recorder.Tell
+) -> Recording:
+    """What the queries of these plans gave at each cycle between two times. Raises AutoscalerError."""
+    past = PastSource(_servers(settings), settings.cycle)
+    return await recorder.record(plans, past, recorder.cycles(since, until, settings.cycle), load=load, told=told)
 
 
 def _fitting(settings: Settings, texts: Sequence[tuple[str, str]], revision: str) -> PolicySet:

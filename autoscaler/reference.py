@@ -18,6 +18,8 @@ from typing import Any
 import click
 import msgspec
 
+from autoscaler.backtest.benchmarking import Scores
+from autoscaler.backtest.compare import Backtest
 from autoscaler.backtest.scenario import Verdicts
 from autoscaler.backtest.scenario_spec import PolicyTest
 from autoscaler.cli.root import root
@@ -44,6 +46,8 @@ ANSWERS = (
     Report,
     Verdicts,
     Decision,
+    Backtest,
+    Scores,
 )  # what `--format json` prints at the top, and the decision in it
 
 
@@ -95,7 +99,10 @@ def _type(kind: Any) -> str:
         return " or ".join(_type(each) for each in inner)
     if typing.get_origin(kind) is tuple:
         listed = inner[0] if typing.get_args(kind)[-1] is Ellipsis else None
-        return f"list of {_type(listed)}" if listed is not None else f"[{', '.join(_type(each) for each in inner)}]"
+        if listed is None:
+            return f"[{', '.join(_type(each) for each in inner)}]"
+        several = isinstance(listed, types.UnionType) or typing.get_origin(listed) is typing.Union
+        return f"list of ({_type(listed)})" if several else f"list of {_type(listed)}"
     if typing.get_origin(kind) is dict:
         return f"map of {_type(inner[1])}"
     if kind is Reason:

@@ -1,1 +1,1 @@
-"""The cycle on loads that somebody wrote down or recorded: policy tests."""
+"""The same decisions on a past, recorded or written down: backtests, the benchmark, tests beside policies."""

@@ -73,7 +73,7 @@ async def recall(
     plans: Sequence[Plan], past: Past, times: Sequence[float], silent: Collection[str] = ()
 ) -> list[Recalled]:
     """What the queries of each plan gave at these times; each distinct server is asked once for all of them."""
-    asks = [ask for plan in plans for ask in _asks(plan) if ask.signal.source not in silent]
+    asks = [ask for plan in plans for ask in asks_of(plan) if ask.signal.source not in silent]
     told = dict(zip(map(_place, asks), await past.read(asks, times), strict=True))
     found: list[Recalled] = []
     for plan in plans:
@@ -84,7 +84,7 @@ async def recall(
             for signal in plan.workload.policy.signals
             if signal.prometheus is None
         ]
-        for ask in _asks(plan):
+        for ask in asks_of(plan):
             answer = told.get(_place(ask))
             if isinstance(answer, SourceError):
                 notes.append(f"{plan.workload.policy.name}, {ask.signal.name}: {answer.message}")
@@ -94,7 +94,7 @@ async def recall(
     return found
 
 
-def _asks(plan: Plan) -> list[Ask]:
+def asks_of(plan: Plan) -> list[Ask]:
     """The queries of a plan, and those that vouch for them."""
     asks = []
     for signal in plan.workload.policy.signals:

@@ -1,0 +1,195 @@
+"""The policies a benchmark knows by name, and what plays a policy over a case.
+
+KEDA and the HPA run through the product's own `step()` under `parity: strict`. Knative's autoscaler and a cloud's
+target tracking are restated here, as they are other rules than the product's.
+"""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import msgspec
+
+from autoscaler.backtest.benchmark import MODEL, Case, Pipeline, Player, Watched
+from autoscaler.backtest.feed import Feed
+from autoscaler.backtest.quality import clairvoyant
+from autoscaler.backtest.replay import acting, replay
+from autoscaler.errors import UsageError
+from autoscaler.model import policy as asked
+from autoscaler.model.target import WorkloadRef
+
+REF = WorkloadRef("simulated", "benchmark", "service", "trace")
+NEAR = 1e-9  # so much above a whole number is still that number
+VIOLATED_PERCENT = 0.1  # what the cheapest fixed count may violate
+
+
+def by_policy(policy: asked.Policy, case: Case, pipeline: Pipeline) -> Watched:
+    """The product's own code under a policy; its bounds are those of the case."""
+    bounded = msgspec.structs.replace(policy, replicas=asked.Replicas(min=1, max=case.most))
+    service = Watched(case, pipeline.scrape_s)
+    feed = Feed(case, pipeline, service, bounded)
+    every = pipeline.scrape_s
+    replay(
+        acting(REF, bounded),
+        feed.read,
+        service,
+        start=float(every),
+        cycles=(case.seconds - 1) // every,
+        every=float(every),
+    )
+    return service
+
+
+def hpa_like(name: str, *, strict: bool, cpu: bool, target: float) -> asked.Policy:
+    """One signal at a target utilization of what an instance can carry: its request rate, or the CPU it uses."""
+    if cpu:
+        signal = asked.Signal(name="millicores", prometheus="avg(millicores)", value=1000 * target)
+    else:
+        signal = asked.Signal(name="requests", prometheus="sum(requests)", per_replica=MODEL.capacity * target)
+    return asked.Policy(
+        name=name,
+        target=asked.TargetSpec(kubernetes=asked.KubernetesTarget(namespace="benchmark", name="trace")),
+        signals=(signal,),
+        parity=asked.Parity.STRICT if strict else asked.Parity.GUARDED,
+    )
+
+
+def kpa(target: float, case: Case, pipeline: Pipeline) -> Watched:
+    """Knative's autoscaler on requests in flight, seen two seconds late, with its panic window."""
+    service = InFlight(case)
+    panicking, panicked, most = False, -math.inf, 0
+    for now in range(2, case.seconds, 2):
+        service.advance(now)
+        end = now - 2
+        if end < 60:
+            continue
+        stable, panic = service.in_flight(end - 60, end) / 60, service.in_flight(end - 6, end) / 6
+        ready = max(1, service.ready)
+        up, down = math.ceil(1000.0 * ready), ready // 2
+        wish = min(max(_ceil(stable / target), down), up)
+        urgent = _ceil(panic / target)
+        if urgent / ready >= 2.0:
+            panicking, panicked = True, now
+        elif panicking and panicked + 60 < now:
+            panicking, most = False, 0
+        if panicking:
+            most = wish = max(wish, min(max(urgent, down), up), most)
+        service.order(min(max(wish, 1), case.most), now)
+    return service
+
+
+class InFlight(Watched):
+    """A backend that remembers how many requests are in it; far more than they take to serve only where they wait."""
+
+    def __init__(self, case: Case) -> None:
+        super().__init__(case, 60)
+        self._waited = array("d", bytes(8 * case.seconds))
+        self._crowd = -1  # the last second in which any waited
+
+    def in_flight(self, start: int, end: int) -> float:
+        """The sum over these seconds."""
+        served = MODEL.service_s * (self._before[end] - self._before[start])
+        return served + sum(self._waited[start:end]) if self._crowd >= start else served
+
+    def _crowded(self, second: int, end: int) -> None:
+        for each in range(second, end):
+            before, waited = self.served, self.waiting
+            super()._crowded(each, each + 1)
+            if waited or self.waiting:
+                served = self.served - before
+                self._waited[each] = self.waiting + (served - self._rates[each]) * MODEL.service_s
+                self._crowd = each
+
+
+def target_tracking(target: float, case: Case, pipeline: Pipeline) -> Watched:
+    """A cloud's target tracking: minutes of metrics, three of them to grow, fifteen to shrink, five between shrinks."""
+    service = Watched(case, 60)
+    above = below = 0
+    shrunk = -math.inf
+    carried = MODEL.capacity * target
+    for now in range(60, case.seconds, 60):
+        service.advance(now)
+        end = (now - 30) // 60 * 60
+        if end < 60:
+            continue
+        load = (case.load.before[end] - case.load.before[end - 60]) / 60
+        ready = (service.ready_s_at[end // 60] - service.ready_s_at[end // 60 - 1]) / 60
+        use = load / max(ready, 1.0) / carried
+        above, below = (above + 1 if use > 1.0 else 0), (below + 1 if use < 0.9 else 0)
+        wish = min(max(_ceil(load / carried), 1), case.most)
+        if above >= 3:
+            service.order(max(service.existing, wish), now)
+        elif below >= 15 and now - shrunk >= 300 and wish < service.existing:
+            service.order(wish, now)
+            shrunk = now
+    return service
+
+
+def fixed(case: Case, pipeline: Pipeline) -> Watched:
+    """The cheapest count that never changes and violates at most one request in a thousand, found in hindsight."""
+    low, high = 1, case.most
+    while low < high:
+        middle = (low + high) // 2
+        if _violated(case, middle) <= VIOLATED_PERCENT:
+            high = middle
+        else:
+            low = middle + 1
+    return Watched(case, 60, count=low)
+
+
+def oracle(case: Case, pipeline: Pipeline) -> Watched:
+    """The cheapest plan without a violation, which knows the future."""
+    (_, first), *rest = clairvoyant(case.needed, case.delay_s, case.seconds)
+    service = Watched(case, 60, count=first)
+    for second, count in rest:
+        service.order(count, second)
+    return service
+
+
+def _violated(case: Case, count: int) -> float:
+    service = Watched(case, 60, count=count)
+    service.advance(case.seconds)
+    return 100.0 * (service.violated - service.violated_before) / case.arrivals
+
+
+def _ceil(count: float) -> int:
+    return math.ceil(count - NEAR)
+
+
+def _through_step(name: str, *, strict: bool, cpu: bool) -> Callable[[float], Player]:
+    return lambda target: partial(by_policy, hpa_like(name, strict=strict, cpu=cpu, target=target))
+
+
+NAMED: dict[str, Callable[[float], Player]] = {
+    "hpa": _through_step("hpa", strict=False, cpu=False),
+    "keda": _through_step("keda", strict=True, cpu=False),
+    "hpa-cpu": _through_step("hpa-cpu", strict=True, cpu=True),
+    "kpa": lambda target: partial(kpa, target),
+    "aws-tt": lambda target: partial(target_tracking, target),
+}
+HINDSIGHT: dict[str, Player] = {"fixed": fixed, "oracle": oracle}
+TARGET = 0.7
+
+
+def named(word: str) -> Player:
+    """The player of a policy by its name, `NAME` or `NAME@TARGET` with a target utilization. Raises UsageError."""
+    name, at, written = word.partition("@")
+    if word in HINDSIGHT:
+        return HINDSIGHT[word]
+    if name not in NAMED:
+        raise UsageError(f"{word}: no policy of that name, and no such file", hint=f"names: {', '.join(names())}")
+    try:
+        target = float(written) if at else TARGET
+    except ValueError:
+        target = 0.0
+    if not 0 < target <= 1:
+        raise UsageError(f"{word}: a target utilization is above 0 and at most 1", hint=f"write {name}@{TARGET}")
+    return NAMED[name](target)
+
+
+def names() -> Sequence[str]:
+    """What `named` knows."""
+    return [*NAMED, *HINDSIGHT]

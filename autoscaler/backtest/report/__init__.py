@@ -1,0 +1,1 @@
+"""A backtest for people: sparklines for the terminal, a picture, a page."""
