@@ -75,7 +75,7 @@ def peaks(course: Course, start: int, end: int, many: int) -> list[float]:
     """The greatest count in each of so many equal parts of [start, end).
 
     >>> peaks([(0, 1), (30, 5), (31, 2)], 0, 100, 4)
-    [1.0, 5.0, 2.0, 2.0]
+    [1, 5, 2, 2]
     """
     found = [0.0] * many
     for low, high, count in stretches(course, start, end):

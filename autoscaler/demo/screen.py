@@ -48,7 +48,7 @@ def sparkline(values: list[float], top: float | None = None) -> str:
     """Values as bars, the highest (or `top`) full.
 
     >>> sparkline([0, 1, 2, 4])
-    '▁▃▄█'
+    '▁▃▅█'
     """
     most = max([*values, 1.0]) if top is None else top
     return "".join(BARS[min(len(BARS) - 1, int(max(0.0, value) / most * (len(BARS) - 1) + 0.5))] for value in values)

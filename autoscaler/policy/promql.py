@@ -54,7 +54,7 @@ def selectors(query: str) -> tuple[Selector, ...] | None:
     """The innermost selectors of a query, each once; None for what cannot be told (the server may still know it).
 
     >>> selectors('sum(rate(requests_total{job="a.b"}[5m] offset 1h)) / scalar(up)')
-    (Selector(text='requests_total{job="a.b"}', reach_s=300.0), Selector(text='up', reach_s=0.0))
+    (Selector(text='requests_total{job="a.b"}', reach_s=3900.0), Selector(text='up', reach_s=0.0))
     """
     found = facts(query)
     return found.selectors if isinstance(found, Facts) else None
