@@ -138,8 +138,10 @@ def test_a_recorded_past_is_what_a_daemon_would_have_read_and_replays_to_its_dec
     (trial,) = json.loads(replayed.stdout)["trials"]
     assert trial["curve"]["desired"] == decided(by_hand, past.start, 12)
 
-    live = autoscaler(tmp_path, "backtest", "web.yaml", *words, *service)
+    secret = server.url.replace("http://", "http://ann:s3cret@")
+    live = autoscaler(tmp_path, "backtest", "web.yaml", "--prometheus", secret, *words[2:], *service)
     assert live.returncode == 0, live.stderr
+    assert "s3cret" not in live.stdout + live.stderr
     (other,) = json.loads(live.stdout)["trials"]
     assert other["signals"] == trial["signals"]
     assert other["card"]["replica_hours"] == pytest.approx(trial["card"]["replica_hours"], rel=0.1)
