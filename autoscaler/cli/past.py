@@ -51,9 +51,7 @@ OPTIONS = (
         type=SPAN,
         help="How long a request may take; 3 times what one takes by default.",
     ),
-    click.option(
-        "--count", type=click.IntRange(min=0), help="Replicas at the start; what the load needs by default."
-    ),
+    click.option("--count", type=click.IntRange(min=0), help="Replicas at the start; what the load needs by default."),
     click.option("--load", default="", help="What tells the load: a signal's name or a query."),
 )
 

@@ -21,6 +21,7 @@ COMMANDS = {
     "dry-run": "dry_run",
     "record": "record",
     "backtest": "backtest",
+    "tune": "tune",
     "benchmark": "benchmark",
     "status": "status",
     "explain": "explain",
