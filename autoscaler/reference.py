@@ -20,6 +20,7 @@ import msgspec
 
 from autoscaler.backtest.benchmarking import Scores
 from autoscaler.backtest.compare import Backtest
+from autoscaler.backtest.tuning import Tuning
 from autoscaler.cli.root import root
 from autoscaler.loop import answers
 from autoscaler.loop.rehearse import Foresight
@@ -42,6 +43,7 @@ ANSWERS = (
     Findings,
     Decision,
     Backtest,
+    Tuning,
     Scores,
 )  # what `--format json` prints at the top, and the decision in it
 

@@ -17,7 +17,7 @@ from autoscaler.policy.load import Loaded, Text
 from autoscaler.policy.units import duration, percent
 from autoscaler.policy.words import Path, dotted
 
-TARGETS = (0.8, 1.25, 0.9, 1.1, 0.65, 1.5)  # times the one in force
+TARGETS = (1.25, 0.8, 1.5, 0.65, 1.1, 0.9, 2.0, 0.5, 3.0)  # times the one in force
 MINIMUMS = (1.5, 0.5, 2.0)  # times the one in force
 DOWN_S = (60.0, 120.0, 600.0, 180.0, 900.0, 300.0)
 UP_S = (30.0, 0.0, 60.0, 120.0)
@@ -165,9 +165,22 @@ def _knob(path: Path, now: str, others: Sequence[str]) -> Knob:
 
 
 def _in_turn(found: Sequence[Knob]) -> Iterator[tuple[Knob, str]]:
-    """The first other value of each knob, then the second of each: a small budget still looks at every key."""
-    for row in zip_longest(*(knob.others for knob in found)):
-        yield from ((knob, value) for knob, value in zip(found, row, strict=True) if value is not None)
+    """The first other value of each knob, then the second of each: a small budget still looks at every key.
+
+    Of a target it is two at a time, as one is more and one is less.
+    """
+    for row in zip_longest(*([(knob, value) for value in knob.others] for knob in _twice(found))):
+        yield from (each for each in row if each is not None)
+
+
+def _twice(found: Sequence[Knob]) -> Iterator[Knob]:
+    """Each target as two knobs, each with every second value."""
+    for knob in found:
+        if knob.path[0] != "signals":
+            yield knob
+            continue
+        for first in (0, 1):
+            yield Knob(knob.path, knob.now, knob.others[first::2])
 
 
 def _said(path: Path, policy: Policy) -> str:

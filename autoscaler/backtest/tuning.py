@@ -187,11 +187,16 @@ def better(before: Card, after: Card, within: float | None) -> bool:
 def frontier(points: Sequence[tuple[float, float]]) -> list[bool]:
     """For each (shortage, cost): whether nothing is better in one of both and no worse in the other.
 
+    Of equal ones the first.
+
     >>> frontier([(0.1, 2.0), (0.2, 1.5), (0.2, 1.6), (0.1, 2.0)])
-    [True, True, False, True]
+    [True, True, False, False]
     """
-    return [not any(other != each and other[0] <= each[0] and other[1] <= each[1] for other in points)
-            for each in points]  # fmt: skip
+    return [
+        each not in points[:place]
+        and not any(other != each and other[0] <= each[0] and other[1] <= each[1] for other in points)
+        for place, each in enumerate(points)
+    ]
 
 
 class _Steps:

@@ -16,7 +16,7 @@ from autoscaler.backtest.report import words
 from autoscaler.backtest.report.page import page
 from autoscaler.backtest.report.sparkline import sparkline
 from autoscaler.backtest.report.svg import picture
-from autoscaler.cli.past import FILE, history, one_past, save, service
+from autoscaler.cli.past import FILE, history, one_past, save, service, writable
 from autoscaler.cli.reach import known, progress, reach
 from autoscaler.cli.root import config, output
 from autoscaler.cli.table import table
@@ -58,6 +58,7 @@ def command(
     against a simulated service; what is assumed of it is said. The last 30 days by default.
     """
     one_past(data, prometheus, since, until)
+    writable(html, svg)
     chosen = known(config, prometheus, ())
     candidates = _candidates(chosen, paths)
     workloads = {each.plan.ref.key for each in candidates}

@@ -98,6 +98,13 @@ def one_past(data: Path | None, *others: str | None) -> None:
         raise UsageError("--data already tells the past", hint="leave out --prometheus, --from and --to")
 
 
+def writable(*paths: Path | None) -> None:
+    """Raise UsageError where a file has no folder to stand in: before long work, not after it."""
+    for path in paths:
+        if path is not None and not path.parent.is_dir():
+            raise UsageError(f"{path}: cannot be written: there is no folder {path.parent}")
+
+
 def save(path: Path, text: str) -> None:
     """Write a file as it is. Raises UsageError."""
     try:

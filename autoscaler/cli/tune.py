@@ -16,7 +16,7 @@ from autoscaler.backtest.moves import tries
 from autoscaler.backtest.report import tuned, words
 from autoscaler.backtest.report.page import page
 from autoscaler.backtest.tuning import LEAST_BUDGET, PROOF, Found, Outcome, Tuning, tune
-from autoscaler.cli.past import FILE, history, one_past, save, service
+from autoscaler.cli.past import FILE, history, one_past, save, service, writable
 from autoscaler.cli.reach import known, progress, reach
 from autoscaler.cli.root import config, output
 from autoscaler.cli.table import table
@@ -70,6 +70,7 @@ def command(
     changed but the files named by --write, --html and --svg. The last 30 days by default.
     """
     one_past(data, prometheus, since, until)
+    writable(write, html, svg)
     chosen = known(config, prometheus, [path])
     texts = policy_files.read([path])
     loaded = _one(texts, chosen, name, path)

@@ -1,7 +1,7 @@
 """The shop of docs/is-my-policy-any-good.md and its pictures: `python docs/pictures/make.py FOLDER` makes both.
 
-The load is made up here: six days of a shop that is busy by day, a little busier in the evening, with a sale that starts
-within a minute twice a day. Nothing of it was measured anywhere.
+The load is made up here: four days of a shop that is busy by day, a little busier in the evening, with a sale that
+starts within a minute twice a day. Nothing of it was measured anywhere.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from autoscaler.targets.naming import named
 
 START = 1_767_571_200.0  # 2026-01-05, a Monday
 EVERY_S = 60.0
-DAYS = 6
+DAYS = 4
 SETTINGS = "cycle: 60s\n"
 POLICY = """\
 # The web tier of the shop.
@@ -36,7 +36,19 @@ signals:
 SERVICE = ("--capacity", "80", "--startup", "90s")
 COMMANDS = {
     "backtest.txt": ("backtest", "web.yaml", "--data", "web.rec", *SERVICE, "--svg", "backtest.svg"),
-    "tune.txt": ("tune", "web.yaml", "--data", "web.rec", *SERVICE, "--svg", "tune.svg", "--write", "web.patch"),
+    "tune.txt": (
+        "tune",
+        "web.yaml",
+        "--data",
+        "web.rec",
+        *SERVICE,
+        "--budget",
+        "24",
+        "--svg",
+        "tune.svg",
+        "--write",
+        "web.patch",
+    ),
 }
 
 
