@@ -17,7 +17,7 @@ from autoscaler.policy.load import Loaded, Text
 from autoscaler.policy.units import duration, percent
 from autoscaler.policy.words import Path, dotted
 
-TARGETS = (1.25, 0.8, 1.5, 0.65, 1.1, 0.9, 2.0, 0.5, 3.0)  # times the one in force
+TARGETS = (1.25, 0.8, 1.1, 0.9, 1.5, 0.65, 2.0, 0.5, 3.0)  # times the one in force
 MINIMUMS = (1.5, 0.5, 2.0)  # times the one in force
 DOWN_S = (60.0, 120.0, 600.0, 180.0, 900.0, 300.0)
 UP_S = (30.0, 0.0, 60.0, 120.0)

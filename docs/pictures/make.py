@@ -1,14 +1,18 @@
-"""The shop of docs/is-my-policy-any-good.md and its pictures: `python docs/pictures/make.py FOLDER` makes both.
+"""The shop of docs/is-my-policy-any-good.md and its pictures: `python docs/pictures/make.py` makes both.
 
-The load is made up here: four days of a shop that is busy by day, a little busier in the evening, with a sale that
+The pictures are put beside this file; with a folder as an argument all files are made and kept there instead.
+
+The load is made up here: three days of a shop that is busy by day, a little busier in the evening, with a sale that
 starts within a minute twice a day. Nothing of it was measured anywhere.
 """
 
 from __future__ import annotations
 
 import math
+import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from autoscaler.backtest import recording
@@ -21,7 +25,7 @@ from autoscaler.targets.naming import named
 
 START = 1_767_571_200.0  # 2026-01-05, a Monday
 EVERY_S = 60.0
-DAYS = 4
+DAYS = 3
 SETTINGS = "cycle: 60s\n"
 POLICY = """\
 # The web tier of the shop.
@@ -34,22 +38,12 @@ signals:
     per_replica: 60   # as somebody guessed last year
 """
 SERVICE = ("--capacity", "80", "--startup", "90s")
-COMMANDS = {
-    "backtest.txt": ("backtest", "web.yaml", "--data", "web.rec", *SERVICE, "--svg", "backtest.svg"),
-    "tune.txt": (
-        "tune",
-        "web.yaml",
-        "--data",
-        "web.rec",
-        *SERVICE,
-        "--budget",
-        "24",
-        "--svg",
-        "tune.svg",
-        "--write",
-        "web.patch",
-    ),
-}
+STEPS = (
+    ("backtest", "web.yaml", "--data", "web.rec", *SERVICE, "--svg", "backtest.svg"),
+    ("tune", "web.yaml", "--data", "web.rec", *SERVICE, "--within", "0.1", "--budget", "20",
+     "--write", "web.patch", "--svg", "frontier.svg"),
+    ("backtest", "old/web.yaml", "web.yaml", "--data", "web.rec", *SERVICE, "--svg", "both.svg"),
+)  # fmt: skip
 
 
 def requests(at: float) -> float:
@@ -72,18 +66,31 @@ def past() -> Recording:
     return Recording(start=START, every_s=EVERY_S, beats=beats, columns=(told,))
 
 
-def main(folder: Path) -> None:
-    """Write the shop into a folder, run the commands there, keep what they print."""
-    folder.mkdir(parents=True, exist_ok=True)
+def main(folder: Path) -> str:
+    """Make the shop in a folder and run the commands there, with the patch applied before the last; what they print."""
+    (folder / "old").mkdir(parents=True)
     (folder / "autoscaler.yaml").write_text(SETTINGS)
-    (folder / "web.yaml").write_text(POLICY)
+    for place in ("web.yaml", "old/web.yaml"):
+        (folder / place).write_text(POLICY)
     recording.write(past(), folder / "web.rec")
-    for name, words in COMMANDS.items():
-        done = subprocess.run(
-            [sys.executable, "-m", "autoscaler", *words], cwd=folder, check=True, stdout=subprocess.PIPE, text=True
-        )
-        (folder / name).write_text(done.stdout)
+    printed = run(folder, *STEPS[0]) + run(folder, *STEPS[1])
+    subprocess.run(["git", "apply", "web.patch"], cwd=folder, check=True)
+    return printed + (folder / "web.patch").read_text() + run(folder, *STEPS[2])
+
+
+def run(folder: Path, *words: str) -> str:
+    """A command in the folder; what it prints."""
+    told = [sys.executable, "-m", "autoscaler", *words]
+    done = subprocess.run(told, cwd=folder, check=True, capture_output=True, text=True)
+    return f"$ {' '.join(['autoscaler', *words])}\n{done.stdout}"
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    if len(sys.argv) > 1:
+        place = Path(sys.argv[1])
+        (place / "printed.txt").write_text(main(place))
+    else:
+        with tempfile.TemporaryDirectory() as name:
+            main(Path(name) / "shop")
+            for picture in (Path(name) / "shop").glob("*.svg"):
+                shutil.copy(picture, Path(__file__).parent)

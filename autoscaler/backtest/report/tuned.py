@@ -63,7 +63,7 @@ def verdict(told: Tuning) -> list[str]:
     both = [*_evidence("searched", told.searched), *_evidence("held out", told.judged)]
     if told.outcome is Outcome.NOT_HELD:
         said = f"No proposal. {name(change)} was the best where it was searched, and did not hold on the held-out part:"
-        return [said, *both, f"It may have fitted one week and not the next. {_rule(told)}"]
+        return [said, *both, f"It may have fitted those days and no others. {_rule(told)}"]
     return [
         f"Proposal: {change.key}, {change.before} → {change.after}",
         *both,
@@ -104,7 +104,7 @@ def picture(told: Tuning) -> str:
         f'<style>{STYLE}</style><rect class="p" width="{WIDE}" height="{HIGH}"/>',
         f'<text class="n" x="{LEFT}" y="24">{escape(told.policy)}: cost against shortage, one changed key each</text>',
     ]
-    legend = [("f0", "as it is"), ("f1", name(told.change)), ("d", "others; the line is the frontier")]
+    legend = [("f0", "as it is"), ("f1", name(told.change)), ("t", "others; the line is the frontier")]
     at = LEFT
     for style, said in [each for each in legend if told.change is not None or each[0] != "f1"]:
         parts.append(f'<circle class="{style}" cx="{at + 5}" cy="{40}" r="5"/>')
@@ -123,7 +123,7 @@ def picture(told: Tuning) -> str:
     )
     edge = sorted((x(each.over_percent), y(each.cost)) for each in told.attempts if each.frontier)
     parts.append(f'<path class="s3" fill="none" d="M{"L".join(f"{a:.1f},{b:.1f}" for a, b in edge)}"/>')
-    styles = {NOW: ("f0", 6), BEST: ("f1", 6), EDGE: ("f3", 3.5), OTHER: ("d", 3.5)}
+    styles = {NOW: ("f0", 6), BEST: ("f1", 6), EDGE: ("f3", 3.5), OTHER: ("t", 2.5)}
     for mark, each in _marked(told):
         style, size = styles[mark]
         parts.append(

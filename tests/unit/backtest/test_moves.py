@@ -60,10 +60,10 @@ def test_written_rates_are_tuned_by_their_speed_and_utilization_by_its_share() -
     values: dict[tuple[str, str], list[str]] = {}
     for each in found:
         values.setdefault((each.change.key, each.change.before), []).append(each.change.after)
-    assert values["cpu.utilization", "70%"] == ["88%", "56%", "45%", "77%", "63%", "35%"], "105 % is no share"
+    assert values["cpu.utilization", "70%"] == ["88%", "56%", "77%", "63%", "45%", "35%"], "105 % is no share"
     assert values["behavior.up.rates[0].replicas", "4"] == ["2", "8"]
     assert values["behavior.down.rates[0].percent", "10"] == ["5", "20"]
-    assert values["requests.per_replica", "50"] == ["62", "40", "75", "32", "55", "45", "100", "25", "150"]
+    assert values["requests.per_replica", "50"] == ["62", "40", "55", "45", "75", "32", "100", "25", "150"]
 
 
 def test_each_try_is_the_policy_its_text_loads_as_with_one_key_changed() -> None:
