@@ -145,10 +145,16 @@ def imagined(settings: Settings) -> list[Plan]:
 
     What only recycles is left out. Raises AutoscalerError for policies that do not load, and for selectors.
     """
-    from autoscaler.store.policy_files import identity, read
+    from autoscaler.store.policy_files import read
+
+    return imagined_from(settings, read([Path(each) for each in settings.policies]))
+
+
+def imagined_from(settings: Settings, texts: Sequence[tuple[str, str]]) -> list[Plan]:
+    """The same of these names and texts of files."""
+    from autoscaler.store.policy_files import identity
     from autoscaler.targets.naming import named
 
-    texts = read([Path(each) for each in settings.policies])
     policies = _fitting(settings, texts, identity(texts)).policies
     several = [policy.name for policy in policies if not policy.target.explicit and policy.replicas is not None]
     if several:

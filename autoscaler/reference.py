@@ -22,6 +22,7 @@ from autoscaler.backtest.benchmarking import Scores
 from autoscaler.backtest.compare import Backtest
 from autoscaler.backtest.scenario import Verdicts
 from autoscaler.backtest.scenario_spec import PolicyTest
+from autoscaler.backtest.tuning import Tuning
 from autoscaler.cli.root import root
 from autoscaler.loop import answers
 from autoscaler.loop.rehearse import Foresight
@@ -47,6 +48,7 @@ ANSWERS = (
     Verdicts,
     Decision,
     Backtest,
+    Tuning,
     Scores,
 )  # what `--format json` prints at the top, and the decision in it
 

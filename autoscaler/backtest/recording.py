@@ -137,6 +137,16 @@ def ages(column: Column) -> array.array[int]:
     return _array("I", column.ages)
 
 
+def part(recording: Recording, first: int, end: int) -> Recording:
+    """The cycles from `first` up to but not including `end`."""
+    return Recording(
+        start=recording.start + first * recording.every_s,
+        every_s=recording.every_s,
+        beats=end - first,
+        columns=tuple(_part(each, first, end) for each in recording.columns),
+    )
+
+
 def pack(recording: Recording) -> bytes:
     """A recording as a file; the same recording is always the same bytes."""
     return gzip.compress(msgspec.msgpack.encode(recording), 6, mtime=0)
@@ -200,6 +210,16 @@ def _sound(recording: Recording) -> bool:
         and all(0 <= hole.first < hole.end <= beats for hole in each.holes)
         and sum(map(math.isfinite, _array("d", each.values))) == beats - sum(h.end - h.first for h in each.holes)
         for each in recording.columns
+    )
+
+
+def _part(column: Column, first: int, end: int) -> Column:
+    holes = [Hole(max(h.first, first) - first, min(h.end, end) - first, h.why, h.detail) for h in column.holes]
+    return msgspec.structs.replace(
+        column,
+        values=column.values[8 * first : 8 * end],
+        ages=column.ages[4 * first : 4 * end],
+        holes=tuple(hole for hole in holes if hole.first < hole.end),
     )
 
 

@@ -22,6 +22,7 @@ COMMANDS = {
     "dry-run": "dry_run",
     "record": "record",
     "backtest": "backtest",
+    "tune": "tune",
     "benchmark": "benchmark",
     "import": "import_",
     "export": "export",

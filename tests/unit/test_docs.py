@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -125,3 +126,29 @@ def test_every_room_stands_in_the_architecture() -> None:
     for room in sorted((ROOT / "autoscaler").iterdir()):
         if room.is_dir() and (room / "__init__.py").exists():
             assert f"`{room.name}/`" in text, room.name
+
+
+GUIDE = ROOT / "docs/is-my-policy-any-good.md"
+MAKER = ROOT / "docs/pictures/make.py"
+
+
+def test_the_guide_shows_what_its_commands_print_and_draw(tmp_path: Path) -> None:
+    spec = importlib.util.spec_from_file_location("make", MAKER)
+    assert spec is not None
+    assert spec.loader is not None
+    make = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(make)
+    printed = make.main(tmp_path / "shop").splitlines()
+    blocks: dict[str, list[str]] = {}
+    for found in FENCE.finditer(GUIDE.read_text()):
+        blocks.setdefault(found["kind"], []).append(found["text"])
+    assert blocks["yaml"] == [make.POLICY]
+    assert len(blocks["text"]) == len(make.STEPS)
+    for text in [*blocks["text"], *blocks["diff"]]:
+        assert [line for line in text.splitlines() if line != "…" and line not in printed] == []
+    pictures = sorted(MAKER.parent.glob("*.svg"))
+    assert len(pictures) == 3
+    for picture in pictures:
+        made = (tmp_path / "shop" / picture.name).read_text()
+        assert picture.read_text() == made, "run: python docs/pictures/make.py"
+        assert f"pictures/{picture.name}" in GUIDE.read_text()

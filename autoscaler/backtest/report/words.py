@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from autoscaler.backtest.compare import Backtest, Trial
 from autoscaler.backtest.honesty import How
+from autoscaler.backtest.tuning import Tuning
 from autoscaler.clock import text as written
 from autoscaler.decide.explain import number, span
 
@@ -63,7 +64,7 @@ def worst(trial: Trial) -> list[str]:
     return [*told, *found.lines]
 
 
-def replayed(trial: Trial) -> list[str]:
+def replayed(trial: Trial | Tuning) -> list[str]:
     """How signals, load and service were treated."""
     signals = [f"{each.signal}: {HOW[each.how]}, {each.because}" for each in trial.signals]
     return [*signals, f"load: {trial.load}", *trial.service.said]

@@ -1,0 +1,113 @@
+"""What the commands that replay a past share: the past itself, the service it is replayed against, and files."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from autoscaler.backtest import recording
+from autoscaler.backtest.assumed import Asked
+from autoscaler.backtest.compare import Candidate, other_load, plain
+from autoscaler.backtest.record import same_pace
+from autoscaler.backtest.recording import Recording
+from autoscaler.cli.reach import progress, span
+from autoscaler.clients.access import Access, Way
+from autoscaler.errors import UsageError
+from autoscaler.policy.units import seconds
+from autoscaler.settings import Settings
+
+FILE = click.Path(path_type=Path, dir_okay=False)
+LONGEST = "30d"
+
+
+class Duration(click.ParamType[float]):
+    """A span as policies write it."""
+
+    name = "duration"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """In seconds."""
+        found = seconds(str(value))
+        if found is None:
+            self.fail(f"expected a duration such as 30s or 300ms, got {value}", param, ctx)
+        return found
+
+
+SPAN = Duration()
+OPTIONS = (
+    click.option(
+        "--capacity", type=float, help="Load that keeps one replica busy; per_replica is 70 % of it by default."
+    ),
+    click.option("--startup", "startup_s", type=SPAN, help="From order to ready; 30s by default."),
+    click.option("--queue", "queue_s", type=SPAN, help="So much work waits before more is dropped; 10s by default."),
+    click.option(
+        "--objective",
+        "objective_s",
+        type=SPAN,
+        help="How long a request may take; 3 times what one takes by default.",
+    ),
+    click.option("--count", type=click.IntRange(min=0), help="Replicas at the start; what the load needs by default."),
+    click.option("--load", default="", help="What tells the load: a signal's name or a query."),
+)
+
+
+def service(command: Callable[..., None]) -> Callable[..., None]:
+    """The options that say what the service is like, as one argument `asked`."""
+    names = Asked.__struct_fields__
+
+    @functools.wraps(command)
+    def collected(**words: Any) -> None:
+        asked = Asked(**{name: words.pop(name) for name in names})
+        command(asked=asked, **words)
+
+    for option in reversed(OPTIONS):
+        collected = option(collected)
+    return collected
+
+
+def history(
+    chosen: Settings,
+    candidates: Sequence[Candidate],
+    asked: Asked,
+    data: Path | None,
+    reach: tuple[str | None, str | None],
+) -> tuple[Recording, str]:
+    """The past and its name: a recording, or what the servers tell of between two times. Raises AutoscalerError."""
+    from autoscaler.app import record
+
+    if data is not None:
+        past = recording.read(data)
+        same_pace(past, chosen.cycle, str(data))
+        return past, str(data)
+    plans = [plain(each.plan) for each in candidates]
+    extra = other_load(candidates[0].plan, asked.load)
+    since, until = reach
+    times = span(since or LONGEST, until)
+    past = asyncio.run(record(chosen, plans, *times, load=extra, told=progress("reading the past")))
+    return past, Way(Access(url=chosen.prometheus.url)).url  # without a password that may stand in it
+
+
+def one_past(data: Path | None, *others: str | None) -> None:
+    """Raise UsageError where a recording and a server are both named."""
+    if data is not None and any(each is not None for each in others):
+        raise UsageError("--data already tells the past", hint="leave out --prometheus, --from and --to")
+
+
+def writable(*paths: Path | None) -> None:
+    """Raise UsageError where a file has no folder to stand in: before long work, not after it."""
+    for path in paths:
+        if path is not None and not path.parent.is_dir():
+            raise UsageError(f"{path}: cannot be written: there is no folder {path.parent}")
+
+
+def save(path: Path, text: str) -> None:
+    """Write a file as it is. Raises UsageError."""
+    try:
+        path.write_text(text, encoding="utf-8", newline="")
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be written: {error.strerror}") from None
