@@ -56,6 +56,20 @@ def hpa_like(name: str, *, strict: bool, cpu: bool, target: float) -> asked.Poli
     )
 
 
+def adaptive(target: float) -> asked.Policy:
+    """What is shipped: learned from arrivals, with the plain rule at this target utilization until it is."""
+    signal = asked.Signal(
+        name="arrivals", prometheus="sum(arrivals)", per_replica=MODEL.capacity * target, capacity=MODEL.capacity
+    )
+    return asked.Policy(
+        name="adaptive",
+        target=asked.TargetSpec(kubernetes=asked.KubernetesTarget(namespace="benchmark", name="trace")),
+        signals=(signal,),
+        algorithm=asked.Algorithm.ADAPTIVE,
+        objective=asked.Objective(latency=MODEL.objective_s, service_time=MODEL.service_s),
+    )
+
+
 def kpa(target: float, case: Case, pipeline: Pipeline) -> Watched:
     """Knative's autoscaler on requests in flight, seen two seconds late, with its panic window."""
     service = InFlight(case)
@@ -154,6 +168,7 @@ def _through_step(name: str, *, strict: bool, cpu: bool) -> Callable[[float], Pl
 
 
 NAMED: dict[str, Callable[[float], Player]] = {
+    "adaptive": lambda target: partial(by_policy, adaptive(target)),
     "hpa": _through_step("hpa", strict=False, cpu=False),
     "keda": _through_step("keda", strict=True, cpu=False),
     "hpa-cpu": _through_step("hpa-cpu", strict=True, cpu=True),

@@ -30,7 +30,7 @@ class Turn:
     """
 
     __slots__ = (
-        "by_load", "count", "current", "cycle_s", "high", "low", "memory", "missing", "now", "plan", "policy", "reason",
+        "behavior", "by_load", "count", "current", "cycle_s", "high", "low", "memory", "missing", "now", "plan", "policy", "reason",
         "seen", "state", "steps",
     )  # fmt: skip
 
@@ -47,6 +47,7 @@ class Turn:
         self.reason = Reason.NO_SIGNALS
         self.steps: list[Step] = []
         self.missing: tuple[str, ...] = ()
+        self.behavior = plan.behavior
         self.by_load = False
 
     @property

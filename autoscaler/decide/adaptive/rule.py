@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from autoscaler.decide.adaptive.series import BIN_S, LEAST_BINS, SIZING
 from autoscaler.decide.adaptive.state import (
-    BIN_S,
     CLASSES,
     DAY_S,
     EDGES,
@@ -23,8 +23,7 @@ from autoscaler.decide.adaptive.state import (
     classes,
 )
 
-SIZING, TRIGGER = 0.004, 0.02  # risk that more comes than is sized for, and than must be feared before growing
-LEAST_BINS = 9  # before anything is expected
+TRIGGER = 0.02  # risk that more comes which must be there before the count grows
 GROWTH = 2.0 ** (BIN_S / (7 * DAY_S))  # half of the weight of an error is gone after a week
 HEAVIEST = 1000.0
 FORGET, WIDEST = 0.9995, 100.0  # the regressions forget only while their covariance is small
@@ -51,9 +50,7 @@ def advance(state: State, at: Floats, rate: Floats, unit: Floats, lead: Ints) ->
     change = np.where(first > 1, np.log((rate + unit) / (rates[:, -2] + unit)) ** 2, np.nan)
     speed = np.array([0.01, 0.1])
     volatility = state["volatility"]
-    state["volatility"] = np.where(
-        first[:, None] > 1, volatility + speed * (change[:, None] - volatility), volatility
-    )
+    state["volatility"] = np.where(first[:, None] > 1, volatility + speed * (change[:, None] - volatility), volatility)
     weight = state["weight"] * GROWTH
     heavy = weight > HEAVIEST
     if heavy.any():
@@ -73,7 +70,7 @@ def _learn(state: State, rows: Ints, first: Ints, unit: Floats, lead: Ints) -> N
     """Compare what was expected a lead time ago with the most that came since."""
     told = state["waiting"][rows, (first - 1 - lead) % RING]
     level = told["level"].astype(np.float64)
-    recent = np.where(_COLUMNS >= RATES - lead[:, None], state["rates"][rows], 0.0)
+    recent = np.where(RATES - lead[:, None] <= _COLUMNS, state["rates"][rows], 0.0)
     came = np.log(recent.max(axis=1) + unit)
     error = came - level[:, 0]
     _count(state, rows, told["scale"], told["minute"], classes(error))

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-BIN_S = 15.0
+from autoscaler.decide.adaptive.series import LONGEST_BINS
+
 DAY_S = 86_400.0
-LONGEST_BINS = 48  # of a lead time; what is longer counts as this
 RING = LONGEST_BINS + 1  # expectations that wait to be compared with what came
 RATES = 96  # of the newest bins
 CLASSES = 24  # of an error
@@ -102,5 +102,7 @@ def sound(record: bytes) -> bool:
     if len(record) != RECORD.itemsize:
         return False
     one = np.frombuffer(record, RECORD)[0]
-    parts: tuple[Any, ...] = tuple(one[name] for name in ("histogram", "total", "weight", "growth", "rates", "P", "theta"))
+    parts: tuple[Any, ...] = tuple(
+        one[name] for name in ("histogram", "total", "weight", "growth", "rates", "P", "theta")
+    )
     return all(bool(np.isfinite(part).all()) for part in parts)
