@@ -37,7 +37,10 @@ def span(seconds: Fact) -> str:
     return "".join(f"{n}{unit}" for n, unit in parts if n)[:8] or "0s"
 
 
-_EXPECTS = "{signal}: expects at most {expected} within {within} ({times} of 100 times), needs {needs}; the plain rule says {plain}"
+_EXPECTS = (
+    "{signal}: expects at most {expected} within {within} ({times} of 100 times), needs {needs}; "
+    "the plain rule says {plain}"
+)
 _SENTENCES: Mapping[Reason, str] = {
     Reason.ABOVE_TARGET: "{signal}: {measured}, so it asks for {after}",
     Reason.BELOW_TARGET: "{signal}: {measured}, so {after} are enough",

@@ -22,8 +22,8 @@ class Vote(msgspec.Struct, frozen=True):
     """What one signal says: the count it asks for (None: no opinion), whether its data is in doubt, and why.
 
     A vote in doubt may still ask for a count: the last good one, or what the data that is there asks for. `measured`
-    is the value it was reckoned from, as it would stand in a reading of one point. `sized` says that the count is for the
-    load that is expected; `notes` say why it is not.
+    is the value it was reckoned from, as it would stand in a reading of one point. `sized` says that the count is for
+    the load that is expected; `notes` say why it is not.
     """
 
     count: int | None

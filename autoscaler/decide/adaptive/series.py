@@ -21,11 +21,12 @@ OVER_MOST = 0.02  # with more surprises than five times the planned ones it may 
 
 
 class Learned(msgspec.Struct, frozen=True):
-    """What was learned of one signal. `record` is the whole state, `of` names what is measured, `at` is the end of the
-    newest bin, `read` the time of the newest reading; `total` and `count` are readings since the bin; `because` says why it began, or began anew.
+    """What was learned of one signal. `record` is the whole state, `of` names what is measured.
 
-    `bins` were taken in all and `first` of them since the last break; `need` and `trigger` are the loads to be ready
-    for now, `peak` the greatest need of the last four bins, `over` the share of times that more came than expected.
+    `at` is the end of the newest bin, `read` the time of the newest reading; `total` and `count` are readings since the
+    bin; `because` says why it began, or began anew. `bins` were taken in all and `first` of them since the last break;
+    `need` and `trigger` are the loads to be ready for now, `peak` the greatest need of the last four bins, `over` the
+    share of times that more came than expected, `newest` the rate of the newest bin.
     """
 
     record: bytes

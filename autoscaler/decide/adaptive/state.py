@@ -35,8 +35,9 @@ WAITING = np.dtype(
     ]
 )
 
-# `weight` is what an error of now weighs; `over` the share of times that more came than was expected; `first` bins since
-# the last break, `learned` bins compared, `bins` all of them; `P` and `theta` two regressions: the level, the scale.
+# `weight` is what an error of now weighs; `over` the share of times that more came than was expected; `first` bins
+# since the last break, `learned` bins compared, `bins` all of them; `P` and `theta` two regressions: the level, the
+# scale of the error.
 RECORD = np.dtype(
     [
         ("histogram", "f4", (ROWS, CLASSES)),
