@@ -34,6 +34,8 @@ _RISKS = np.array([SIZING, TRIGGER])
 _SPANS = np.array([2, 4, 8, 20, 80])
 _COLUMNS = np.arange(RATES)
 _EYE = np.arange(5)
+_BOTH = np.array([[[0], [1]]])
+_SPEEDS = np.array([0.01, 0.1])
 
 
 def advance(state: State, at: Floats, rate: Floats, unit: Floats, lead: Ints) -> None:
@@ -48,9 +50,10 @@ def advance(state: State, at: Floats, rate: Floats, unit: Floats, lead: Ints) ->
     state["first"] = first
     state["bins"] += 1
     change = np.where(first > 1, np.log((rate + unit) / (rates[:, -2] + unit)) ** 2, np.nan)
-    speed = np.array([0.01, 0.1])
     volatility = state["volatility"]
-    state["volatility"] = np.where(first[:, None] > 1, volatility + speed * (change[:, None] - volatility), volatility)
+    state["volatility"] = np.where(
+        first[:, None] > 1, volatility + _SPEEDS * (change[:, None] - volatility), volatility
+    )
     weight = state["weight"] * GROWTH
     heavy = weight > HEAVIEST
     if heavy.any():
@@ -74,7 +77,9 @@ def _learn(state: State, rows: Ints, first: Ints, unit: Floats, lead: Ints) -> N
     came = np.log(recent.max(axis=1) + unit)
     error = came - level[:, 0]
     _count(state, rows, told["scale"], told["minute"], classes(error))
-    target = np.stack([np.clip(came - level[:, 1], -2.0, 3.0), np.log(np.abs(error) + 0.01)], axis=1)
+    target = np.empty((rows.size, 2))
+    target[:, 0] = np.minimum(np.maximum(came - level[:, 1], -2.0), 3.0)
+    target[:, 1] = np.log(np.abs(error) + 0.01)
     _regress(state, rows, told["x"].astype(np.float64), target)
     quantile = told["quantile"].astype(np.float64)
     missed = error[:, None] - quantile
@@ -91,7 +96,7 @@ def _learn(state: State, rows: Ints, first: Ints, unit: Floats, lead: Ints) -> N
     grown = np.minimum(state["grown"][rows, slot].astype(np.int64) + 1, 56)
     state["grown"][rows, slot] = grown
     growth = state["growth"][rows, slot].astype(np.float64)
-    state["growth"][rows, slot] = growth + (np.clip(came - level[:, 2], -1.0, 2.0) - growth) / grown
+    state["growth"][rows, slot] = growth + (np.minimum(np.maximum(came - level[:, 2], -1.0), 2.0) - growth) / grown
 
 
 def _count(state: State, rows: Ints, scale: Ints, minute: Ints, kind: Ints) -> None:
@@ -123,8 +128,11 @@ def _expect(state: State, rows: Ints, first: Ints, at: Floats, unit: Floats, lea
     rates = state["rates"][rows].astype(np.float64)
     rate = rates[:, -1]
     bins = np.minimum(_SPANS, first[:, None])
-    means = np.take_along_axis(np.cumsum(rates[:, ::-1], axis=1), bins - 1, axis=1) / bins
-    logs = np.log(np.concatenate([means, rate[:, None]], axis=1) + unit[:, None])
+    row = np.arange(rows.size)
+    loads = np.empty((rows.size, 6))
+    loads[:, :5] = means = rates[:, ::-1].cumsum(axis=1)[row[:, None], bins - 1] / bins
+    loads[:, 5] = rate
+    logs = np.log(loads + unit[:, None])
     last, longer, longest, now = logs[:, 0], logs[:, 3], logs[:, 4], logs[:, 5]
     slot = (at % DAY_S * SLOTS / DAY_S).astype(np.int64)
     known = (state["grown"][rows, slot] >= 8) & (first > 20)
@@ -137,8 +145,9 @@ def _expect(state: State, rows: Ints, first: Ints, at: Floats, unit: Floats, lea
     guess = last + (x[:, 0] * theta[:, 0]).sum(axis=1)
     slope = (means[:, 1] - (2 * means[:, 2] - means[:, 1])) / 4
     steep = np.log(np.minimum(means[:, 0] + np.maximum(slope, 0.0) * lead, 2 * means[:, 0] + unit) + unit)
-    around = np.stack([last, steep, longer, longest])
-    guess = np.clip(guess, around.min(axis=0) - 0.3, around.max(axis=0) + 1.0)
+    lowest = np.minimum(np.minimum(last, steep), np.minimum(longer, longest))
+    highest = np.maximum(np.maximum(last, steep), np.maximum(longer, longest))
+    guess = np.minimum(np.maximum(guess, lowest - 0.3), highest + 1.0)
     error = state["error"][rows]
     learned = state["learned"][rows]
     trust = 1 / (error[:, 0] + 1e-6)
@@ -150,12 +159,12 @@ def _expect(state: State, rows: Ints, first: Ints, at: Floats, unit: Floats, lea
     x[:, 1, 3] = mixed - 4.0
     x[:, 1, 4] = np.abs(last - mixed)
     likely = (x[:, 1] * theta[:, 1]).sum(axis=1)
-    scale = np.clip((likely + 4.6) / 0.25, 0, SCALES - 1).astype(np.int64)
+    scale = np.minimum(np.maximum((likely + 4.6) / 0.25, 0.0), SCALES - 1.0).astype(np.int64)
     minute = (at // 60 % 60).astype(np.int64)
     quantile = _quantiles(state, rows, scale, minute)
     loss = state["loss"][rows]
-    better = np.clip((1 - loss[:, 1] / np.maximum(loss[:, 0], 1e-12)) / 0.2, 0.0, 1.0)
-    gate = np.where(learned > PROVEN_MINUTE, better, 0.0)[:, None]
+    better = (1 - loss[:, 1] / np.maximum(loss[:, 0], 1e-12)) / 0.2
+    gate = np.where(learned > PROVEN_MINUTE, np.minimum(np.maximum(better, 0.0), 1.0), 0.0)[:, None]
     used = (1 - gate) * quantile[:, 0] + gate * quantile[:, 1]
     need = (load + unit)[:, None] * np.exp(used) - unit[:, None]
     need = np.where(rate[:, None] > need, 1.1 * rate[:, None], need)
@@ -164,8 +173,10 @@ def _expect(state: State, rows: Ints, first: Ints, at: Floats, unit: Floats, lea
     needs[rows, -1] = need[:, 0]
     state["trigger"][rows] = need[:, 1]
     told = np.empty(rows.size, state["waiting"].dtype)
-    told["level"] = np.stack([mixed, last, longer, guess], axis=1)
-    told["quantile"] = np.stack([quantile[:, 0, 0], quantile[:, 1, 0], used[:, 0]], axis=1)
+    told["level"][:, 0], told["level"][:, 1] = mixed, last
+    told["level"][:, 2], told["level"][:, 3] = longer, guess
+    told["quantile"][:, :2] = quantile[:, :, 0]
+    told["quantile"][:, 2] = used[:, 0]
     told["x"] = x
     told["scale"], told["minute"], told["slot"] = scale, minute, slot
     state["waiting"][rows, (first - 1) % RING] = told
@@ -185,10 +196,10 @@ def _quantiles(state: State, rows: Ints, scale: Ints, minute: Ints) -> Floats:
     spread[:, 0] = share[:, 0] + mix[:, 1, None] * (share[:, 1] - share[:, 0])
     spread[:, 1] = spread[:, 0] + mix[:, 2, None] * (share[:, 2] - spread[:, 0])
     tails = np.zeros((rows.size, 2, CLASSES + 1))
-    tails[:, :, :-1] = np.cumsum(spread[:, :, ::-1], axis=2)[:, :, ::-1]
+    tails[:, :, :-1] = spread[:, :, ::-1].cumsum(axis=2)[:, :, ::-1]
     place = (tails[:, :, 1:CLASSES, None] > _RISKS).sum(axis=2)
-    here = np.take_along_axis(tails, place, axis=2)
-    after = np.take_along_axis(tails, np.minimum(place + 1, CLASSES), axis=2)
+    row = np.arange(rows.size)[:, None, None]
+    here, after = tails[row, _BOTH, place], tails[row, _BOTH, place + 1]
     low = EDGES[place]
     inside = (here - _RISKS) / np.maximum(here - after, 1e-12) * (EDGES[place + 1] - low)
     return np.where(place > 0, low + inside, 0.0)
