@@ -18,6 +18,7 @@ from typing import Any
 import click
 import msgspec
 
+from autoscaler.backtest.benchmarking import Scores
 from autoscaler.backtest.compare import Backtest
 from autoscaler.cli.root import root
 from autoscaler.loop import answers
@@ -41,6 +42,7 @@ ANSWERS = (
     Findings,
     Decision,
     Backtest,
+    Scores,
 )  # what `--format json` prints at the top, and the decision in it
 
 
@@ -92,7 +94,10 @@ def _type(kind: Any) -> str:
         return " or ".join(_type(each) for each in inner)
     if typing.get_origin(kind) is tuple:
         listed = inner[0] if typing.get_args(kind)[-1] is Ellipsis else None
-        return f"list of {_type(listed)}" if listed is not None else f"[{', '.join(_type(each) for each in inner)}]"
+        if listed is None:
+            return f"[{', '.join(_type(each) for each in inner)}]"
+        several = isinstance(listed, types.UnionType) or typing.get_origin(listed) is typing.Union
+        return f"list of ({_type(listed)})" if several else f"list of {_type(listed)}"
     if typing.get_origin(kind) is dict:
         return f"map of {_type(inner[1])}"
     if kind is Reason:

@@ -15,6 +15,7 @@ import msgspec
 
 from autoscaler.backtest.benchmark import MODEL, Case, Pipeline, Player, Watched
 from autoscaler.backtest.feed import Feed
+from autoscaler.backtest.quality import clairvoyant
 from autoscaler.backtest.replay import acting, replay
 from autoscaler.errors import UsageError
 from autoscaler.model import policy as asked
@@ -153,6 +154,15 @@ def fixed(case: Case, pipeline: Pipeline) -> Watched:
     return Watched(case, 60, count=low)
 
 
+def oracle(case: Case, pipeline: Pipeline) -> Watched:
+    """The cheapest plan without a violation, which knows the future."""
+    (_, first), *rest = clairvoyant(case.needed, case.delay_s, case.seconds)
+    service = Watched(case, 60, count=first)
+    for second, count in rest:
+        service.order(count, second)
+    return service
+
+
 def _violated(case: Case, count: int) -> float:
     service = Watched(case, 60, count=count)
     service.advance(case.seconds)
@@ -175,14 +185,15 @@ NAMED: dict[str, Callable[[float], Player]] = {
     "kpa": lambda target: partial(kpa, target),
     "aws-tt": lambda target: partial(target_tracking, target),
 }
+HINDSIGHT: dict[str, Player] = {"fixed": fixed, "oracle": oracle}
 TARGET = 0.7
 
 
 def named(word: str) -> Player:
     """The player of a policy by its name, `NAME` or `NAME@TARGET` with a target utilization. Raises UsageError."""
     name, at, written = word.partition("@")
-    if name == "fixed" and not at:
-        return fixed
+    if word in HINDSIGHT:
+        return HINDSIGHT[word]
     if name not in NAMED:
         raise UsageError(f"{word}: no policy of that name, and no such file", hint=f"names: {', '.join(names())}")
     try:
@@ -196,4 +207,4 @@ def named(word: str) -> Player:
 
 def names() -> Sequence[str]:
     """What `named` knows."""
-    return [*NAMED, "fixed"]
+    return [*NAMED, *HINDSIGHT]

@@ -112,18 +112,22 @@ class Watched(Backend):
     def advance(self, now: float) -> None:
         """Let the seconds before `now` pass."""
         while self._next <= now:
-            self._go(self._next)
+            if self.second < self._start <= self._next:
+                self._begin()
+            Backend.advance(self, self._next)
             self.served_at.append(self.served)
             self.ready_s_at.append(self.ready_s)
             self.violated_at.append(self.violated)
             self._next += self.scrape_s
-        self._go(now)
+        if self.second < now:
+            if self.second < self._start <= now:
+                self._begin()
+            Backend.advance(self, now)
 
-    def _go(self, now: float) -> None:
-        if self.second < self._start <= now:
-            super().advance(self._start)
-            self.violated_before = self.violated
-        super().advance(now)
+    def _begin(self) -> None:
+        """The scored part begins."""
+        Backend.advance(self, self._start)
+        self.violated_before = self.violated
 
 
 MODEL = Model()

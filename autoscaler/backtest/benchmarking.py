@@ -47,15 +47,16 @@ class Hindsight(msgspec.Struct, frozen=True):
     Q_tuned_per_case: float
 
 
-class Report(msgspec.Struct, frozen=True):
+class Scores(msgspec.Struct, frozen=True, kw_only=True):
     """A whole benchmark; `sweep`, `frontier` and `hindsight` are filled where targets were swept."""
 
+    version: int = 1
     pipeline: str
-    rows: list[Row]
-    aggregates: list[Aggregate]
-    sweep: list[Row] = []
-    frontier: list[Reached] = []
-    hindsight: list[Hindsight] = []
+    rows: tuple[Row, ...]
+    aggregates: tuple[Aggregate, ...]
+    sweep: tuple[Row, ...] = ()
+    frontier: tuple[Reached, ...] = ()
+    hindsight: tuple[Hindsight, ...] = ()
 
 
 class Bench:
@@ -73,20 +74,20 @@ class Bench:
         self._tell = tell
         self._draw = draw
 
-    def run(self, players: Sequence[tuple[str, Player]]) -> Report:
+    def run(self, players: Sequence[tuple[str, Player]]) -> Scores:
         """Each policy on each case."""
-        rows = list(self._played(players, self._draw))
-        return Report(self._pipeline.name, rows, aggregates(rows))
+        rows = tuple(self._played(players, self._draw))
+        return Scores(pipeline=self._pipeline.name, rows=rows, aggregates=tuple(aggregates(rows)))
 
-    def swept(self, report: Report, names: Sequence[str]) -> Report:
-        """The report with each of these policies at every target of `KNOBS`."""
-        rows = list(self._played([(f"{name}@{knob}", named(f"{name}@{knob}")) for name in names for knob in KNOBS]))
+    def swept(self, scores: Scores, names: Sequence[str]) -> Scores:
+        """The scores with each of these policies at every target of `KNOBS`."""
+        rows = tuple(self._played([(f"{name}@{knob}", named(f"{name}@{knob}")) for name in names for knob in KNOBS]))
         by_name = {name: [row for row in rows if row.policy.partition("@")[0] == name] for name in names}
         return msgspec.structs.replace(
-            report,
+            scores,
             sweep=rows,
-            frontier=[each for name in names for each in _frontier(name, by_name[name])],
-            hindsight=[each for name in names for each in _hindsight(name, by_name[name])],
+            frontier=tuple(each for name in names for each in _frontier(name, by_name[name])),
+            hindsight=tuple(each for name in names for each in _hindsight(name, by_name[name])),
         )
 
     def _played(self, players: Sequence[tuple[str, Player]], draw: Draw | None = None) -> Iterator[Row]:

@@ -36,12 +36,17 @@ def curve(played: Played, points: int) -> Curve:
     return Curve(
         start=played.times[0],
         step_s=size * (played.times[1] - played.times[0]) if len(played.times) > 1 else played.lasts(0),
-        load=tuple(max((played.load[i] for i in known(part)), default=None) for part in parts),
+        load=tuple(_short(max((played.load[i] for i in known(part)), default=None)) for part in parts),
         needed=tuple(max((played.needed[i] for i in known(part)), default=None) for part in parts),
         ready=tuple(min(played.ready[i] for i in part) for part in parts),
         desired=tuple(max(played.desired[i] for i in part) for part in parts),
-        over=tuple(sum(played.over[i] for i in part) for part in parts),
+        over=tuple(_short(sum(played.over[i] for i in part)) or 0.0 for part in parts),
     )
+
+
+def _short(value: float | None) -> float | None:
+    """Five digits are more than a picture shows."""
+    return None if value is None else float(f"{value:.5g}")
 
 
 def coarser(fine: Curve, points: int) -> Curve:

@@ -79,8 +79,9 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
 
     `requests` is the load that came in, `over_percent` the share of it over the objective, `short_minutes` how long
     fewer were ready than it needed. `replica_hours` stand beside `clairvoyant_hours` of the cheapest plan that knows
-    the load ahead and is never short; `cost` is one by the other (None: none was needed). `changes` are changes of the count, `reversals` those
-    in the other direction than the one before. `missing_minutes` had no load and are not scored.
+    the load ahead and is never short; `cost` is one by the other (None: none was needed). `changes` are changes of the
+    count, `reversals` those in the other direction than the one before. `missing_minutes` had no load and are not
+    scored.
     """
 
     hours: float

@@ -122,16 +122,14 @@ class Backend:
         self._demand = demand
         self._model = model
         self._delay_s = delay_s
+        self._easy, self._easy_for = 0.0, 0  # the load that so many carry without a second look
         self._starting: list[tuple[int, int]] = []  # (serves from this second, so many), oldest first
 
     def advance(self, now: float) -> None:
         """Let the seconds before `now` pass."""
         end = int(now)
         while self.second < end:
-            stop = end
-            if self._starting:
-                stop = self._started(end)
-            self._serve(stop)
+            self._serve(self._started(end) if self._starting else end)
 
     def order(self, count: int, now: float) -> None:
         """So many instances from the second `now` on."""
@@ -167,8 +165,9 @@ class Backend:
     def _serve(self, end: int) -> None:
         """Serve the seconds up to `end` with the instances that are ready."""
         ready, rates, before = self.ready, self._rates, self._before
-        easy = self._demand.carried(ready) * (1.0 - SLACK)
-        second = self.second
+        if ready != self._easy_for:
+            self._easy, self._easy_for = self._demand.carried(ready) * (1.0 - SLACK), ready
+        easy, second = self._easy, self.second
         while second < end:
             stop = min(second + BLOCK_S, end)
             if not self.waiting and max(rates[second:stop]) <= easy:

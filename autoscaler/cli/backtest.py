@@ -24,6 +24,7 @@ from autoscaler.cli.reach import known, progress, reach, span
 from autoscaler.cli.root import config, output
 from autoscaler.cli.table import table
 from autoscaler.cli.talk import print_json
+from autoscaler.clients.access import Access, Way
 from autoscaler.decide.explain import number
 from autoscaler.errors import UsageError
 from autoscaler.policy.units import seconds
@@ -102,7 +103,7 @@ def command(
         past, name = recording.read(data), str(data)
         same_pace(past, chosen.cycle, name)
     else:
-        past, name = _asked(chosen, candidates, load, span(since or "30d", until)), chosen.prometheus.url
+        past, name = _asked(chosen, candidates, load, span(since or "30d", until)), _shown(chosen)
     told = backtest(candidates, past, name, asked, progress("replaying"), POINTS if html is None else FINE)
     if html is not None:
         _write(html, page(told))
@@ -111,6 +112,11 @@ def command(
     trials = [msgspec.structs.replace(trial, curve=coarser(trial.curve, POINTS)) for trial in told.trials]
     told = msgspec.structs.replace(told, trials=tuple(trials))
     print_json(told) if form == "json" else _text(told)
+
+
+def _shown(chosen: Settings) -> str:
+    """The server's address without a password that may stand in it."""
+    return Way(Access(url=chosen.prometheus.url)).url
 
 
 def _write(path: Path, text: str) -> None:

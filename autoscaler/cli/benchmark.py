@@ -17,7 +17,7 @@ from autoscaler.errors import UsageError
 
 if TYPE_CHECKING:
     from autoscaler.backtest.benchmark import Aggregate, Case, Player, Row, Watched
-    from autoscaler.backtest.benchmarking import Hindsight, Reached, Report
+    from autoscaler.backtest.benchmarking import Hindsight, Reached, Scores
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
 LONGEST_DELAY_S = 3600
@@ -33,8 +33,8 @@ HINDSIGHT = ("POLICY", "BEST TARGET", "Q", "Q TUNED PER CASE")
 @click.option("--trace", "wanted", multiple=True, metavar="NAME", help="Only this trace; may be repeated.")
 @click.option(
     "--policy", "words", multiple=True, metavar="NAME|FILE", default=(SHIPPED,), show_default=True,
-    help="hpa, keda, hpa-cpu, kpa or aws-tt, each also with a target utilization as in keda@0.55; fixed; or a file of "
-    "policies. May be repeated.",
+    help="hpa, keda, hpa-cpu, kpa or aws-tt, each also with a target utilization as in keda@0.55; fixed, oracle; "
+    "or a file of policies. May be repeated.",
 )  # fmt: skip
 @click.option("--delay", "delays", default="30,120", show_default=True, help="Start-up delays in seconds.")
 @click.option("--pipeline", type=click.Choice(["standard", "fast"]), default="standard", show_default=True,
@@ -69,17 +69,17 @@ def command(
     read = [traces.read(file) for file in traces.folder(folder, wanted)]
     draw = None if charts is None else partial(_draw, charts)
     bench = benchmarking.Bench(read, seconds, PIPELINES[pipeline], tell=_tell, draw=draw)
-    report = bench.run(players)
+    scores = bench.run(players)
     if frontier:
-        report = bench.swept(report, names)
-    if charts is not None and report.sweep:
-        _write(charts / "frontier.svg", pictures.frontier(report.sweep).encode())
+        scores = bench.swept(scores, names)
+    if charts is not None and scores.sweep:
+        _write(charts / "frontier.svg", pictures.frontier(scores.sweep).encode())
     if out is not None:
-        _write(out, msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n")
+        _write(out, msgspec.json.format(msgspec.json.encode(scores), indent=2) + b"\n")
     if form == "json":
-        print_json(report)
+        print_json(scores)
     else:
-        click.echo(_text(report))
+        click.echo(_text(scores))
 
 
 def _delays(text: str) -> list[int]:
@@ -141,15 +141,15 @@ def _write(out: Path, text: bytes) -> None:
         raise UsageError(f"{out}: cannot be written: {error.strerror}", hint="name another place") from None
 
 
-def _text(report: Report) -> str:
+def _text(scores: Scores) -> str:
     parts = [
-        table(ROW, [_row(row) for row in report.rows]),
-        table(AGGREGATE, [_aggregate(each) for each in report.aggregates]),
+        table(ROW, [_row(row) for row in scores.rows]),
+        table(AGGREGATE, [_aggregate(each) for each in scores.aggregates]),
     ]
-    if report.frontier:
-        parts.append(table(FRONTIER, [_reached(each) for each in report.frontier]))
-    if report.hindsight:
-        parts.append("In hindsight, over the core traces:\n" + table(HINDSIGHT, [_best(e) for e in report.hindsight]))
+    if scores.frontier:
+        parts.append(table(FRONTIER, [_reached(each) for each in scores.frontier]))
+    if scores.hindsight:
+        parts.append("In hindsight, over the core traces:\n" + table(HINDSIGHT, [_best(e) for e in scores.hindsight]))
     parts.append("V, thU, thO, tU, tO, INS in percent; C in multiples of a plan that knew the future; J = C + V.")
     return "\n\n".join(parts)
 

@@ -125,6 +125,7 @@ PARTS = {
         _apt_part("wrk", "load generator", ["wrk"], ["wrk"]),
         _apt_part("busybox", "shell and wget inside images", ["busybox-static"], ["busybox"]),
         _apt_part("iproute2", "network tools", ["iproute2"], ["ip"]),
+        _apt_part("chromium", "the browser reports are opened in", ["chromium", "fonts-dejavu-core"], ["chromium"]),
         _apt_part("faketime", "a wall clock of its own for one process", ["faketime"], ["faketime"]),
         Part("kubernetes", f"control plane {KUBERNETES}", lambda: [control_plane()], _install_control_plane),
         Part("helm", f"Helm {HELM}", lambda: [helm()], _install_helm),

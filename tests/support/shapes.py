@@ -40,6 +40,7 @@ class Shapes:
 
     def _any(self, value: Any, kind: str, where: str) -> Iterator[str]:
         """What is wrong with a value of a type as written; nothing where one of its alternatives fits."""
+        kind = kind[1:-1] if kind.startswith("(") else kind
         tries = [list(self._one(value, each, where)) for each in _alternatives(kind)]
         if all(tries):
             yield from min(tries, key=len)

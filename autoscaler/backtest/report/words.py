@@ -59,7 +59,7 @@ def worst(trial: Trial) -> list[str]:
     ready = f"{found.ready} of {found.ordered} ready, {found.needed} needed at a load of {number(found.load)}"
     told = [f"worst at {written(found.at)}: {share}; {ready}"]
     if found.decided != found.at:
-        told.append(f"decided {span(found.at - found.decided)} before:")
+        told.append(f"decided {span(found.at - found.decided)} before, the same count and reason since:")
     return [*told, *found.lines]
 
 

@@ -105,6 +105,12 @@ def test_no_policy_leaves_the_bounds_of_a_case(word: str) -> None:
         assert all(1 <= count <= case.most for count in counts)
 
 
+def test_the_oracle_violates_nothing_at_the_cost_of_one() -> None:
+    for case in cases(trace(), (0, 30, 120)):
+        row = played(case, "oracle")
+        assert (row.V, row.C, row.tU) == (0.0, 1.0, 0.0)
+
+
 def test_a_lower_target_violates_less_and_costs_more() -> None:
     (case,) = cases(trace(), [30])
     careful, bold = played(case, "keda@0.4"), played(case, "keda@0.9")
@@ -173,7 +179,7 @@ def test_a_policy_that_cannot_be_played_is_refused_with_its_place(signal: str, m
     assert caught.value.hint
 
 
-@pytest.mark.parametrize("word", ["nobody", "keda@", "keda@0", "keda@1.5", "keda@much", "fixed@0.5"])
+@pytest.mark.parametrize("word", ["nobody", "keda@", "keda@0", "keda@1.5", "keda@much", "fixed@0.5", "oracle@1"])
 def test_a_policy_nobody_knows_is_refused(word: str) -> None:
     with pytest.raises(UsageError) as caught:
         named(word)

@@ -68,6 +68,15 @@ def test_scaling_down_takes_the_newest_first() -> None:
     assert service.ready == 1
 
 
+def test_fewer_instances_carry_less() -> None:
+    service = backend([12.0] * 60, count=2)
+    service.advance(30)
+    assert service.violated == 0.0
+    service.order(1, 30)
+    service.advance(60)
+    assert service.violated == 12.0 * 30
+
+
 def test_what_cannot_be_served_waits_and_is_dropped_beyond_ten_seconds_of_work() -> None:
     service = backend([30.0] * 10 + [0.0] * 12, count=1)
     service.advance(3)
