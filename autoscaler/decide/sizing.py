@@ -74,17 +74,17 @@ def sized(turn: Turn, goal: Goal, plain: Vote) -> Vote:
     if goal.asked.capacity is None:
         return _noted(turn, plain, Reason.CAPACITY_UNKNOWN, {"signal": goal.signal})
     known = turn.memory.learned.get(goal.signal)
-    if known is None or known.read != turn.now or not known.trusted:
+    if known is None or known.read != turn.now or not known.trusted or known.need is None:
         return _noted(turn, plain, Reason.LEARNING, _learning(goal, known, turn))
     load = plain.step.facts.get("load")
     at_least = 1.1 * load if isinstance(load, float | int) and load > known.need else 0.0
-    need, trigger = max(known.need, at_least), max(known.trigger, at_least)
+    need, trigger = max(known.need, at_least), max(known.trigger or 0.0, at_least)
     carry, current = _carrier(turn.plan, goal), turn.current
     needs = carry.count(need)
     if needs > current:
         count = needs if carry.count(trigger) > current else current
     else:
-        count = _fewer(turn, max(needs, carry.count(known.peak)))
+        count = _fewer(turn, max(needs, carry.count(known.peak or 0.0)))
     lead = lead_bins(turn.memory.lead + turn.policy.lifecycle.warm_up)
     facts: dict[str, Fact] = {
         **plain.step.facts, "expected": need, "within_s": lead * BIN_S, "times": 100 * (1 - SIZING), "needs": needs,

@@ -261,7 +261,7 @@ class Cycle:
         self.fleet = Fleet()
 
     def snapshot(self, *, last: bool = False) -> list[Fact]:
-        """The memories that changed since the last snapshot, the fleet's, and now and then (or `last`) what was learned."""
+        """The memories that changed, the fleet's, and now and then (always as the `last`) what was learned."""
         changed = {k: m for k, m in self.memories.items() if self._saved.get(k) is not m}
         self._saved.update(changed)
         kept = [Fact(FactKind.MEMORY, key, _plain(memory)) for key, memory in changed.items()]

@@ -38,11 +38,11 @@ class Learned(msgspec.Struct, frozen=True):
     because: str = ""
     bins: int = 0
     first: int = 0
-    need: float = math.nan
-    trigger: float = math.nan
-    peak: float = math.nan
+    need: float | None = None
+    trigger: float | None = None
+    peak: float | None = None
     over: float = 0.0
-    newest: float = math.nan
+    newest: float | None = None
 
     @property
     def trusted(self) -> bool:
@@ -82,7 +82,7 @@ def taken(samples: Sequence[Sample], now: float) -> list[Learned]:
         if due < 1 or learned.count == 0:
             continue
         rate = learned.total / learned.count
-        if due == 1 or math.isnan(learned.newest):
+        if due == 1 or learned.newest is None:
             todo.append((place, [rate]))
         else:
             step = (rate - learned.newest) / due
@@ -121,11 +121,10 @@ def _anew(before: Learned, load: float, now: float, because: str) -> Learned:
 
     one = state.stacked([before.record])
     state.broken(one)
-    nothing = math.nan
     return msgspec.structs.replace(
         before, record=one.tobytes(), at=now - BIN_S, read=now, total=load, count=1, because=because,
         first=0,
-        need=nothing, trigger=nothing, peak=nothing, newest=nothing,
+        need=None, trigger=None, peak=None, newest=None,
     )  # fmt: skip
 
 
@@ -150,6 +149,7 @@ def _advance(samples: Sequence[Sample], found: list[Learned], todo: Sequence[tup
     columns = [whole[name].tolist() for name in ("bins", "first", "needs", "trigger", "over")]
     for row, (place, rates) in enumerate(todo):
         bins, first, needs, trigger, over = (column[row] for column in columns)
+        known = [need for need in needs if not math.isnan(need)]
         before = found[place]
         found[place] = Learned(
             record=whole[row].tobytes(),
@@ -159,9 +159,9 @@ def _advance(samples: Sequence[Sample], found: list[Learned], todo: Sequence[tup
             because=before.because,
             bins=bins,
             first=first,
-            need=needs[-1],
-            trigger=trigger,
-            peak=max([need for need in needs if not math.isnan(need)], default=math.nan),
+            need=needs[-1] if known else None,
+            trigger=trigger if known else None,
+            peak=max(known, default=None),
             over=over,
             newest=rates[-1],
         )
