@@ -29,7 +29,7 @@ def adaptive(*signals: Signal, **keys: object) -> Policy:
 
 
 def level(beat: int) -> float:
-    return 1000 + 200 * math.sin(beat / 60) + 5 * (beat * 7919 % 13)
+    return 1000 + 100 * math.sin(beat / 240) + beat * 7919 % 13
 
 
 def ran(asked: Policy, cycles: int) -> Story:
