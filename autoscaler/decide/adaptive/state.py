@@ -88,7 +88,7 @@ def fresh() -> bytes:
 
 def stacked(records: list[bytes]) -> State:
     """Records of many series as one array of their own."""
-    return np.frombuffer(bytearray(b"".join(records)), RECORD)
+    return np.frombuffer(bytearray().join(records), RECORD)
 
 
 def broken(state: State) -> None:
