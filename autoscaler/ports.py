@@ -119,6 +119,7 @@ class FactKind(enum.Enum):
     """The durable facts a daemon starts again from."""
 
     MEMORY = "memory"
+    LEARNED = "learned"
     OPERATION = "operation"
     INTENT = "intent"
     PAUSE = "pause"

@@ -23,6 +23,7 @@ from autoscaler.model.target import WorkloadRef
 
 REF = WorkloadRef("simulated", "benchmark", "service", "trace")
 NEAR = 1e-9  # so much above a whole number is still that number
+TARGET = 0.7  # utilization, where none is said
 VIOLATED_PERCENT = 0.1  # what the cheapest fixed count may violate
 
 
@@ -54,6 +55,20 @@ def hpa_like(name: str, *, strict: bool, cpu: bool, target: float) -> asked.Poli
         target=asked.TargetSpec(kubernetes=asked.KubernetesTarget(namespace="benchmark", name="trace")),
         signals=(signal,),
         parity=asked.Parity.STRICT if strict else asked.Parity.GUARDED,
+    )
+
+
+def adaptive() -> asked.Policy:
+    """Learned from arrivals, with the plain rule until that is done."""
+    signal = asked.Signal(
+        name="arrivals", prometheus="sum(arrivals)", per_replica=MODEL.capacity * TARGET, capacity=MODEL.capacity
+    )
+    return asked.Policy(
+        name="adaptive",
+        target=asked.TargetSpec(kubernetes=asked.KubernetesTarget(namespace="benchmark", name="trace")),
+        signals=(signal,),
+        algorithm=asked.Algorithm.ADAPTIVE,
+        objective=asked.Objective(latency=MODEL.objective_s, service_time=MODEL.service_s),
     )
 
 
@@ -170,15 +185,14 @@ NAMED: dict[str, Callable[[float], Player]] = {
     "kpa": lambda target: partial(kpa, target),
     "aws-tt": lambda target: partial(target_tracking, target),
 }
-HINDSIGHT: dict[str, Player] = {"fixed": fixed, "oracle": oracle}
-TARGET = 0.7
+UNTARGETED: dict[str, Player] = {"adaptive": partial(by_policy, adaptive()), "fixed": fixed, "oracle": oracle}
 
 
 def named(word: str) -> Player:
     """The player of a policy by its name, `NAME` or `NAME@TARGET` with a target utilization. Raises UsageError."""
     name, at, written = word.partition("@")
-    if word in HINDSIGHT:
-        return HINDSIGHT[word]
+    if word in UNTARGETED:
+        return UNTARGETED[word]
     if name not in NAMED:
         raise UsageError(f"{word}: no policy of that name, and no such file", hint=f"names: {', '.join(names())}")
     try:
@@ -192,4 +206,4 @@ def named(word: str) -> Player:
 
 def names() -> Sequence[str]:
     """What `named` knows."""
-    return [*NAMED, *HINDSIGHT]
+    return [*NAMED, *UNTARGETED]

@@ -9,8 +9,8 @@ from autoscaler.errors import UsageError
 from autoscaler.model.policy import Placed, Policy, Resource, Signal
 from autoscaler.model.signal import Missing, MissingWhy, Point, Reading, Series
 
-SIGNALS = ("requests", "cpu", "millicores")
-WINDOW_S = 30  # every rate is one over so many seconds
+SIGNALS = ("requests", "arrivals", "cpu", "millicores")
+WINDOW_S = 30  # every rate but that of arrivals is one over so many seconds
 NOTHING_YET = Missing(MissingWhy.EMPTY, "no two samples yet")
 
 
@@ -36,7 +36,8 @@ def fit(placed: Placed) -> None:
 class Feed:
     """The readings of one policy's signals.
 
-    `requests` are requests per second of the whole service, `cpu` the share of an instance's capacity that is used,
+    `requests` are requests per second of the whole service, `arrivals` the same over the newest interval between two
+    samples only, `cpu` the share of an instance's capacity that is used,
     `millicores` the same in thousandths of an instance.
     """
 
@@ -56,6 +57,8 @@ class Feed:
     def _question(self, signal: Signal) -> Callable[[int, float], Reading]:
         if signal.resource is Resource.CPU or signal.name == "cpu":
             return self._cpu
+        if signal.name == "arrivals":
+            return self._arrivals
         if signal.name == "millicores":
             target = signal.value
             return lambda end, age_s: self._millicores(end, age_s, target)
@@ -63,6 +66,10 @@ class Feed:
 
     def _requests(self, end: int, age_s: float) -> Reading:
         return Series((Point((self._before[end] - self._before[end - WINDOW_S]) / WINDOW_S),), age_s)
+
+    def _arrivals(self, end: int, age_s: float) -> Reading:
+        seconds = self._pipeline.scrape_s
+        return Series((Point((self._before[end] - self._before[end - seconds]) / seconds),), age_s)
 
     def _cpu(self, end: int, age_s: float) -> Reading:
         return Series((Point(self._used(end)),), age_s)

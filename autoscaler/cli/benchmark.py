@@ -33,8 +33,8 @@ HINDSIGHT = ("POLICY", "BEST TARGET", "Q", "Q TUNED PER CASE")
 @click.option("--trace", "wanted", multiple=True, metavar="NAME", help="Only this trace; may be repeated.")
 @click.option(
     "--policy", "words", multiple=True, metavar="NAME|FILE", default=(SHIPPED,), show_default=True,
-    help="hpa, keda, hpa-cpu, kpa or aws-tt, each also with a target utilization as in keda@0.55; fixed, oracle; "
-    "or a file of policies. May be repeated.",
+    help="hpa, keda, hpa-cpu, kpa or aws-tt, each also with a target utilization as in keda@0.55; adaptive, fixed, "
+    "oracle; or a file of policies. May be repeated.",
 )  # fmt: skip
 @click.option("--delay", "delays", default="30,120", show_default=True, help="Start-up delays in seconds.")
 @click.option("--pipeline", type=click.Choice(["standard", "fast"]), default="standard", show_default=True,

@@ -37,6 +37,10 @@ def span(seconds: Fact) -> str:
     return "".join(f"{n}{unit}" for n, unit in parts if n)[:8] or "0s"
 
 
+_EXPECTS = (
+    "{signal}: expects at most {expected} within {within} ({times} of 100 times), needs {needs}; "
+    "the plain rule says {plain}"
+)
 _SENTENCES: Mapping[Reason, str] = {
     Reason.ABOVE_TARGET: "{signal}: {measured}, so it asks for {after}",
     Reason.BELOW_TARGET: "{signal}: {measured}, so {after} are enough",
@@ -47,6 +51,14 @@ _SENTENCES: Mapping[Reason, str] = {
     Reason.SIGNAL_MISSING: "{signal}: no data ({why}: {detail})",
     Reason.SIGNAL_WAIVED: "{signal}: no opinion, {because}",
     Reason.LAST_GOOD: "{signal}: no data ({why}: {detail}); its last good value {load}, {age} old, asks for {after}",
+    Reason.EXPECTS_MORE: _EXPECTS,
+    Reason.EXPECTS_LESS: f"{_EXPECTS}: {{after}} are enough",
+    Reason.EXPECTS_SAME: f"{_EXPECTS}: {{after}} stay",
+    Reason.UNPROVEN: (
+        "{signal}: more came than was expected {over} of 100 times of late, so not below the plain rule: {after}"
+    ),
+    Reason.LEARNING: "{signal}: the plain rule decides for another {rest}, then adaptive does ({because})",
+    Reason.CAPACITY_UNKNOWN: "{signal}: without its capacity the plain rule decides",
     Reason.WAKE_QUIET: "{signal}: {load} is not above {limit}, it does not wake",
     Reason.WAKE_ABOVE: "{signal}: {load} is above {limit}, it wakes",
     Reason.WAKE_UNREAD: "{signal}: cannot be read ({detail}), so it does not let anything go idle",

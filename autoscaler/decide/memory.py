@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
+from autoscaler.decide.adaptive.series import Learned
 from autoscaler.decide.hpa import Event, History, Recommendation
 from autoscaler.model.policy import Policy
 
@@ -60,6 +61,9 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
     as many as a budget needs, `heading` the sign of the last; `conflicts` the times at which others changed the count,
     `contest` since when that is a contest, `pushes` how often we changed it since. `covered` are signals whose data was
     once seen to name instances.
+
+    `shrunk` is when we ordered fewer last, `sized` that the last count came from what is expected and not from the
+    plain rule, `learned` what is known of each signal's load; that is kept apart, as it is large.
     """
 
     first_seen: float
@@ -89,6 +93,9 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
     pushes: int = 0
     good: dict[str, Good] = {}
     covered: tuple[str, ...] = ()
+    shrunk: float | None = None
+    sized: bool = False
+    learned: dict[str, Learned] = {}
     recycle_failures: int = 0
     recycle_failed_at: float = 0.0
 
@@ -162,6 +169,7 @@ def clamped(memory: Memory, now: float) -> Memory:
         quiet_at=min(memory.quiet_at, now),
         unread={name: min(at, now) for name, at in memory.unread.items()},
         zero=past(memory.zero),
+        shrunk=past(memory.shrunk),
         turns=tuple(min(at, now) for at in memory.turns),
         conflicts=tuple(min(at, now) for at in memory.conflicts),
         contest=past(memory.contest),
@@ -227,6 +235,7 @@ def ordered(memory: Memory, order: Applied, history: History, *, idle: bool, rev
         history=history,
         applied=order,
         raised=order if rises else memory.raised,
+        shrunk=memory.shrunk if rises else order.at,
         stands=order.count,
         known=order.count,
         heading=heading,

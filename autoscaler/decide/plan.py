@@ -11,6 +11,8 @@ from autoscaler.model import policy as asked
 from autoscaler.model.observation import Override, Pause, Workload
 from autoscaler.model.target import WorkloadRef
 
+AT_ONCE = Rules(0.0, 0.1, (Rate(15.0, replicas=1_000_000),))  # what limits nothing
+
 
 class Goal(msgspec.Struct, frozen=True):
     """What a signal aims at: `kind` is the policy's key; `milli` the target in thousandths (utilization: percent).
@@ -30,7 +32,8 @@ class Plan(msgspec.Struct, frozen=True):
     """One workload to decide, with everything about its policy that does not change from cycle to cycle.
 
     `signals` are the names of all its signals; `every_s` is the time between its decisions where the policy says so;
-    `strict` leaves our guards out.
+    `strict` leaves our guards out. `adaptive` sizes signals that have a capacity for what is expected, and `quick` then
+    is how fast the count may change: as written, without the HPA's defaults.
     """
 
     workload: Workload
@@ -40,6 +43,8 @@ class Plan(msgspec.Struct, frozen=True):
     signals: tuple[str, ...] = ()
     every_s: float | None = None
     strict: bool = False
+    adaptive: bool = False
+    quick: Behavior | Legacy = Behavior()
     claimed_by: tuple[str, ...] = ()  # other policies that would steer it as well
 
     @property
@@ -81,10 +86,10 @@ def _rules(given: asked.Direction, default: Rules) -> Rules:
     )
 
 
-def _behavior(written: asked.Behavior | asked.Legacy) -> Behavior | Legacy:
+def _behavior(written: asked.Behavior | asked.Legacy, up: Rules, down: Rules) -> Behavior | Legacy:
     if isinstance(written, asked.Legacy):
         return LEGACY
-    return Behavior(_rules(written.up, DEFAULT_UP), _rules(written.down, DEFAULT_DOWN))
+    return Behavior(_rules(written.up, up), _rules(written.down, down))
 
 
 def prepare(ref: WorkloadRef, policy: asked.Policy) -> Plan:
@@ -92,9 +97,11 @@ def prepare(ref: WorkloadRef, policy: asked.Policy) -> Plan:
     return Plan(
         Workload(ref, policy),
         tuple(map(_goal, policy.signals)),
-        _behavior(policy.behavior),
+        _behavior(policy.behavior, DEFAULT_UP, DEFAULT_DOWN),
         fingerprint(policy),
         signals=tuple(signal.name for signal in policy.signals),
         every_s=policy.every,
         strict=policy.parity is asked.Parity.STRICT,
+        adaptive=policy.algorithm is asked.Algorithm.ADAPTIVE,
+        quick=_behavior(policy.behavior, AT_ONCE, AT_ONCE),
     )

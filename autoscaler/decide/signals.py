@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from autoscaler.decide import combine, hpa
+from autoscaler.decide import combine, hpa, sizing
 from autoscaler.decide.bounds import Limits, raised
 from autoscaler.decide.guards import guarded
 from autoscaler.decide.turn import Turn
@@ -20,7 +20,8 @@ def cast(turn: Turn, state: TargetState) -> list[Vote]:
     """The votes of all signals that have a goal, reckoned from this state."""
     ballot = Ballot(state, turn.current, turn.plan.behavior, turn.memory, turn.seen.vouchers, turn.now)
     pairs = zip(turn.plan.goals, turn.seen.readings, strict=True)
-    return [vote(goal, reading, ballot) for goal, reading in pairs if goal.kind != "wake_above"]
+    votes = [(goal, vote(goal, reading, ballot)) for goal, reading in pairs if goal.kind != "wake_above"]
+    return [sizing.sized(turn, goal, each) if turn.plan.adaptive else each for goal, each in votes]
 
 
 def remember(turn: Turn, votes: Sequence[Vote]) -> None:
@@ -45,6 +46,8 @@ def renewed(turn: Turn) -> None:
             quiet=None,
             unread={},
         )
+    if memory.learned and not turn.plan.adaptive:
+        turn.remember(learned={})
     if turn.plan.strict and turn.memory.history.recommendations is None:  # where the HPA begins, whatever it decides
         turn.remember(history=hpa.seeded(turn.memory.history, turn.current, turn.now))
 
@@ -63,6 +66,7 @@ def decide(turn: Turn, votes: Sequence[Vote], limits: Limits) -> None:
     strict = turn.plan.strict
     if not (strict and 0 < turn.current < turn.low):  # there the HPA does not look at signals
         wish = _wish(turn, votes)
+        sizing.switched(turn, votes)
         if any(each.count is not None for each in votes) and (wish >= turn.current or not turn.missing):
             _accept(turn, wish, limits)
         elif wish < turn.current and strict:
@@ -97,7 +101,7 @@ def _accept(turn: Turn, wish: int, limits: Limits) -> None:
     """Take the wish into the history: smoothing, rates and bounds, exactly as the HPA."""
     if not turn.plan.strict:
         _reseed(turn)
-    behavior, memory = turn.plan.behavior, turn.memory
+    behavior, memory = turn.behavior, turn.memory
     result = hpa.hpa(wish, turn.current, turn.low, turn.high, behavior, memory.history, turn.now)
     stands = memory.stands
     if not turn.missing and (wish >= turn.current if stands is None else wish <= turn.current < stands):
@@ -132,7 +136,7 @@ def _reseed(turn: Turn) -> None:
         because = "a gap in the data"
     if not because:
         return
-    hold = max(turn.plan.behavior.down.stabilization_s, memory.lead + 2 * turn.cycle_s)
+    hold = max(turn.behavior.down.stabilization_s, memory.lead + 2 * turn.cycle_s)
     turn.memory = memory.held(turn.current, hold, turn.now, because)
     past = turn.memory.history
     turn.remember(reseed="", history=hpa.without_recommendations(past) if past.recommendations is None else past)

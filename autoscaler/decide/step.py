@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from autoscaler.decide import bounds, controls, hpa, idle, signals
+from autoscaler.decide import bounds, controls, hpa, idle, signals, sizing
 from autoscaler.decide.brake import Brake, Fleet
 from autoscaler.decide.guards import guarded
 from autoscaler.decide.memory import Applied, Memory, first_sight, ordered
@@ -49,11 +49,14 @@ def step(
     """
     idling = sum(memory.idle is not None for memory in memories.values())
     brake = Brake(fleet, now, fleet_resumed, idling)
+    learned = {} if wake else sizing.learned(plans, seen, memories, now)
     decisions: list[Decision] = []
     after: dict[str, Memory] = {}
     for plan, look in zip(plans, seen, strict=True):
         key = plan.ref.key
         memory = memories.get(key) or _first_sight(plan, look, now, cycle_s)
+        if key in learned:
+            memory = msgspec.structs.replace(memory, learned=learned[key])
         decision, after[key] = _decide(plan, look, memory, now, cycle_s, brake, wake=wake)
         decisions.append(decision)
     return Stepped(decisions, after, brake.fleet())
@@ -93,6 +96,7 @@ def _by_policy(turn: Turn, brake: Brake, *, wake: bool) -> None:
     signals.renewed(turn)
     votes = [] if wake else signals.cast(turn, turn.state)
     for each in votes:
+        turn.steps.extend(each.notes)
         turn.steps.append(each.step)
         if each.missing:
             turn.missing = (*turn.missing, str(each.step.facts["signal"]))

@@ -26,12 +26,13 @@ class Turn:
 
     `current` is the count decided from, `count` the one on its way, `reason` the code of the step that settled it.
     `low` and `high` are the bounds in force, `missing` the voting signals without data, `by_load` says that a shrink
-    comes from signals or idle and not from the owner's words. `cycle_s` is the time between this workload's decisions.
+    comes from signals or idle and not from the owner's words. `cycle_s` is the time between this workload's decisions,
+    `behavior` how fast the count may change now.
     """
 
     __slots__ = (
-        "by_load", "count", "current", "cycle_s", "high", "low", "memory", "missing", "now", "plan", "policy", "reason",
-        "seen", "state", "steps",
+        "behavior", "by_load", "count", "current", "cycle_s", "high", "low", "memory", "missing", "now", "plan",
+        "policy", "reason", "seen", "state", "steps",
     )  # fmt: skip
 
     def __init__(self, plan: Plan, seen: Seen, state: TargetState, memory: Memory, now: float, cycle_s: float) -> None:
@@ -47,6 +48,7 @@ class Turn:
         self.reason = Reason.NO_SIGNALS
         self.steps: list[Step] = []
         self.missing: tuple[str, ...] = ()
+        self.behavior = plan.behavior
         self.by_load = False
 
     @property

@@ -22,13 +22,16 @@ class Vote(msgspec.Struct, frozen=True):
     """What one signal says: the count it asks for (None: no opinion), whether its data is in doubt, and why.
 
     A vote in doubt may still ask for a count: the last good one, or what the data that is there asks for. `measured`
-    is the value it was reckoned from, as it would stand in a reading of one point.
+    is the value it was reckoned from, as it would stand in a reading of one point. `sized` says that the count is for
+    the load that is expected; `notes` say why it is not.
     """
 
     count: int | None
     step: Step
     missing: bool = False
     measured: float | None = None
+    sized: bool = False
+    notes: tuple[Step, ...] = ()
 
 
 class Ballot(msgspec.Struct, frozen=True):
@@ -62,7 +65,7 @@ def vote(goal: Goal, reading: Reading, ballot: Ballot) -> Vote:
     implausible = _implausible(signal.plausible, reading.points) if signal.plausible is not None else None
     if implausible is not None:
         return _fallback(goal, implausible, ballot)
-    uncovered = _uncovered(goal, reading, ballot) if reading.found is not None else None
+    uncovered = _uncovered(goal, reading, ballot.memory) if reading.found is not None else None
     counted = _counted(goal, reading, ballot, waived=waived)
     if uncovered is None:
         return counted
@@ -110,16 +113,37 @@ def _waived(goal: Goal, reading: Missing, ballot: Ballot) -> Series | Vote | Non
     """What the owner says an empty answer or a NaN means; None where it means doubt."""
     signal = goal.asked
     if reading.why is MissingWhy.EMPTY:
-        if isinstance(signal.empty, ZeroIf):
-            return Series((Point(0.0),)) if isinstance(ballot.vouchers.get(signal.name), Series) else None
-        zero, ignored = signal.empty is Empty.ZERO, signal.empty is Empty.IGNORE
+        ignored = signal.empty is Empty.IGNORE
     elif reading.why is MissingWhy.NAN:
-        zero, ignored = signal.nan is NotANumber.ZERO, signal.nan is NotANumber.IGNORE
+        ignored = signal.nan is NotANumber.IGNORE
     else:
         return None
-    if zero:
+    if _zero(goal, reading, ballot.vouchers):
         return Series((Point(0.0),))
     return _no_opinion(goal, ballot, f"{reading.why.value} is to be ignored") if ignored else None
+
+
+def _zero(goal: Goal, reading: Missing, vouchers: Mapping[str, Reading]) -> bool:
+    """Whether the owner says that this kind of nothing is no load."""
+    signal = goal.asked
+    if reading.why is MissingWhy.NAN:
+        return signal.nan is NotANumber.ZERO
+    if reading.why is not MissingWhy.EMPTY:
+        return False
+    vouched = isinstance(signal.empty, ZeroIf) and isinstance(vouchers.get(signal.name), Series)
+    return vouched or signal.empty is Empty.ZERO
+
+
+def whole_load(goal: Goal, reading: Reading, vouchers: Mapping[str, Reading], memory: Memory) -> float | None:
+    """All of a load that adds up, or None where part of it is in doubt."""
+    if isinstance(reading, Missing):
+        return 0.0 if _zero(goal, reading, vouchers) else None
+    plausible = goal.asked.plausible
+    if reading.unread or (plausible is not None and _implausible(plausible, reading.points) is not None):
+        return None
+    if reading.found is not None and _uncovered(goal, reading, memory) is not None:
+        return None
+    return sum([point.value for point in reading.points])
 
 
 def _no_opinion(goal: Goal, ballot: Ballot, because: str) -> Vote:
@@ -150,10 +174,10 @@ def _implausible(bounds: Plausible, points: Sequence[Point]) -> Missing | None:
     return None
 
 
-def _uncovered(goal: Goal, reading: Series, ballot: Ballot) -> Missing | None:
+def _uncovered(goal: Goal, reading: Series, memory: Memory) -> Missing | None:
     """Doubt where too few of the ready instances are in the data, once it was seen to name them."""
     assert reading.found is not None
-    if not reading.expected or (not reading.found and goal.signal not in ballot.memory.covered):
+    if not reading.expected or (not reading.found and goal.signal not in memory.covered):
         return None
     share = len(set(reading.found) & set(reading.expected)) / len(reading.expected)
     wanted = COVERAGE if goal.asked.coverage is None else goal.asked.coverage

@@ -16,6 +16,7 @@ from autoscaler.decide.step import applied, step
 from autoscaler.loop.act import Actor, urgency
 from autoscaler.loop.board import Board
 from autoscaler.loop.keeper import Keeper
+from autoscaler.loop.lasting import Lasting, unpacked
 from autoscaler.loop.observe import Observer
 from autoscaler.loop.orders import Orders
 from autoscaler.model.decision import Decision, Reason, Stage, Step
@@ -53,6 +54,7 @@ class Cycle:
         self._clock = clock
         self._orders = orders or Orders()
         self._saved: dict[str, Memory] = {}
+        self._lasting = Lasting()
         self._late: list[Record] = []
         actor.accepted = self._accepted
         actor.ended = self._ended
@@ -237,6 +239,7 @@ class Cycle:
             memory = remembering.clamped(_decode(fact.value), now)
             self._saved[fact.key] = memory
             self.memories[fact.key] = memory if clean else remembering.after_kill(memory)
+        self._remind(facts)
         if clean:
             return
         for fact in facts:
@@ -244,26 +247,44 @@ class Cycle:
                 memory = self.memories.get(fact.key) or Memory(first_seen=now, fingerprint="")
                 self.memories[fact.key] = remembering.our_zero(memory, now)
 
+    def _remind(self, facts: Sequence[Fact]) -> None:
+        for fact in facts:
+            memory = self.memories.get(fact.key)
+            if fact.kind is FactKind.LEARNED and fact.value is not None and memory is not None:
+                self.memories[fact.key] = msgspec.structs.replace(memory, learned=unpacked(fact.value))
+
     def reset(self) -> None:
         """Forget every memory, before those of another process are taken up."""
         self.memories.clear()
         self._saved.clear()
+        self._lasting = Lasting()
         self.fleet = Fleet()
 
-    def snapshot(self) -> list[Fact]:
-        """The memories that changed since the last snapshot, and the fleet's."""
+    def snapshot(self, *, last: bool = False) -> list[Fact]:
+        """The memories that changed, the fleet's, and now and then (always as the `last`) what was learned."""
         changed = {k: m for k, m in self.memories.items() if self._saved.get(k) is not m}
         self._saved.update(changed)
-        kept = [Fact(FactKind.MEMORY, key, _encode(memory)) for key, memory in changed.items()]
-        return [*kept, Fact(FactKind.MEMORY, FLEET, _encode(self.fleet))]
+        kept = [Fact(FactKind.MEMORY, key, _plain(memory)) for key, memory in changed.items()]
+        learned = self._lasting.due(self.memories, self._clock.now(), last=last)
+        return [*kept, *learned, Fact(FactKind.MEMORY, FLEET, _encode(self.fleet))]
 
     def forget(self, keys: set[str]) -> list[Fact]:
         """Drop workloads that no policy steers any more; they are left as they are."""
         for key in keys:
             self.memories.pop(key, None)
             self._saved.pop(key, None)
+            self._lasting.kept.pop(key, None)
         self._observer.forget(keys)
-        return [Fact(kind, key, None) for kind in (FactKind.MEMORY, FactKind.INTENT) for key in sorted(keys)]
+        return [
+            Fact(kind, key, None)
+            for kind in (FactKind.MEMORY, FactKind.LEARNED, FactKind.INTENT)
+            for key in sorted(keys)
+        ]
+
+
+def _plain(memory: Memory) -> bytes:
+    """Without what was learned, which is kept apart."""
+    return _encode(msgspec.structs.replace(memory, learned={}) if memory.learned else memory)
 
 
 def _not_had(outcome: Outcome) -> bool:

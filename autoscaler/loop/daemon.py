@@ -103,7 +103,7 @@ class Daemon:
             await parts.actor.close()
             await parts.cycle.flush()
             if not self._tenure.lost:
-                await parts.keeper.put([*parts.cycle.snapshot(), Fact(FactKind.MEMORY, CLEAN, b"1")])
+                await parts.keeper.put([*parts.cycle.snapshot(last=True), Fact(FactKind.MEMORY, CLEAN, b"1")])
             await parts.lease.release()
         defect = next((end for end in ends if isinstance(end, Exception)), None)
         if defect is not None:

@@ -37,6 +37,12 @@ class Reason(enum.Enum):
     SIGNAL_MISSING = "signal_missing"
     SIGNAL_WAIVED = "signal_waived"
     LAST_GOOD = "last_good"
+    EXPECTS_MORE = "expects_more"
+    EXPECTS_LESS = "expects_less"
+    EXPECTS_SAME = "expects_same"
+    UNPROVEN = "unproven"
+    LEARNING = "learning"
+    CAPACITY_UNKNOWN = "capacity_unknown"
     WAKE_QUIET = "wake_quiet"
     WAKE_ABOVE = "wake_above"
     # several signals

@@ -5,10 +5,10 @@ from __future__ import annotations
 from autoscaler.model import policy
 
 LATER: dict[type, frozenset[str]] = {
-    policy.Policy: frozenset({"algorithm", "compare", "objective"}),
+    policy.Policy: frozenset({"compare"}),
     policy.TargetSpec: frozenset({"swarm"}),
     policy.KubernetesTarget: frozenset({"apiVersion", "selector", "cluster"}),
-    policy.Signal: frozenset({"container", "push", "capacity"}),
+    policy.Signal: frozenset({"container", "push"}),
     policy.Recycle: frozenset({"how", "unavailable", "budget", "breaker", "windows", "method"}),
     policy.When: frozenset(
         [

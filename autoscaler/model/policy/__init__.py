@@ -8,10 +8,12 @@ from autoscaler.model.policy.behavior import HPA_BEHAVIOR, Behavior, Direction, 
 from autoscaler.model.policy.lifecycle import BeforeStop, Lifecycle, Recycle, When
 from autoscaler.model.policy.node import DURATION, NUMBER, PERCENT, QUANTITY, Name, Node, Seconds
 from autoscaler.model.policy.policy import (
+    Algorithm,
     Combine,
     Idle,
     Kind,
     Mode,
+    Objective,
     OnDoubt,
     Parity,
     Placed,
@@ -42,6 +44,7 @@ __all__ = [
     "NUMBER",
     "PERCENT",
     "QUANTITY",
+    "Algorithm",
     "BeforeStop",
     "Behavior",
     "Combine",
@@ -60,6 +63,7 @@ __all__ = [
     "Name",
     "Node",
     "NotANumber",
+    "Objective",
     "OnDoubt",
     "Parity",
     "Placed",

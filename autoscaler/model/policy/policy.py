@@ -40,6 +40,31 @@ class Parity(enum.Enum):
     STRICT = "strict"
 
 
+class Algorithm(enum.Enum):
+    """`hpa`: the count follows the load of now. `adaptive`: what is to be expected, learned from own errors."""
+
+    HPA = "hpa"
+    ADAPTIVE = "adaptive"
+
+
+class Objective(Node, frozen=True, kw_only=True):
+    """How fast requests are to be answered; small fleets then get more room per replica than large ones."""
+
+    latency: Annotated[float, Meta(gt=0, le=3600, description="mean time a request may take", extra=DURATION)]
+    service_time: (
+        Annotated[
+            float,
+            Meta(
+                gt=0,
+                le=3600,
+                description="what a request takes on an idle replica; 1 ÷ capacity if not said",
+                extra=DURATION,
+            ),
+        ]
+        | None
+    ) = None
+
+
 class OnDoubt(enum.Enum):
     """What an idle workload does while no wake signal can be read."""
 
@@ -86,6 +111,8 @@ class Policy(Node, frozen=True, kw_only=True):
     idle: Annotated[Idle, Meta(description="fewer than the minimum while nobody needs it")] | None = None
     combine: Annotated[Combine, Meta(description="how the signals' wishes become one")] = Combine.MAX
     schedule: Annotated[tuple[Window, ...], Meta(description="times in which other bounds hold")] = ()
+    algorithm: Annotated[Algorithm, Meta(description="what a signal with capacity asks for")] = Algorithm.HPA
+    objective: Annotated[Objective, Meta(description="the latency that adaptive sizes for")] | None = None
     parity: Annotated[Parity, Meta(description="guarded, or strict: the HPA without our guards")] = Parity.GUARDED
     behavior: Annotated[Behavior | Legacy, Meta(description="speed and smoothing")] = Behavior()
     lifecycle: Annotated[Lifecycle, Meta(description="how an instance comes and goes")] = Lifecycle()

@@ -134,6 +134,12 @@ class Signal(Node, frozen=True, kw_only=True):
     wake_above: (
         Annotated[float, Meta(description="wakes an idle workload; does not vote otherwise", extra=NUMBER)] | None
     ) = None
+    capacity: (
+        Annotated[
+            float, Meta(gt=0, description="load that one replica can carry at most; adaptive needs it", extra=QUANTITY)
+        ]
+        | None
+    ) = None
     at_most: Annotated[int, Meta(ge=1, le=100_000, description="this signal alone asks for no more")] | None = None
     max_age: (
         Annotated[

@@ -49,6 +49,7 @@ def goal(signal: Signal) -> Iterator[Fault]:
         yield (), said, "add per_replica: the load one replica should carry"
     if not goals and signal.wake_above is not None:
         yield from _voteless(signal)
+    yield from _capacity(signal)
     steps = signal.steps or ()
     for index, (lower, upper) in enumerate(itertools.pairwise(steps), start=1):
         path: Path = ("steps", index)
@@ -58,6 +59,19 @@ def goal(signal: Signal) -> Iterator[Fault]:
         if upper.replicas <= lower.replicas:
             said = f"must be more than in the step before ({lower.replicas}), got {upper.replicas}"
             yield (*path, "replicas"), said, "steps rise; one that asks for no more can go"
+
+
+def _capacity(signal: Signal) -> Iterator[Fault]:
+    """What one can carry at most, beside what one should carry."""
+    capacity, target = signal.capacity, signal.per_replica
+    if capacity is None:
+        return
+    if target is None:
+        said = "goes with per_replica only: a load that adds up"
+        yield ("capacity",), said, "add per_replica: the load one replica should carry, or remove capacity"
+    elif capacity < target:
+        said = f"must be at least per_replica ({target:g}), got {capacity:g}"
+        yield ("capacity",), said, "capacity is the most that one can carry, per_replica what it should"
 
 
 def words(signal: Signal) -> Iterator[Fault]:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from autoscaler.model.policy import Behavior, Fallback, Parity, Policy, Replicas, When, ZeroIf
+from autoscaler.model.policy import Algorithm, Behavior, Fallback, Parity, Policy, Replicas, When, ZeroIf
 from autoscaler.policy.convert import Fault
 from autoscaler.policy.placeholders import WORDS, used
 from autoscaler.policy.rules.shape import ONE_OF, written
+from autoscaler.policy.units import duration
 from autoscaler.policy.words import Path
+
+LONGEST_EVERY_S = 60.0  # between two readings that adaptive can draw a line across
 
 # Platforms that give nobody CPU and memory, with the reason.
 _UNMEASURED = {
@@ -27,6 +30,23 @@ def policy(policy: Policy) -> Iterator[Fault]:
     if policy.parity is Parity.STRICT and isinstance(behavior, Behavior) and behavior.reversals is not None:
         said = "does not go with parity: strict, which has no guards"
         yield ("behavior", "reversals"), said, "remove one of the two"
+
+
+def adaptive(policy: Policy) -> Iterator[Fault]:
+    """What goes with `algorithm: adaptive`, and with it only."""
+    objective = policy.objective
+    if policy.algorithm is not Algorithm.ADAPTIVE:
+        if objective is not None:
+            yield ("objective",), "does nothing without algorithm: adaptive", "add algorithm: adaptive, or remove it"
+        return
+    if policy.parity is Parity.STRICT:
+        yield ("algorithm",), "does not go with parity: strict, which is the HPA as it is", "remove one of the two"
+    if policy.every is not None and policy.every > LONGEST_EVERY_S:
+        said = f"must be at most {duration(LONGEST_EVERY_S)} with algorithm: adaptive, got {duration(policy.every)}"
+        yield ("every",), said, "it learns from what comes every 15 s"
+    if objective is not None and objective.service_time is not None and objective.latency <= objective.service_time:
+        said = f"must be more than service_time ({duration(objective.service_time)}), got {duration(objective.latency)}"
+        yield ("objective", "latency"), said, "no number of replicas answers faster than an idle one"
 
 
 def signals(policy: Policy) -> Iterator[Fault]:

@@ -50,6 +50,15 @@ CPU = signal("resource: cpu, utilization: 70%")
         (signal(f"{QUERY}, per_replica: 8, value: 3"), "got per_replica and value"),
         (signal(f"{QUERY}, per_replica: 8, steps: [{{above: 1, replicas: 2}}]"), "got per_replica and steps"),
         (signal("scrape: {metric: m, as: gauge}, per_replica: 1"), "signals[0].scrape: port is missing"),
+        # adaptive
+        (signal(f"{QUERY}, value: 3, capacity: 4"), "signals[0].capacity: goes with per_replica only"),
+        (signal(f"{QUERY}, per_replica: 8, capacity: 7"), "capacity: must be at least per_replica (8), got 7"),
+        (signal(f"{QUERY}, per_replica: 8, capacity: learn"), "signals[0].capacity: expected a number"),
+        (SMALLEST + "objective: {latency: 300ms}\n", "objective: does nothing without algorithm: adaptive"),
+        (SMALLEST + "algorithm: adaptive\nparity: strict\n", "algorithm: does not go with parity: strict"),
+        (SMALLEST + "algorithm: adaptive\nevery: 2m\n", "every: must be at most 1m with algorithm: adaptive, got 2m"),
+        (SMALLEST + "algorithm: adaptive\nobjective: {latency: 100ms, service_time: 100ms}\n",
+         "objective.latency: must be more than service_time (100ms), got 100ms"),
         # words that need a query
         (signal("resource: cpu, utilization: 70%, wake_above: 1"), "wake_above: does not go with resource"),
         (signal("resource: cpu, utilization: 70%, server: eu"), "server: does not go with resource: only a query"),

@@ -120,7 +120,7 @@ BAD = [
     test_rules.signal("prometheus: a, per_replica: 8, empty: none"),
     test_rules.signal("prometheus: a, per_replica: 8, empty: {}"),
     test_rules.signal("prometheus: a, per_replica: 8, failed: {}"),
-    test_rules.signal("prometheus: a, per_replica: 8, capacity: 9"),
+    test_rules.signal("prometheus: a, per_replica: 8, capacity: 0"),
     test_rules.window("cron: 0 8 * * *, min: 3"),
     test_rules.window("cron: 0 8 * * *, for: 0h, min: 3"),
     "kind: defaults\nname: web\n",

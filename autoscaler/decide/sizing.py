@@ -1,0 +1,150 @@
+"""`algorithm: adaptive` among the votes: a signal with a capacity asks for what its expected load needs.
+
+Where that is not known well enough the plain rule's vote stands, with a note that says why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from autoscaler.decide.adaptive.carried import Carrier, carrier
+from autoscaler.decide.adaptive.series import (
+    BIN_S,
+    LEAST_BINS,
+    OVER_MOST,
+    SIZING,
+    TRUSTED_BINS,
+    Learned,
+    Sample,
+    lead_bins,
+    taken,
+)
+from autoscaler.decide.memory import DEFAULT_LEAD_S, Memory
+from autoscaler.decide.plan import Goal, Plan
+from autoscaler.decide.turn import Turn
+from autoscaler.decide.votes import Vote, whole_load
+from autoscaler.model.decision import Fact, Reason, Stage, Step
+from autoscaler.model.observation import Seen
+from autoscaler.model.signal import Missing
+
+DEAD_BAND = 0.08  # of the count: fewer by less than this is not worth it
+REST_S = 120.0  # between two shrinks
+
+
+def learned(
+    plans: Sequence[Plan], seen: Sequence[Seen], memories: Mapping[str, Memory], now: float
+) -> dict[str, dict[str, Learned]]:
+    """What is known of each adaptive workload's signals after this look; those of all workloads are stepped together.
+
+    A signal that cannot be read whole adds nothing.
+    """
+    samples: list[Sample] = []
+    names: list[tuple[str, str]] = []
+    for plan, look in zip(plans, seen, strict=True):
+        if not plan.adaptive:
+            continue
+        key = plan.ref.key
+        memory = memories.get(key)
+        before = {} if memory is None else memory.learned
+        lead = lead_bins((DEFAULT_LEAD_S if memory is None else memory.lead) + plan.workload.policy.lifecycle.warm_up)
+        for goal, reading in zip(plan.goals, look.readings, strict=False):
+            if goal.asked.capacity is None or goal.kind != "per_replica":
+                continue
+            nothing_runs = not isinstance(look.state, Missing) and look.state.existing == 0
+            if goal.asked.from_instances and nothing_runs:
+                continue
+            load = whole_load(goal, reading, look.vouchers, memory or Memory(first_seen=now, fingerprint=""))
+            if load is not None:
+                unit = _carrier(plan, goal).unit
+                samples.append(Sample(before.get(goal.signal), _measures(goal), load, unit, lead))
+                names.append((key, goal.signal))
+    found: dict[str, dict[str, Learned]] = {}
+    for (key, name), each in zip(names, taken(samples, now) if samples else (), strict=True):
+        known = memories.get(key)
+        found.setdefault(key, {} if known is None else dict(known.learned))[name] = each
+    return found
+
+
+def sized(turn: Turn, goal: Goal, plain: Vote) -> Vote:
+    """The vote for what is expected, or the plain rule's with a note."""
+    if plain.missing or plain.count is None:
+        return plain
+    if goal.asked.capacity is None:
+        return _noted(turn, plain, Reason.CAPACITY_UNKNOWN, {"signal": goal.signal})
+    known = turn.memory.learned.get(goal.signal)
+    if known is None or known.read != turn.now or not known.trusted or known.need is None:
+        return _noted(turn, plain, Reason.LEARNING, _learning(goal, known, turn))
+    load = plain.step.facts.get("load")
+    at_least = 1.1 * load if isinstance(load, float | int) and load > known.need else 0.0
+    need, trigger = max(known.need, at_least), max(known.trigger or 0.0, at_least)
+    carry, current = _carrier(turn.plan, goal), turn.current
+    needs = carry.count(need)
+    if needs > current:
+        count = needs if carry.count(trigger) > current else current
+    else:
+        count = _fewer(turn, max(needs, carry.count(known.peak or 0.0)))
+    lead = lead_bins(turn.memory.lead + turn.policy.lifecycle.warm_up)
+    facts: dict[str, Fact] = {
+        **plain.step.facts, "expected": need, "within_s": lead * BIN_S, "times": 100 * (1 - SIZING), "needs": needs,
+        "plain": plain.count, "over": 100 * known.over,
+    }  # fmt: skip
+    reason = _reason(count, current)
+    if known.over > OVER_MOST and count < plain.count:
+        count, reason = plain.count, Reason.UNPROVEN
+    at_most = goal.asked.at_most
+    if at_most is not None and count > at_most:
+        facts["asked"], count, reason = count, at_most, Reason.AT_MOST
+    step = Step(Stage.SIGNAL, current, count, reason, facts)
+    return msgspec.structs.replace(plain, count=count, step=step, sized=True)
+
+
+def switched(turn: Turn, votes: Sequence[Vote]) -> None:
+    """Which of the two decides now, and so how fast the count may change; a change of that reseeds."""
+    opinions = [each for each in votes if each.count is not None]
+    expected = bool(opinions) and all(each.sized for each in opinions)
+    if expected:
+        turn.behavior = turn.plan.quick
+    if turn.memory.sized != expected and not turn.missing and opinions:
+        turn.remember(sized=expected, reseed=turn.memory.reseed or "another algorithm decides")
+
+
+def _fewer(turn: Turn, needs: int) -> int:
+    """Not for a few of many, and not twice in a short time."""
+    current, shrunk = turn.current, turn.memory.shrunk
+    if needs >= current or current - needs < DEAD_BAND * current:
+        return current
+    return current if shrunk is not None and turn.now - shrunk < REST_S else needs
+
+
+def _reason(count: int, current: int) -> Reason:
+    if count == current:
+        return Reason.EXPECTS_SAME
+    return Reason.EXPECTS_MORE if count > current else Reason.EXPECTS_LESS
+
+
+def _noted(turn: Turn, plain: Vote, reason: Reason, facts: dict[str, Fact]) -> Vote:
+    note = Step(Stage.SIGNAL, turn.current, turn.current, reason, facts)
+    return msgspec.structs.replace(plain, notes=(note,))
+
+
+def _learning(goal: Goal, known: Learned | None, turn: Turn) -> dict[str, Fact]:
+    if known is None or known.read != turn.now:
+        bins, because = LEAST_BINS, "not all of it could be read"
+    else:
+        bins, because = max(TRUSTED_BINS - known.bins, LEAST_BINS - known.first), known.because
+    return {"signal": goal.signal, "rest_s": bins * BIN_S, "because": because}
+
+
+def _carrier(plan: Plan, goal: Goal) -> Carrier:
+    objective, capacity = plan.workload.policy.objective, goal.asked.capacity
+    assert capacity is not None
+    if objective is None:
+        return carrier(capacity)
+    return carrier(capacity, objective.latency, objective.service_time)
+
+
+def _measures(goal: Goal) -> str:
+    signal = goal.asked
+    return f"{signal.source}:{signal.prometheus or signal.scrape or signal.resource}:{signal.reduce}"

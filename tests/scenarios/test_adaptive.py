@@ -1,0 +1,189 @@
+"""`algorithm: adaptive` in the product's own decisions: when it decides, what it says, what it never does."""
+
+from __future__ import annotations
+
+import math
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from autoscaler.decide.adaptive.series import TRUSTED_BINS
+from autoscaler.decide.adaptive.state import stacked
+from autoscaler.decide.explain import sentence
+from autoscaler.model.decision import Reason
+from autoscaler.model.policy import Algorithm, Behavior, Direction, Policy, Signal
+from tests.scenarios.story import MISSING, Story, load, policy, reading
+
+CAPACITY = 100.0
+
+
+def rates(**keys: object) -> Signal:
+    return load(per_replica=70.0, capacity=CAPACITY, **keys)
+
+
+def adaptive(*signals: Signal, **keys: object) -> Policy:
+    keys = {"high": 50, **keys}
+    return policy(*(signals or (rates(),)), algorithm=Algorithm.ADAPTIVE, **keys)  # type: ignore[arg-type]
+
+
+def level(beat: int) -> float:
+    return 1000 + 100 * math.sin(beat / 240) + beat * 7919 % 13
+
+
+def ran(asked: Policy, cycles: int) -> Story:
+    """A workload that has seen so many cycles of a wave."""
+    story = Story(asked, count=15)
+    story.kept = 0
+    for beat in range(cycles):
+        story.cycle(*[reading(str(level(beat)))] * len(story.plan.goals))
+    return story
+
+
+LEARNED = ran(adaptive(), TRUSTED_BINS + 40)
+
+
+def learned(asked: Policy | None = None, count: int | None = None) -> Story:
+    """A workload that knows its load; memories are never changed, so all these begin with the same ones."""
+    story = Story(LEARNED.plan.workload.policy, count=LEARNED.count if count is None else count, start=LEARNED.now)
+    story.kept, story.memories = 0, dict(LEARNED.memories)
+    if asked is not None:
+        story.asks(asked)
+    return story
+
+
+def goes_on(story: Story, cycles: int) -> list[int]:
+    beats = range(TRUSTED_BINS + 40, TRUSTED_BINS + 40 + cycles)
+    return [story.cycle(*[reading(str(level(beat)))] * len(story.plan.goals)).desired for beat in beats]
+
+
+def test_under_twelve_hours_every_count_is_that_of_hpa_and_it_says_why() -> None:
+    new, plain = ran(adaptive(), TRUSTED_BINS - 1), ran(policy(rates(), high=50), TRUSTED_BINS - 1)
+    assert [each.desired for each in new.decisions] == [each.desired for each in plain.decisions]
+    assert new.said(Reason.LEARNING)
+    step = next(step for step in new.last.steps if step.reason is Reason.LEARNING)
+    assert sentence(step) == "load: the plain rule decides for another 15s, then adaptive does (it is new here)"
+
+
+def test_then_it_is_sized_for_what_is_expected_and_says_so_in_words() -> None:
+    story = learned()
+    goes_on(story, 1)
+    step = next(step for step in story.last.steps if step.reason in (Reason.EXPECTS_SAME, Reason.EXPECTS_LESS))
+    said = sentence(step)
+    assert said.startswith("load: expects at most ")
+    assert "within 1m15s (99.6 of 100 times), needs " in said
+    assert "; the plain rule says 1" in said
+
+
+def test_it_carries_the_load_with_fewer_instances_than_the_plain_rule_once_it_knows() -> None:
+    story, plain = learned(), ran(policy(rates(), high=50), TRUSTED_BINS + 40)
+    counts = goes_on(story, 400)
+    assert sum(counts) < sum(goes_on(plain, 400))
+    short = sum(level(TRUSTED_BINS + 40 + beat + 1) > CAPACITY * count for beat, count in enumerate(counts[:-1]))
+    assert short <= 4
+
+
+def test_a_load_above_everything_expected_goes_up_at_once() -> None:
+    story = learned()
+    before = story.count
+    story.run("4000")
+    assert story.reason() == "expects_more"
+    assert story.count >= 44 > before
+
+
+def test_without_capacity_the_plain_rule_decides_and_says_so() -> None:
+    story = ran(adaptive(load(per_replica=70.0)), 50)
+    assert story.said(Reason.CAPACITY_UNKNOWN)
+    assert not story.memory.learned
+
+
+@pytest.mark.parametrize("word", sorted(set(MISSING) - {"uncovered"}))
+def test_data_that_is_missing_never_shrinks(word: str) -> None:
+    story = learned()
+    before = story.count
+    story.run(f"{word}x40")
+    assert min(each.desired for each in story.decisions[-40:]) >= before
+
+
+def test_after_a_gap_the_plain_rule_decides_for_two_minutes_and_the_count_is_held() -> None:
+    story = learned()
+    before = story.count
+    story.run("nonex20 100x8")
+    assert story.said(Reason.LEARNING)
+    assert story.count >= before
+    story.run("100")
+    assert story.said(Reason.EXPECTS_LESS) or story.said(Reason.EXPECTS_SAME)
+
+
+def test_only_written_behavior_limits_it() -> None:
+    slow = Behavior(down=Direction(stabilization=1800.0))
+    free, held = learned(), learned(adaptive(behavior=slow))
+    for story in (free, held):
+        story.run("200x100")
+    assert free.count < 10 < held.count
+
+
+def test_instances_that_could_not_be_read_leave_the_plain_rule_to_decide() -> None:
+    story = learned()
+    story.run("1000?2")
+    assert story.said(Reason.LEARNING)
+
+
+def test_one_signal_with_a_capacity_beside_one_without_is_the_largest_of_both() -> None:
+    story = learned(adaptive(rates(), load("queue", per_replica=25.0)))
+    story.run("1000x5", "1000x5")
+    assert story.said(Reason.CAPACITY_UNKNOWN)
+    assert story.count == 40
+
+
+def test_a_clean_restart_goes_on_as_if_nothing_had_happened() -> None:
+    story, other = learned(), learned()
+    other.restarts()
+    assert goes_on(story, 60) == goes_on(other, 60)
+    assert story.memory == other.memory
+
+
+def test_a_policy_that_goes_back_to_hpa_forgets_and_holds_the_count() -> None:
+    story = learned()
+    before = story.count
+    story.asks(policy(rates(), high=50))
+    story.run("100x5")
+    assert (story.count, story.memory.learned) == (before, {})
+
+
+def test_a_changed_query_begins_anew() -> None:
+    story = learned()
+    story.asks(adaptive(Signal(name="load", prometheus="other", per_replica=70.0, capacity=CAPACITY)))
+    story.run("1000")
+    assert story.fact(Reason.LEARNING, "because") == "what the signal measures has changed"
+
+
+def test_with_more_surprises_than_planned_it_does_not_go_below_the_plain_rule() -> None:
+    careful = adaptive(load(per_replica=40.0, capacity=CAPACITY))
+    story, other = learned(careful), learned(careful)
+    known = other.memory.learned["load"]
+    surprised = stacked([known.record])
+    surprised["over"] = 0.05
+    again = msgspec.structs.replace(known, record=surprised.tobytes(), over=0.05)
+    other.memories = {other.key: msgspec.structs.replace(other.memory, learned={"load": again})}
+    assert goes_on(story, 40)[-1] < 20
+    assert goes_on(other, 1)[-1] >= level(TRUSTED_BINS + 40) / 40
+    assert other.said(Reason.UNPROVEN)
+
+
+WORDS = st.one_of(st.sampled_from(sorted(MISSING)), st.floats(0, 1e7).map(str))
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(WORDS, min_size=1, max_size=40), st.integers(1, 60))
+def test_it_stays_within_the_bounds_and_never_shrinks_on_missing_data(words: list[str], count: int) -> None:
+    story = Story(adaptive(), count=count, start=LEARNED.now)
+    story.kept = 0
+    story.memories = dict(LEARNED.memories)
+    for word in words:
+        made = story.cycle(reading(word))
+        if word in MISSING and made.current <= 50:
+            assert made.desired >= made.current
+        assert made.desired >= 1
+        assert made.desired <= max(50, made.current)
