@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from autoscaler.backtest.notation import MISSING, reading
 from autoscaler.decide.adaptive.series import TRUSTED_BINS
 from autoscaler.decide.adaptive.state import stacked
 from autoscaler.decide.explain import sentence
 from autoscaler.model.decision import Reason
 from autoscaler.model.policy import Algorithm, Behavior, Direction, Policy, Signal
-from tests.scenarios.story import MISSING, Story, load, policy, reading
+from tests.scenarios.story import Story, load, policy
 
 CAPACITY = 100.0
 
