@@ -35,7 +35,7 @@ check: setup ## lint, types and arrows
 	$(BIN)/lint-imports
 
 unit: setup ## the fast tests, no real parts
-	$(BIN)/pytest -m "not (docker or kubernetes or prometheus or e2e or simulation)"
+	$(BIN)/pytest -n 2 -m "not (docker or kubernetes or prometheus or e2e or simulation)"
 
 real: setup ## the suites on a real Docker engine, Prometheus and Kubernetes API, and the simulated world
 	$(BIN)/python -m tests.suites
