@@ -7,8 +7,9 @@ import asyncio
 import pytest
 
 from autoscaler.errors import LeaseError
+from autoscaler.loop.lasting import unpacked
 from autoscaler.model.signal import Missing, MissingWhy
-from autoscaler.ports import RecordKind
+from autoscaler.ports import FactKind, RecordKind
 from tests.support.virtual import run
 from tests.unit.loop.house import POLICY, WEB, House
 
@@ -41,6 +42,43 @@ def test_growth_is_as_fast_as_the_rates_allow_although_a_cycle_takes_its_time() 
                 await asyncio.sleep(14 if not counts else 15)
                 counts.append(house.count())
             assert counts == [5, 10, 20, 40]
+
+    run(story())
+
+
+ADAPTIVE = POLICY.replace("per_replica: 100}", "per_replica: 100, capacity: 150}") + "algorithm: adaptive\n"
+
+
+def test_what_adaptive_learned_outlives_a_clean_stop_and_up_to_ten_minutes_of_it_are_lost_with_a_kill() -> None:
+    async def story() -> None:
+        house = House(ADAPTIVE)
+        house.dial.values["load"] = 250.0
+        async with house.running():
+            await asyncio.sleep(3600)
+            learned = house.cycle.memories[WEB.key].learned["load"]
+            assert learned.bins >= 230
+            kept = [fact for fact in await house.store.facts() if fact.kind is FactKind.LEARNED]
+            assert [fact.key for fact in kept] == [WEB.key]
+            assert 190 <= unpacked(kept[0].value or b"")["load"].bins < learned.bins
+        last = house.cycle.memories[WEB.key].learned["load"]
+        again = House(ADAPTIVE, fleet=house.fleet, store=house.store)
+        again.dial.values["load"] = 250.0
+        async with again.running():
+            await asyncio.sleep(61)
+            assert again.cycle.memories[WEB.key].learned["load"].bins >= last.bins + 3
+
+    run(story())
+
+
+def test_a_policy_that_goes_takes_what_was_learned_out_of_the_store() -> None:
+    async def story() -> None:
+        house = House(ADAPTIVE)
+        house.dial.values["load"] = 250.0
+        async with house.running():
+            await asyncio.sleep(700)
+            house.texts.write()
+            await asyncio.sleep(61)
+            assert not [fact for fact in await house.store.facts() if fact.kind is FactKind.LEARNED]
 
     run(story())
 
