@@ -24,9 +24,9 @@ _OPERATORS = {
     "MatchOp.Re": "=~",
     "MatchOp.NotRe": "!~",
 }
-_TEXT = re.compile(r"#[^\n]*|\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'|`[^`]*`", re.DOTALL)
+TEXT = re.compile(r"#[^\n]*|\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'|`[^`]*`", re.DOTALL)
 _NESTING = re.compile(r"[(\[+\-*/%^<>=!@]|\b(?:and|or|unless|atan2|offset)\b", re.IGNORECASE)
-_LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
+LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 
 
 class Selector(msgspec.Struct, frozen=True):
@@ -60,7 +60,7 @@ def selectors(query: str) -> tuple[Selector, ...] | None:
     return found.selectors if isinstance(found, Facts) else None
 
 
-@functools.lru_cache(maxsize=20_000)
+@functools.lru_cache(maxsize=200_000)
 def facts(query: str) -> Facts | str:
     """What a query is made of; a sentence where it cannot be parsed.
 
@@ -71,12 +71,9 @@ def facts(query: str) -> Facts | str:
     """
     import promql_parser
 
-    if len(_NESTING.findall(_TEXT.sub("", query))) > MOST_NESTED:
-        return f"it has more than {MOST_NESTED} operators and brackets"
-    try:
-        tree = promql_parser.parse(query)
-    except ValueError as error:
-        return str(error)
+    tree = parsed(query)
+    if isinstance(tree, str):
+        return tree
     nodes = list(_nodes(tree))
     vectors = [
         (node, _back(node, reach_s)) for node, reach_s in nodes if isinstance(node, promql_parser.VectorSelector)
@@ -91,6 +88,18 @@ def facts(query: str) -> Facts | str:
         windows=tuple(node.range.total_seconds() for node in matrices),
         divides=any(str(node.op) in ("/", "%") and not _constant(node.rhs) for node in binaries),
     )
+
+
+def parsed(query: str) -> Any:
+    """The parser's tree of a query; a sentence where it cannot be parsed."""
+    import promql_parser
+
+    if len(_NESTING.findall(TEXT.sub("", query))) > MOST_NESTED:
+        return f"it has more than {MOST_NESTED} operators and brackets"
+    try:
+        return promql_parser.parse(query)
+    except ValueError as error:
+        return str(error)
 
 
 def _nodes(tree: Any) -> Iterator[tuple[Any, float]]:
@@ -156,20 +165,32 @@ def _constant(node: Any) -> bool:
 
 
 def printed(selector: Any) -> str:
-    """A parsed vector selector as text. Raises ValueError for what is not PromQL."""
-    matchers = selector.matchers
-    if matchers.or_matchers:
-        raise ValueError("alternatives of matchers are not PromQL")
-    inside = ", ".join(
-        f"{_name(each.name)}{_OPERATORS[str(each.op)]}{_quoted(each.value)}" for each in matchers.matchers
-    )
+    """A parsed vector selector as text, without range, offset and @. Raises ValueError for what is not PromQL."""
+    inside = ", ".join(matcher(*each) for each in matchers(selector))
     return f"{selector.name or ''}{{{inside}}}" if inside else str(selector.name)
 
 
+def matchers(selector: Any) -> list[tuple[str, str, str]]:
+    """Label, operator and value of each matcher of a parsed vector selector. Raises ValueError as `printed` does."""
+    if selector.matchers.or_matchers:
+        raise ValueError("alternatives of matchers are not PromQL")
+    return [(each.name, _OPERATORS[str(each.op)], each.value) for each in selector.matchers.matchers]
+
+
+def matcher(label: str, operator: str, value: str) -> str:
+    """A matcher as text.
+
+    >>> matcher("job", "=~", "a\\.b")
+    'job=~"a\\\\.b"'
+    """
+    return f"{_name(label)}{operator}{quoted(value)}"
+
+
 def _name(label: str) -> str:
-    return label if _LABEL.fullmatch(label) else _quoted(label)
+    return label if LABEL.fullmatch(label) else quoted(label)
 
 
-def _quoted(value: str) -> str:
+def quoted(value: str) -> str:
+    """A string of PromQL."""
     escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
     return f'"{escaped}"'
