@@ -17,14 +17,14 @@ MOST_BYTES = 32 * 1024 * 1024
 SHORT = 200  # characters of a strange answer worth showing
 
 
-class Sample(msgspec.Struct, frozen=True):
+class Sample(msgspec.Struct, frozen=True, gc=False):
     """One series' value at the time of evaluation, as text (`NaN`, `+Inf` and `1e3` are all possible)."""
 
     value: tuple[float, str]
     metric: dict[str, str] = {}
 
 
-class Answer(msgspec.Struct, frozen=True):
+class Answer(msgspec.Struct, frozen=True, gc=False):
     """What the server said: one sample per series (one without labels for a scalar), and its warnings."""
 
     samples: tuple[Sample, ...]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -26,6 +26,12 @@ _OPERATORS = {
 }
 TEXT = re.compile(r"#[^\n]*|\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'|`[^`]*`", re.DOTALL)
 _NESTING = re.compile(r"[(\[+\-*/%^<>=!@]|\b(?:and|or|unless|atan2|offset)\b", re.IGNORECASE)
+HOLE = "\0"  # what no query has: it may stand for something in text made of one
+MARK = "\1"  # the same, around the number of a value
+_STRANGE = re.compile(rf"[{HOLE}{MARK}\ud800-\udfff]|\\[xuU0-7]")
+# A value that a label is matched by with `=` and that means what it says; other strings and comments are passed over.
+_EQUAL = re.compile(rf"(?P<equals>(?<![=!~<>])=\s*)\"(?P<value>[^\"\\\n]+)\"|{TEXT.pattern}", re.DOTALL)
+_MARKED = re.compile(rf"{MARK}(\d+){MARK}")
 LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 
 
@@ -54,10 +60,36 @@ def selectors(query: str) -> tuple[Selector, ...] | None:
     """The innermost selectors of a query, each once; None for what cannot be told (the server may still know it).
 
     >>> selectors('sum(rate(requests_total{job="a.b"}[5m] offset 1h)) / scalar(up)')
-    (Selector(text='requests_total{job="a.b"}', reach_s=300.0), Selector(text='up', reach_s=0.0))
+    (Selector(text='requests_total{job="a.b"}', reach_s=3900.0), Selector(text='up', reach_s=0.0))
     """
     found = facts(query)
     return found.selectors if isinstance(found, Facts) else None
+
+
+def shape(query: str) -> tuple[str, tuple[str, ...] | None]:
+    """A query with marks in place of the values of `=`, and these values; None where it has signs that could be marks.
+
+    How it is parsed does not depend on such values, only on which of them are the same.
+
+    >>> shape('x{a="b", c="d", e="b"} == 1')[0].replace(MARK, "'").count("'0'"), shape('x{a="b", c="d", e="b"}')[1]
+    (2, ('b', 'd'))
+    """
+    if _STRANGE.search(query):
+        return query, None
+    values: dict[str, int] = {}
+
+    def mark(found: re.Match[str]) -> str:
+        value = found["value"]
+        if value is None:
+            return found[0]
+        return f'{found["equals"]}"{MARK}{values.setdefault(value, len(values))}{MARK}"'
+
+    return _EQUAL.sub(mark, query), tuple(values)
+
+
+def filled(text: str, values: Sequence[str]) -> str:
+    """A text made of a query's shape with its values again."""
+    return _MARKED.sub(lambda found: values[int(found[1])], text) if MARK in text else text
 
 
 @functools.lru_cache(maxsize=200_000)
@@ -69,6 +101,22 @@ def facts(query: str) -> Facts | str:
     >>> facts("histogram_quantile(0.9, rate(x_bucket[30s])) / 2").windows
     (30.0,)
     """
+    marked, values = shape(query)
+    found = _facts(marked)
+    if not values:
+        return found
+    if isinstance(found, str):
+        return filled(found, values)
+    told = found.selectors
+    return msgspec.structs.replace(
+        found,
+        selectors=None if told is None else tuple(Selector(filled(each.text, values), each.reach_s) for each in told),
+        metrics=frozenset(filled(each, values) for each in found.metrics),
+    )
+
+
+@functools.lru_cache(maxsize=10_000)
+def _facts(query: str) -> Facts | str:
     import promql_parser
 
     tree = parsed(query)
@@ -178,11 +226,7 @@ def matchers(selector: Any) -> list[tuple[str, str, str]]:
 
 
 def matcher(label: str, operator: str, value: str) -> str:
-    """A matcher as text.
-
-    >>> matcher("job", "=~", "a\\.b")
-    'job=~"a\\\\.b"'
-    """
+    """A matcher as text."""
     return f"{_name(label)}{operator}{quoted(value)}"
 
 

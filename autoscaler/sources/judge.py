@@ -134,15 +134,15 @@ def _value(ask: Ask, samples: Sequence[Sample]) -> float | Missing:
 def _ages(query: str, told: Told, apart: Apart) -> Iterator[tuple[Selector, float | SourceError]]:
     """How old the newest sample of each selector is, in seconds; one without any samples has no part in the answer."""
     for each in selectors(query) or ():
-        for companion in (age_now(each, apart), _age_in_range(each)):
-            answer = told.get(companion)
-            if isinstance(answer, SourceError):
-                yield each, answer
-                break
+        answer = told.get(age_now(each, apart))
+        age = _age(answer)
+        if age is None and not isinstance(answer, SourceError):
+            answer = told.get(_age_in_range(each))
             age = _age(answer)
-            if age is not None:
-                yield each, age
-                break
+        if isinstance(answer, SourceError):
+            yield each, answer
+        elif age is not None:
+            yield each, age
 
 
 def _age_in_range(selector: Selector) -> str:

@@ -66,6 +66,8 @@ def _own(samples: list[Sample], shared: Shared, at: float) -> tuple[Sample, ...]
         return tuple(samples)
     return tuple(
         Sample(each.value, {label: value for label, value in each.metric.items() if label not in added})
+        if len(each.metric) > len(added)
+        else Sample(each.value)
         for each in samples
     )
 

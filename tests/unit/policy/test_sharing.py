@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autoscaler.policy.promql import matchers, parsed
-from autoscaler.policy.sharing import DEEPEST, HOLE, Shared, share, together
+from autoscaler.policy.promql import HOLE, matchers, parsed
+from autoscaler.policy.sharing import DEEPEST, Shared, share, together
 
 
 def shared(query: str) -> Shared:
