@@ -60,6 +60,10 @@ class SourceError(AutoscalerError):
     """A source of readings did not answer usably."""
 
 
+class ServerAway(SourceError):
+    """Nobody is there to be asked: what is asked does not matter."""
+
+
 class TargetError(AutoscalerError):
     """A platform did not answer usably."""
 

@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from benchmarks import compose_stack, deciding
+from benchmarks import compose_stack, deciding, reading
 from benchmarks.calibration import one_round, timed
 from benchmarks.rows import Row, table
 
@@ -24,6 +24,7 @@ MEASUREMENTS: tuple[Callable[[], list[Row]], ...] = (
     yardstick,
     deciding.arithmetic,
     deciding.steps,
+    reading.together,
     compose_stack.share_of_load,
     compose_stack.one_to_ten,
 )

@@ -9,7 +9,7 @@ import aiohttp
 import msgspec
 
 from autoscaler.clients.access import Access, Way
-from autoscaler.errors import SourceError
+from autoscaler.errors import ServerAway, SourceError
 
 IN_FLIGHT = 16
 CONNECT_S = 3.0
@@ -17,14 +17,14 @@ MOST_BYTES = 32 * 1024 * 1024
 SHORT = 200  # characters of a strange answer worth showing
 
 
-class Sample(msgspec.Struct, frozen=True):
+class Sample(msgspec.Struct, frozen=True, gc=False):
     """One series' value at the time of evaluation, as text (`NaN`, `+Inf` and `1e3` are all possible)."""
 
     value: tuple[float, str]
     metric: dict[str, str] = {}
 
 
-class Answer(msgspec.Struct, frozen=True):
+class Answer(msgspec.Struct, frozen=True, gc=False):
     """What the server said: one sample per series (one without labels for a scalar), and its warnings."""
 
     samples: tuple[Sample, ...]
@@ -42,6 +42,7 @@ class _Body(msgspec.Struct, frozen=True):
     error: str = ""
     errorType: str = ""
     warnings: tuple[str, ...] | None = None
+    isPartial: bool = False  # VictoriaMetrics says it so, without a warning
 
 
 _body = msgspec.json.Decoder(_Body).decode
@@ -69,12 +70,14 @@ class PrometheusClient:
                     # An idle connection the server had closed, in a restart for example. Asking twice harms nobody.
                     return await self._post(self._session, query, timeout_s)
         except aiohttp.ConnectionTimeoutError:
-            raise SourceError(f"{self.url}: cannot connect within {CONNECT_S:g} s") from None
+            raise ServerAway(f"{self.url}: cannot connect within {CONNECT_S:g} s") from None
         except TimeoutError:
             shown = f"{timeout_s:.0f}" if timeout_s >= 1 else f"{timeout_s:.1f}"
             raise SourceError(f"{self.url}: no answer within {shown} s") from None
         except aiohttp.ClientPayloadError:
             raise SourceError(f"{self.url}: the connection was cut in the middle of the answer") from None
+        except aiohttp.ClientConnectorError as error:
+            raise ServerAway(f"{self.url}: {self._way.redact(_why(error))}") from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise SourceError(f"{self.url}: {self._way.redact(_why(error))}") from None
 
@@ -104,7 +107,8 @@ class PrometheusClient:
         try:
             body = _body(content)
             if body.status == "success" and body.data is not None and status == 200:
-                return Answer(_samples(body.data, self.url), body.warnings or ())
+                partial = ("the server says that its answer is partial",) if body.isPartial else ()
+                return Answer(_samples(body.data, self.url), (body.warnings or ()) + partial)
         except (msgspec.DecodeError, UnicodeDecodeError):
             # Secrets are taken out before it is cut: of one that is cut through, half would stay.
             text = self._way.redact(content[: 4 * SHORT].decode(errors="replace"))[:SHORT]

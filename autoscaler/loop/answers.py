@@ -114,7 +114,8 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
 
     `decided` is when the decision was made. `since_change` says that it is on record and held from then until the next
     change of count or reason; `reconstructed` that the cycle was decided once more from what the source tells of that
-    time. `note` says what is to be known about either.
+    time. `note` says what is to be known about either. `asked` says of each query whether it is asked together with
+    others, and why not; only for the present.
     """
 
     key: str
@@ -124,6 +125,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     since_change: bool = False
     reconstructed: bool = False
     note: str = ""
+    asked: tuple[str, ...] = ()
     version: int = VERSION
 
 

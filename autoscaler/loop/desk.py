@@ -13,6 +13,7 @@ from autoscaler.clock import text as written
 from autoscaler.errors import StoreError, UsageError
 from autoscaler.loop import views
 from autoscaler.loop.answers import Done, Explanation, History, Status, WorkloadDetail
+from autoscaler.loop.asked import asked
 from autoscaler.loop.board import Board, Entry
 from autoscaler.loop.keeper import Keeper
 from autoscaler.loop.names import UnknownWorkload, find
@@ -92,7 +93,9 @@ class Desk:
             entry = self._entry(name)
             if entry.decision is None:
                 raise UsageError(f"{name} has not been decided yet", hint="the first cycle is still to come")
-            return views.explanation(entry.decision)
+            fleet = (each.workload for each in self._board.entries.values())
+            told = views.explanation(entry.decision)
+            return msgspec.structs.replace(told, asked=asked(entry.workload, fleet))
         return await self._past.explain(self._key(name), at)
 
     async def history(self, name: str | None, *, until: float | None = None, limit: int = 50) -> History:

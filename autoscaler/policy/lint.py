@@ -22,6 +22,7 @@ SCRAPE_S = 15.0  # where the settings do not say
 CODES = (
     "promql_unparsable",
     "age_unknown",
+    "asked_alone",
     "nan_unsaid",
     "short_window",
     "value_on_latency",

@@ -46,10 +46,10 @@ def _quoted(value: str) -> str:
     return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 
-def sample(query: str) -> str:
+def sample(query: str, word: str = "x") -> str:
     """The query with a word in each place: what can be parsed before there is a workload.
 
     >>> sample('up{job="{service}"}')
     'up{job="x"}'
     """
-    return _WORD.sub("x", query)
+    return _WORD.sub(word, query)

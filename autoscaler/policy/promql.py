@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -24,9 +24,15 @@ _OPERATORS = {
     "MatchOp.Re": "=~",
     "MatchOp.NotRe": "!~",
 }
-_TEXT = re.compile(r"#[^\n]*|\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'|`[^`]*`", re.DOTALL)
+TEXT = re.compile(r"#[^\n]*|\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'|`[^`]*`", re.DOTALL)
 _NESTING = re.compile(r"[(\[+\-*/%^<>=!@]|\b(?:and|or|unless|atan2|offset)\b", re.IGNORECASE)
-_LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
+HOLE = "\0"  # what no query has: it may stand for something in text made of one
+MARK = "\1"  # the same, around the number of a value
+_STRANGE = re.compile(rf"[{HOLE}{MARK}\ud800-\udfff]|\\[xuU0-7]")
+# A value that a label is matched by with `=` and that means what it says; other strings and comments are passed over.
+_EQUAL = re.compile(rf"(?P<equals>(?<![=!~<>])=\s*)\"(?P<value>[^\"\\\n]+)\"|{TEXT.pattern}", re.DOTALL)
+_MARKED = re.compile(rf"{MARK}(\d+){MARK}")
+LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 
 
 class Selector(msgspec.Struct, frozen=True):
@@ -60,7 +66,33 @@ def selectors(query: str) -> tuple[Selector, ...] | None:
     return found.selectors if isinstance(found, Facts) else None
 
 
-@functools.lru_cache(maxsize=20_000)
+def shape(query: str) -> tuple[str, tuple[str, ...] | None]:
+    """A query with marks in place of the values of `=`, and these values; None where it has signs that could be marks.
+
+    How it is parsed does not depend on such values, only on which of them are the same.
+
+    >>> shape('x{a="b", c="d", e="b"} == 1')[0].replace(MARK, "'").count("'0'"), shape('x{a="b", c="d", e="b"}')[1]
+    (2, ('b', 'd'))
+    """
+    if _STRANGE.search(query):
+        return query, None
+    values: dict[str, int] = {}
+
+    def mark(found: re.Match[str]) -> str:
+        value = found["value"]
+        if value is None:
+            return found[0]
+        return f'{found["equals"]}"{MARK}{values.setdefault(value, len(values))}{MARK}"'
+
+    return _EQUAL.sub(mark, query), tuple(values)
+
+
+def filled(text: str, values: Sequence[str]) -> str:
+    """A text made of a query's shape with its values again."""
+    return _MARKED.sub(lambda found: values[int(found[1])], text) if MARK in text else text
+
+
+@functools.lru_cache(maxsize=200_000)
 def facts(query: str) -> Facts | str:
     """What a query is made of; a sentence where it cannot be parsed.
 
@@ -69,14 +101,27 @@ def facts(query: str) -> Facts | str:
     >>> facts("histogram_quantile(0.9, rate(x_bucket[30s])) / 2").windows
     (30.0,)
     """
+    marked, values = shape(query)
+    found = _facts(marked)
+    if not values:
+        return found
+    if isinstance(found, str):
+        return filled(found, values)
+    told = found.selectors
+    return msgspec.structs.replace(
+        found,
+        selectors=None if told is None else tuple(Selector(filled(each.text, values), each.reach_s) for each in told),
+        metrics=frozenset(filled(each, values) for each in found.metrics),
+    )
+
+
+@functools.lru_cache(maxsize=10_000)
+def _facts(query: str) -> Facts | str:
     import promql_parser
 
-    if len(_NESTING.findall(_TEXT.sub("", query))) > MOST_NESTED:
-        return f"it has more than {MOST_NESTED} operators and brackets"
-    try:
-        tree = promql_parser.parse(query)
-    except ValueError as error:
-        return str(error)
+    tree = parsed(query)
+    if isinstance(tree, str):
+        return tree
     nodes = list(_nodes(tree))
     vectors = [
         (node, _back(node, reach_s)) for node, reach_s in nodes if isinstance(node, promql_parser.VectorSelector)
@@ -91,6 +136,18 @@ def facts(query: str) -> Facts | str:
         windows=tuple(node.range.total_seconds() for node in matrices),
         divides=any(str(node.op) in ("/", "%") and not _constant(node.rhs) for node in binaries),
     )
+
+
+def parsed(query: str) -> Any:
+    """The parser's tree of a query; a sentence where it cannot be parsed."""
+    import promql_parser
+
+    if len(_NESTING.findall(TEXT.sub("", query))) > MOST_NESTED:
+        return f"it has more than {MOST_NESTED} operators and brackets"
+    try:
+        return promql_parser.parse(query)
+    except ValueError as error:
+        return str(error)
 
 
 def _nodes(tree: Any) -> Iterator[tuple[Any, float]]:
@@ -156,20 +213,28 @@ def _constant(node: Any) -> bool:
 
 
 def printed(selector: Any) -> str:
-    """A parsed vector selector as text. Raises ValueError for what is not PromQL."""
-    matchers = selector.matchers
-    if matchers.or_matchers:
-        raise ValueError("alternatives of matchers are not PromQL")
-    inside = ", ".join(
-        f"{_name(each.name)}{_OPERATORS[str(each.op)]}{_quoted(each.value)}" for each in matchers.matchers
-    )
+    """A parsed vector selector as text, without range, offset and @. Raises ValueError for what is not PromQL."""
+    inside = ", ".join(matcher(*each) for each in matchers(selector))
     return f"{selector.name or ''}{{{inside}}}" if inside else str(selector.name)
 
 
+def matchers(selector: Any) -> list[tuple[str, str, str]]:
+    """Label, operator and value of each matcher of a parsed vector selector. Raises ValueError as `printed` does."""
+    if selector.matchers.or_matchers:
+        raise ValueError("alternatives of matchers are not PromQL")
+    return [(each.name, _OPERATORS[str(each.op)], each.value) for each in selector.matchers.matchers]
+
+
+def matcher(label: str, operator: str, value: str) -> str:
+    """A matcher as text."""
+    return f"{_name(label)}{operator}{quoted(value)}"
+
+
 def _name(label: str) -> str:
-    return label if _LABEL.fullmatch(label) else _quoted(label)
+    return label if LABEL.fullmatch(label) else quoted(label)
 
 
-def _quoted(value: str) -> str:
+def quoted(value: str) -> str:
+    """A string of PromQL."""
     escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
     return f'"{escaped}"'

@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator
 import msgspec
 
 from autoscaler.model.policy import Empty, NotANumber, Policy, ScrapeMode, Signal, ZeroIf
-from autoscaler.policy.placeholders import sample
+from autoscaler.policy.placeholders import sample, used
 from autoscaler.policy.promql import Facts, facts
+from autoscaler.policy.sharing import share
 from autoscaler.policy.units import duration
 from autoscaler.policy.words import Path
 
@@ -49,10 +50,12 @@ def smells(policy: Policy, written: Callable[[Path], bool], *, scrape_s: float) 
         known = facts(sample(signal.prometheus)) if signal.prometheus is not None else None
         if known is not None:
             yield from _reading(known, (*path, "prometheus"))
+            yield from _alone(signal.prometheus or "", known, (*path, "prometheus"))
         if isinstance(signal.empty, ZeroIf):
             voucher = facts(sample(signal.empty.zero_if))
             if isinstance(voucher, str):
                 yield _unparsable(voucher, (*path, "empty", "zero_if"))
+            yield from _alone(signal.empty.zero_if, voucher, (*path, "empty", "zero_if"))
         look = Look(signal, path, known if isinstance(known, Facts) else None, written((*path, "nan")))
         looks.append(look)
         yield from _nan(look)
@@ -79,6 +82,22 @@ def _reading(known: Facts | str, path: Path) -> Iterator[Smell]:
         return
     said = f"the age of its data cannot be told, so it always counts as fresh: {why}"
     yield Smell("age_unknown", path, said, "write the query in a way that its selectors can be read")
+
+
+def _alone(query: str, known: Facts | str, path: Path) -> Iterator[Smell]:
+    """A query that stands for many workloads and yet costs one question for each of them."""
+    if isinstance(known, str) or not used(query):
+        return
+    one, other = share(sample(query, "x")), share(sample(query, "y"))
+    if isinstance(one, str):
+        why = one
+    elif isinstance(other, str) or one.template != other.template:
+        why = "not all that stands for the workload is matched by = in every selector"
+    else:
+        return
+    said = f"each workload's query is asked by itself: {why}"
+    hint = "a recording rule whose series have the workload as a label, matched by ="
+    yield Smell("asked_alone", path, said, hint)
 
 
 def _nan(look: Look) -> Iterator[Smell]:

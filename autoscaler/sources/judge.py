@@ -63,9 +63,9 @@ def reading(ask: Ask, told: Told, intervals: Intervals, apart: Apart = ALIKE) ->
     answer = told[ask.query]
     if isinstance(answer, SourceError):
         return Missing(MissingWhy.FAILED, answer.message)
-    partial = [text for text in answer.warnings if not text.startswith(HINTS)]
-    if partial:
-        return Missing(MissingWhy.PARTIAL, partial[0])
+    missing = partial(answer)
+    if missing:
+        return Missing(MissingWhy.PARTIAL, missing)
     if not answer.samples:
         return Missing(MissingWhy.EMPTY, "the query gives no series")
     value = float(len(answer.samples)) if ask.voucher else _value(ask, answer.samples)
@@ -81,6 +81,11 @@ def reading(ask: Ask, told: Told, intervals: Intervals, apart: Apart = ALIKE) ->
         oldest = age if oldest is None else max(oldest, age)
     labels = tuple(sorted(answer.samples[0].metric.items())) if len(answer.samples) == 1 else ()
     return Series((Point(value, labels),), oldest)
+
+
+def partial(answer: Answer) -> str:
+    """What the server says of data that is not in its answer; empty where it says nothing."""
+    return next((text for text in answer.warnings if not text.startswith(HINTS)), "")
 
 
 def limit(ask: Ask, selector: Selector, intervals: Intervals) -> tuple[float, str]:
@@ -129,15 +134,15 @@ def _value(ask: Ask, samples: Sequence[Sample]) -> float | Missing:
 def _ages(query: str, told: Told, apart: Apart) -> Iterator[tuple[Selector, float | SourceError]]:
     """How old the newest sample of each selector is, in seconds; one without any samples has no part in the answer."""
     for each in selectors(query) or ():
-        for companion in (age_now(each, apart), _age_in_range(each)):
-            answer = told.get(companion)
-            if isinstance(answer, SourceError):
-                yield each, answer
-                break
+        answer = told.get(age_now(each, apart))
+        age = _age(answer)
+        if age is None and not isinstance(answer, SourceError):
+            answer = told.get(_age_in_range(each))
             age = _age(answer)
-            if age is not None:
-                yield each, age
-                break
+        if isinstance(answer, SourceError):
+            yield each, answer
+        elif age is not None:
+            yield each, age
 
 
 def _age_in_range(selector: Selector) -> str:

@@ -83,6 +83,17 @@ def test_the_first_example_is_flagged_and_the_second_is_not(code: str) -> None:
         ("prometheus: sum(a), per_replica: 1, empty: {zero_if: 'sum('}", ["doubt_waived", "promql_unparsable"]),
         ("prometheus: time(), per_replica: 1", ["age_unknown"]),
         ("prometheus: 'a{job=\"{service}\"}', per_replica: 1", []),
+        # asked_alone
+        ('prometheus: \'sum(a{job="{service}"}) / 2 + sum(b{job="{service}", c!="d"})\', per_replica: 1', []),
+        ("prometheus: 'a{job=~\"{service}\"}', per_replica: 1", ["asked_alone"]),
+        ('prometheus: \'a{job="k", pod=~"{service}.*"}\', per_replica: 1', ["asked_alone"]),
+        ("prometheus: 'a{job=\"{service}\"} + sum(b)', per_replica: 1", ["asked_alone"]),
+        ("prometheus: 'topk(1, a{job=\"{service}\"})', per_replica: 1", ["asked_alone"]),
+        ("prometheus: 'topk(1, a{job=\"web\"})', per_replica: 1", []),
+        (
+            "prometheus: sum(a), per_replica: 1, empty: {zero_if: 'absent(b{job=\"{service}\"})'}",
+            ["asked_alone", "doubt_waived"],
+        ),
     ],
 )
 def test_what_smells_is_found_and_what_is_near_it_is_not(signal: str, found: list[str]) -> None:
@@ -101,6 +112,17 @@ def test_a_finding_tells_its_place_and_a_way_out() -> None:
         "web.yaml:5:58: signals[0].empty: empty: 0 waives doubt: a query that finds nothing counts as no load, so this "
         "may shrink [doubt_waived]\n  hint: keep it only where that is really what it means"
     )
+
+
+def test_a_query_that_is_asked_alone_is_told_why() -> None:
+    (found,) = lint([("web.yaml", f"{HEAD}signals: [{{name: s, prometheus: 'a{{j=~\"{{service}}\"}}', value: 1}}]\n")])
+    assert (
+        "each workload's query is asked by itself: no label is matched by = with the same value in every selector"
+        in str(found)
+    )
+    half = 'a{j="k", i=~"{service}.*"}'
+    (found,) = lint([("web.yaml", f"{HEAD}signals: [{{name: s, prometheus: '{half}', value: 1}}]\n")])
+    assert "not all that stands for the workload is matched by = in every selector" in str(found)
 
 
 def test_what_policies_inherit_is_found_once_where_it_stands() -> None:

@@ -123,7 +123,9 @@ async def test_status_of_one_workload_shows_its_instances(house: House) -> None:
 
 async def test_explain_now_and_of_a_past_cycle(house: House) -> None:
     house.decided(reason=Reason.BELOW_TARGET)
-    assert "below_target" in await house.said("explain", "web")
+    text = await house.said("explain", "web")
+    assert "below_target" in text
+    assert "its query is asked alone: no label is matched by =" in text
     old = record(1000.0, workload="compose/default/shop/service/web", made=decision(reason=Reason.ABOVE_TARGET))
     await house.keeper.record([old])
     text = await house.said("explain", "web", "--at", "1970-01-01T00:20:00Z")
