@@ -28,7 +28,7 @@ from autoscaler.policy.load import Loaded, Text, read
 from autoscaler.settings import Settings
 from autoscaler.store import policy_files
 
-BUDGET = 40  # replays: five minutes or so for a month at 15 s
+BUDGET = 40  # replays: every value of a policy with one signal; some minutes for a month at 15 s
 FINE = 20_000  # points of a curve in a page
 
 

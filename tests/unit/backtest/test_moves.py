@@ -91,6 +91,13 @@ def test_a_key_that_changes_others_with_it_is_not_tuned_and_that_is_said() -> No
     ]
 
 
+def test_a_map_that_stands_for_another_by_an_alias_is_not_tuned() -> None:
+    text = WEB + "behavior: {up: &both {stabilization: 4m}, down: *both}\n"
+    found, stuck = tried(text)
+    assert {each.change.key for each in found} == {"requests.per_replica", "replicas.min"}
+    assert stuck[0].startswith("behavior.down.stabilization is not tuned")
+
+
 def test_values_that_a_rule_forbids_are_not_tried() -> None:
     text = WEB.replace("min: 2, max: 40", "min: 2, max: 3")
     assert {each.change.after for each in tried(text)[0] if each.change.key == "replicas.min"} == {"3", "1"}
