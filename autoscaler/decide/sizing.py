@@ -34,7 +34,7 @@ REST_S = 120.0  # between two shrinks
 
 
 def learned(
-    plans: Sequence[Plan], seen: Sequence[Seen], memories: Mapping[str, Memory], now: float, cycle_s: float
+    plans: Sequence[Plan], seen: Sequence[Seen], memories: Mapping[str, Memory], now: float
 ) -> dict[str, dict[str, Learned]]:
     """What is known of each adaptive workload's signals after this look; those of all workloads are stepped together.
 
@@ -48,7 +48,7 @@ def learned(
         key = plan.ref.key
         memory = memories.get(key)
         before = {} if memory is None else memory.learned
-        lead = _lead(plan, memory, plan.every_s or cycle_s)
+        lead = lead_bins((DEFAULT_LEAD_S if memory is None else memory.lead) + plan.workload.policy.lifecycle.warm_up)
         for goal, reading in zip(plan.goals, look.readings, strict=False):
             if goal.asked.capacity is None or goal.kind != "per_replica":
                 continue
@@ -85,7 +85,7 @@ def sized(turn: Turn, goal: Goal, plain: Vote) -> Vote:
         count = needs if carry.count(trigger) > current else current
     else:
         count = _fewer(turn, max(needs, carry.count(known.peak or 0.0)))
-    lead = _lead(turn.plan, turn.memory, turn.cycle_s)
+    lead = lead_bins(turn.memory.lead + turn.policy.lifecycle.warm_up)
     facts: dict[str, Fact] = {
         **plain.step.facts, "expected": need, "within_s": lead * BIN_S, "times": 100 * (1 - SIZING), "needs": needs,
         "plain": plain.count, "over": 100 * known.over,
@@ -135,12 +135,6 @@ def _learning(goal: Goal, known: Learned | None, turn: Turn) -> dict[str, Fact]:
     else:
         bins, because = max(TRUSTED_BINS - known.bins, LEAST_BINS - known.first), known.because
     return {"signal": goal.signal, "rest_s": bins * BIN_S, "because": because}
-
-
-def _lead(plan: Plan, memory: Memory | None, cycle_s: float) -> int:
-    """Bins until an instance ordered now helps. That one is ready is seen a cycle late, which is no part of it."""
-    measured = DEFAULT_LEAD_S if memory is None or memory.lead_s is None else max(memory.lead_s - cycle_s, 0.0)
-    return lead_bins(measured + plan.workload.policy.lifecycle.warm_up)
 
 
 def _carrier(plan: Plan, goal: Goal) -> Carrier:

@@ -49,7 +49,7 @@ def step(
     """
     idling = sum(memory.idle is not None for memory in memories.values())
     brake = Brake(fleet, now, fleet_resumed, idling)
-    learned = {} if wake else sizing.learned(plans, seen, memories, now, cycle_s)
+    learned = {} if wake else sizing.learned(plans, seen, memories, now)
     decisions: list[Decision] = []
     after: dict[str, Memory] = {}
     for plan, look in zip(plans, seen, strict=True):
