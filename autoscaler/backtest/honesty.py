@@ -15,6 +15,9 @@ from autoscaler.backtest.condition import is_rate
 from autoscaler.decide.plan import Plan
 from autoscaler.errors import UsageError
 from autoscaler.model.policy import Policy, Resource, Signal
+from autoscaler.policy.placeholders import sample
+from autoscaler.policy.promql import Facts, facts
+from autoscaler.policy.smells import MEMORY
 
 
 class How(enum.Enum):
@@ -62,7 +65,7 @@ def load_signal(plan: Plan, wanted: str) -> Signal | None:
     if named is not None or wanted:
         return named
     totals = [each for each in signals if each.per_replica is not None]
-    found = next((each for each in totals if is_rate(each.prometheus or "")), totals[0] if totals else None)
+    found = next((each for each in totals if is_rate(sample(each.prometheus or ""))), totals[0] if totals else None)
     if found is None:
         raise UsageError(
             f"{policy.name}: nothing tells the load, as no signal is a total with per_replica",
@@ -73,7 +76,9 @@ def load_signal(plan: Plan, wanted: str) -> Signal | None:
 
 def _treatment(signal: Signal) -> Treatment:
     name = signal.name
-    if signal.utilization is not None and signal.resource is not Resource.MEMORY:
+    if _of_memory(signal):
+        return Treatment(name, How.LEFT_OUT, "how much memory would have been in use is not told by the load")
+    if signal.utilization is not None:
         said = "what the simulated instances are kept busy by, as a share of their capacity"
         return Treatment(name, How.MODELLED, said)
     if signal.prometheus is None:
@@ -82,9 +87,16 @@ def _treatment(signal: Signal) -> Treatment:
     if signal.value is not None:
         said = "a value per instance or a latency depends on the count, and what it would have been is not known"
         return Treatment(name, How.LEFT_OUT, said)
-    if signal.utilization is not None:
-        return Treatment(name, How.LEFT_OUT, "memory is not told by the load")
-    if is_rate(signal.prometheus):
+    if is_rate(sample(signal.prometheus)):
         return Treatment(name, How.HONEST, "a rate of what came in, which is the same with another count")
     said = "a total that is no rate: what waits or is under way might have been another with another count"
     return Treatment(name, How.AS_RECORDED, said)
+
+
+def _of_memory(signal: Signal) -> bool:
+    """True for what is told by name to be memory: it does not follow the load as CPU does."""
+    if signal.resource is Resource.MEMORY:
+        return True
+    known = facts(sample(signal.prometheus)) if signal.prometheus is not None else None
+    names = known.metrics if isinstance(known, Facts) else ()
+    return signal.utilization is not None and any(MEMORY.search(each) for each in names)

@@ -17,7 +17,7 @@ SCRAPES = 4  # a rate over fewer has too little to go by once a single scrape is
 
 # Told by name: there is nothing else to go by.
 _LATENCY = re.compile(r"latency|response_time|request_time|duration|_seconds_(bucket|sum)$")
-_MEMORY = re.compile(r"memory|heap|(^|_)rss($|_)|resident")
+MEMORY = re.compile(r"memory|heap|(^|_)rss($|_)|resident")
 _SERVED = re.compile(r"request|queries|http|grpc|served|handled|processed|completed|responses")
 _FRONT = re.compile(r"haproxy|nginx|ingress|envoy|traefik|istio|gateway|frontend|balancer|(^|_)[aen]lb(_|$)|caddy")
 _RATES = {"rate", "irate", "increase"}
@@ -107,7 +107,7 @@ def _value(look: Look) -> Iterator[Smell]:
     if signal.scrape is not None:
         names = frozenset({signal.scrape.metric})
     quantile = look.query is not None and "histogram_quantile" in look.query.functions
-    if any(_MEMORY.search(name) for name in names):
+    if any(MEMORY.search(name) for name in names):
         said = "memory does not fall when replicas are added, so this grows to the maximum and stays"
         yield Smell("value_on_memory", path, said, "follow what fills it, or per_replica in what one replica holds")
     elif signal.at_most is None and (quantile or any(_LATENCY.search(name) for name in names)):

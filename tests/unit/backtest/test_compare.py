@@ -145,6 +145,7 @@ def test_cpu_is_modelled_from_the_load_and_follows_it() -> None:
         (Signal(name="cpu", prometheus="avg(cpu)", utilization=0.7), How.MODELLED),
         (Signal(name="cpu", resource=Resource.CPU, utilization=0.7), How.MODELLED),
         (Signal(name="memory", resource=Resource.MEMORY, utilization=0.7), How.LEFT_OUT),
+        (Signal(name="memory", prometheus="max(container_memory_bytes) / 2e9", utilization=0.7), How.LEFT_OUT),
         (Signal(name="p90", prometheus="histogram_quantile(0.9, rate(b[1m]))", value=0.3), How.LEFT_OUT),
         (
             Signal(name="queue", scrape=Scrape(metric="q", mode=ScrapeMode.GAUGE, port=1), per_replica=5.0),
