@@ -17,7 +17,7 @@ from autoscaler.sources import judge
 from autoscaler.sources.together import Part, parts
 
 MOST = 1_000  # queries asked as one
-LEAST = 8  # to which failures bring that down from one time to the next
+LEAST = 8  # to which failures bring that down from one time to the next while the server answers nothing at all
 GROWS_AFTER = 20  # rounds without a failure, then it doubles again
 MOST_VAIN = 32  # failures of a server that answered nothing yet, after which nothing is split any more
 LEAST_S = 0.05  # with less time left nothing is split
@@ -89,7 +89,8 @@ class Asker:
         self._alone &= told.keys()
         for template in round_.failed:
             size = self._sizes.setdefault(template, _Size(MOST))
-            size.most, size.well = max(LEAST, size.most // 2), 0
+            least = 1 if round_.heard else LEAST
+            size.most, size.well = min(size.most, max(least, size.most // 2)), 0
         for template, size in tuple(self._sizes.items()):
             if template in round_.failed:
                 continue

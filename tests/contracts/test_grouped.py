@@ -69,6 +69,33 @@ def recorded(at: float) -> str:
     return "\n".join([*lines, "# EOF\n"])
 
 
+# What is most likely to go wrong: sides that differ in who is there, in the labels they have, and in what is compared.
+SHAPES = [
+    "load{ID} and on (pod) rare{ID}",
+    "load{ID} unless on (pod, code) rare{ID}",
+    "load{ID} unless on () rare{ID}",
+    "load{ID} unless ignoring (ns, app) rare{ID}",
+    "rare{ID} or on (pod) load{ID}",
+    "rare{ID} or on () load{ID}",
+    "rare{ID} or ignoring (code, ns) load{ID}",
+    "sum by (pod) (rare{ID}) or on (pod) load{ID}",
+    "sum(rare{ID}) or sum by (ns) (load{ID})",
+    "sum(rare{ID}) or load{ID}",
+    "sum by (pod) (load{ID}) / on (pod) sum by (pod) (rare{ID})",
+    "sum by (pod, ns) (load{ID}) - on (pod) sum by (pod, ns) (rare{ID})",
+    "sum by (pod) (load{ID}) + ignoring (ns) sum by (pod) (took_bucket{ID})",
+    "sum by (pod, app) (load{ID}) * ignoring (app) sum by (pod, app) (load{ID})",
+    "load{ID} / ignoring (code) load{ID}",
+    "sum without (code, le) (took_bucket{ID}) > on (ns, app, pod) sum without (code) (load{ID})",
+    "sum without (ns, code) (load{ID}) == bool on (pod) max without (code, ns) (load{ID})",
+    "sum by (ns) (load{ID}) / sum(load{ID})",
+    "histogram_quantile(0.5, sum without (pod, ns) (took_bucket{ID}))",
+    "(sum(rare{ID}) or vector(0)) ",
+    "sum(rare{ID} > 5000) or vector(3)",
+    "max(max_over_time(sum by (pod) (rate(served_total{ID}[1m]))[3m:15s] offset 30s))",
+]
+
+
 @st.composite
 def vectors(draw: st.DrawFn, depth: int = 3) -> str:
     """Queries that give series; `ID` stands for the matchers by which tenants differ."""
@@ -76,7 +103,9 @@ def vectors(draw: st.DrawFn, depth: int = 3) -> str:
     selector = draw(METRICS) + "{ID" + draw(MATCHERS) + "}"
     if depth == 0:
         return selector + draw(MOVED)
-    kind = draw(st.sampled_from(["selector", "range", "aggregate", "aggregate", "pair", "pair", "number", "call"]))
+    kind = draw(
+        st.sampled_from(["selector", "range", "aggregate", "aggregate", "pair", "matched", "matched", "number", "call"])
+    )
     if kind == "range":
         function = draw(st.sampled_from(["rate", "increase", "max_over_time", "delta", "last_over_time", "changes"]))
         if draw(st.booleans()):
@@ -90,6 +119,12 @@ def vectors(draw: st.DrawFn, depth: int = 3) -> str:
         operator = draw(st.sampled_from(["+", "/", "-", "> ", ">= bool", "and", "or", "unless", "%", "=="]))
         matching = draw(st.sampled_from(["", f"on ({draw(SOME)})", f"ignoring ({draw(SOME)})"]))
         return f"({draw(inner)}) {operator} {matching} ({draw(inner)})"
+    if kind == "matched":
+        labels, by = draw(SOME), draw(st.sampled_from(["by", "without"]))
+        one, other = (f"max {by} ({labels}) ({draw(METRICS)}{{ID{draw(MATCHERS)}}})" for _ in range(2))
+        operator = draw(st.sampled_from(["+", "/", "<", "and", "or", "unless"]))
+        on = draw(st.sampled_from([f"on ({labels})", f"on ({draw(SOME)})", f"ignoring ({draw(SOME)})"]))
+        return f"{one} {operator} {on} {other}"
     if kind == "number":
         said = draw(st.sampled_from(["2 * (X)", "(X) > 300", "time() - timestamp(X)", "-(X)", "(X) or vector(0)"]))
         return said.replace("X", draw(inner))
@@ -133,9 +168,7 @@ def test_whatever_the_query_the_answer_falls_apart_into_the_single_ones(promethe
     server = prometheus_server(openmetrics=recorded(AT))
     seen: Counter[str] = Counter()
 
-    @settings(max_examples=250, deadline=None, database=None, suppress_health_check=list(HealthCheck))
-    @given(vectors(), st.booleans())
-    def compare(template: str, by_app: bool) -> None:
+    def compare(template: str, *, by_app: bool) -> None:
         queries = list(dict.fromkeys(of(template, ns, app, by_app=by_app) for ns, app in TENANTS))
         if isinstance(share(queries[0]), str):
             seen["refused"] += 1
@@ -156,7 +189,16 @@ def test_whatever_the_query_the_answer_falls_apart_into_the_single_ones(promethe
             assert same(told[query], alone), (query, alone, text, told[query])
             seen["with series" if alone.samples else "empty"] += 1
 
-    compare()
+    for shape in SHAPES:
+        compare(shape, by_app=True)
+        compare(shape, by_app=False)
+
+    @settings(max_examples=250, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @given(vectors(), st.booleans())
+    def whatever(template: str, by_app: bool) -> None:
+        compare(template, by_app=by_app)
+
+    whatever()
     assert seen["with series"] > 300, seen
     assert seen["refused"] > 30, seen
     print(dict(seen))

@@ -160,6 +160,13 @@ async def test_too_many_at_once_are_asked_in_smaller_parts_the_next_time(bench: 
     assert max(map(len, bench.wire.asked)) <= 16
 
 
+async def test_a_server_that_takes_only_single_ones_is_soon_asked_for_nothing_else(bench: Bench) -> None:
+    bench.wire.most = 1
+    for _ in range(10):
+        assert missing(await bench.read(ALL)) == {}
+    assert sorted(map(sorted, bench.wire.asked)) == [[name] for name in ALL]
+
+
 async def test_a_server_that_refuses_everything_is_not_asked_for_each(bench: Bench) -> None:
     bench.wire.every = 503
     readings = await bench.read(ALL)
