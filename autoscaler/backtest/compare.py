@@ -94,9 +94,9 @@ def backtest(
     of = recording.beats * len(candidates)
     for place, each in enumerate(candidates):
         fit = fitted(recording, plain(each.plan), data, load=other_load(each.plan, asked.load))
-        stage = stages.get(each.plan.ref.key)
+        stage = stages.get(each.plan.key)
         if stage is None:
-            stage = stages[each.plan.ref.key] = _stage(each.plan, recording, fit, asked, data, scored)
+            stage = stages[each.plan.key] = _stage(each.plan, recording, fit, asked, data, scored)
         trials.append(_trial(each, recording, fit, stage, scored, points, _after(told, place * recording.beats, of)))
     told(of, of)
     return Backtest(
@@ -189,7 +189,7 @@ def _trial(
     return Trial(
         name=candidate.name,
         policy=policy.name,
-        workload=plan.ref.key,
+        workload=plan.key,
         minimum=replicas.min if replicas else 0,
         maximum=maximum,
         signals=treated,

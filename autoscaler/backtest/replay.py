@@ -88,7 +88,7 @@ def replay(
     called now and then.
     """
     stride = 1 if plan.every_s is None else max(1, round(plan.every_s / every))
-    ref, key, plans = plan.ref, plan.ref.key, (plan,)
+    ref, key, plans = plan.ref, plan.key, (plan,)
     times, load = array("d"), array("d")
     existing, ready, desired = array("l"), array("l"), array("l")
     reasons: list[Reason] = []

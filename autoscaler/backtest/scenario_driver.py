@@ -68,7 +68,7 @@ class Driver:
     @property
     def key(self) -> str:
         """The workload's key."""
-        return self.plan.ref.key
+        return self.plan.key
 
     @property
     def memory(self) -> Memory:

@@ -61,7 +61,7 @@ def command(
     writable(html, svg)
     chosen = known(config, prometheus, ())
     candidates = _candidates(chosen, paths)
-    workloads = {each.plan.ref.key for each in candidates}
+    workloads = {each.plan.key for each in candidates}
     if svg is not None and len(workloads) > 1:
         raise UsageError(
             f"--svg: a picture is of one workload, these are {len(workloads)}", hint="--html shows them all"

@@ -41,7 +41,8 @@ class Brake:
     def __init__(self, fleet: Fleet, now: float, resumed: float | None, idle: int) -> None:
         self._fleet = fleet
         self._now = now
-        self.shrunk = {key: min(at, now) for key, at in fleet.shrunk.items() if now - at < PERIOD_S}
+        shrunk = fleet.shrunk
+        self.shrunk = {key: min(at, now) for key, at in shrunk.items() if now - at < PERIOD_S} if shrunk else {}
         again = fleet.cycle == now
         self.wanting, self.idle = (fleet.wanting, fleet.idle) if again else (0, idle)
         latched = None if fleet.latched is None else min(fleet.latched, now)  # a clock may have been set back

@@ -14,11 +14,11 @@ def largest(votes: Sequence[Vote], current: int) -> Step:
 
     As in the HPA a later wish also takes over from a wish of zero.
     """
-    place = winner(each.count for each in votes)
-    if place is None:
+    place = 0 if len(votes) == 1 else winner([each.count for each in votes])
+    best = None if place is None else votes[place]
+    if best is None or best.count is None:
         return Step(Stage.COMBINE, current, current, Reason.NO_OPINION)
-    best = votes[place]
-    count = max(0, best.count or 0)
+    count = best.count if best.count > 0 else 0
     if len(votes) == 1:
         return Step(Stage.COMBINE, current, count, best.step.reason)
     opinions = sum(each.count is not None for each in votes)

@@ -36,6 +36,7 @@ class Plan(msgspec.Struct, frozen=True):
     is how fast the count may change: as written, without the HPA's defaults.
     """
 
+    key: str  # the workload's
     workload: Workload
     goals: tuple[Goal, ...]
     behavior: Behavior | Legacy
@@ -95,6 +96,7 @@ def _behavior(written: asked.Behavior | asked.Legacy, up: Rules, down: Rules) ->
 def prepare(ref: WorkloadRef, policy: asked.Policy) -> Plan:
     """The plan of one workload under one policy, with the HPA's defaults where the policy is silent."""
     return Plan(
+        ref.key,
         Workload(ref, policy),
         tuple(map(_goal, policy.signals)),
         _behavior(policy.behavior, DEFAULT_UP, DEFAULT_DOWN),

@@ -66,8 +66,10 @@ def decide(turn: Turn, votes: Sequence[Vote], limits: Limits) -> None:
     strict = turn.plan.strict
     if not (strict and 0 < turn.current < turn.low):  # there the HPA does not look at signals
         wish = _wish(turn, votes)
-        sizing.switched(turn, votes)
-        if any(each.count is not None for each in votes) and (wish >= turn.current or not turn.missing):
+        spoken = turn.reason is not Reason.NO_OPINION
+        if turn.plan.adaptive or turn.memory.sized:
+            sizing.switched(turn, votes)
+        if spoken and (wish >= turn.current or not turn.missing):
             _accept(turn, wish, limits)
         elif wish < turn.current and strict:
             turn.hold(Reason.DOUBT, Stage.GUARD, missing=", ".join(turn.missing))

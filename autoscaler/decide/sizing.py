@@ -45,7 +45,7 @@ def learned(
     for plan, look in zip(plans, seen, strict=True):
         if not plan.adaptive:
             continue
-        key = plan.ref.key
+        key = plan.key
         memory = memories.get(key)
         before = {} if memory is None else memory.learned
         lead = lead_bins((DEFAULT_LEAD_S if memory is None else memory.lead) + plan.workload.policy.lifecycle.warm_up)
@@ -61,7 +61,9 @@ def learned(
                 samples.append(Sample(before.get(goal.signal), _measures(goal), load, unit, lead))
                 names.append((key, goal.signal))
     found: dict[str, dict[str, Learned]] = {}
-    for (key, name), each in zip(names, taken(samples, now) if samples else (), strict=True):
+    if not samples:
+        return found
+    for (key, name), each in zip(names, taken(samples, now), strict=True):
         known = memories.get(key)
         found.setdefault(key, {} if known is None else dict(known.learned))[name] = each
     return found

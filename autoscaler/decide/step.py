@@ -47,13 +47,13 @@ def step(
     `cycle_s` is the daemon's cycle in seconds. A wake decides from states alone: it may grow to the last wish or
     recycle, and adds nothing to the history. `fleet_resumed` is when a person released the fleet's brake last.
     """
-    idling = sum(memory.idle is not None for memory in memories.values())
+    idling = sum([memory.idle is not None for memory in memories.values()])
     brake = Brake(fleet, now, fleet_resumed, idling)
     learned = {} if wake else sizing.learned(plans, seen, memories, now)
     decisions: list[Decision] = []
     after: dict[str, Memory] = {}
     for plan, look in zip(plans, seen, strict=True):
-        key = plan.ref.key
+        key = plan.key
         memory = memories.get(key) or _first_sight(plan, look, now, cycle_s)
         if key in learned:
             memory = msgspec.structs.replace(memory, learned=learned[key])
@@ -78,8 +78,9 @@ def _decide(
     if isinstance(look.state, Missing):
         return _blind(plan, look, look.state, memory, now), memory
     turn = Turn(plan, look, look.state, memory, now, plan.every_s or cycle_s)
-    if now - look.state.at > max(3 * cycle_s, LONGEST_STALE_S):
-        turn.hold(Reason.STALE_STATE, Stage.STATE, age_s=now - look.state.at)
+    age = now - look.state.at
+    if age > LONGEST_STALE_S and age > 3 * cycle_s:
+        turn.hold(Reason.STALE_STATE, Stage.STATE, age_s=age)
         return _decided(turn, brake, look=False)
     controls.learn(turn)
     if not (controls.controlled(turn) or controls.off_by_owner(turn)):
@@ -140,10 +141,10 @@ def _decided(turn: Turn, brake: Brake, *, look: bool = True) -> tuple[Decision, 
     if busy and turn.count != turn.current:
         turn.hold(Reason.BUSY, Stage.STATE)
     shrinks = act and turn.by_load and turn.count < turn.current and turn.current > turn.memory.freed
-    if shrinks and brake.holds(turn.plan.ref.key):
+    if shrinks and brake.holds(turn.plan.key):
         turn.hold(Reason.FLEET_BRAKE, Stage.GUARD, latched=brake.latched is not None)
     replace: tuple[Replacement, ...] = ()
-    if turn.reason not in (Reason.PAUSED, Reason.STALE_STATE):
+    if turn.policy.recycle is not None and turn.reason not in (Reason.PAUSED, Reason.STALE_STATE):
         replace, said = replacements(turn.plan.workload, turn.seen, turn.memory, desired=turn.count, now=turn.now)
         turn.steps.extend(said)
     if not act and (turn.count != turn.current or replace):

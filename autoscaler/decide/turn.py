@@ -54,7 +54,8 @@ class Turn:
     @property
     def gap_s(self) -> float:
         """What was seen longer ago than this, in seconds, is not the past of what is seen now."""
-        return max(3 * self.cycle_s, LONGEST_GAP_S)
+        three = 3 * self.cycle_s
+        return three if three > LONGEST_GAP_S else LONGEST_GAP_S
 
     def move(self, count: int, reason: Reason, stage: Stage, **facts: Fact) -> None:
         """The count goes on as this one, and this is why."""

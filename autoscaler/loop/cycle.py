@@ -116,7 +116,7 @@ class Cycle:
         idle = [
             plan
             for plan in (self.plans[key] for key in keys if key in self.plans)
-            if self.memories.get(plan.ref.key) is not None and self.memories[plan.ref.key].idle is not None
+            if self.memories.get(plan.key) is not None and self.memories[plan.key].idle is not None
         ]
         now = self._clock.now()
         for plan, look in zip(idle, await self._observer.look(idle, self._actor.underway, now, wake=True), strict=True):
@@ -127,7 +127,7 @@ class Cycle:
             line = Record(
                 at=now,
                 kind=RecordKind.DECISION,
-                workload=plan.ref.key,
+                workload=plan.key,
                 policy=plan.workload.policy.name,
                 revision=self._board.revision,
                 before=before,

@@ -47,7 +47,7 @@ class Observer:
     async def look(self, plans: Sequence[Plan], underway: Underway, now: float, *, wake: bool) -> list[Seen]:
         """What there is to see of each plan's workload, in the same order; a wake looks at states only."""
         states = await self._states(plans, underway)
-        keys = [plan.ref.key for plan in plans]
+        keys = [plan.key for plan in plans]
         if wake:
             reads = [self._last.get(key, NOTHING) for key in keys]
         else:
