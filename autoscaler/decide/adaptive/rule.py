@@ -116,11 +116,12 @@ def _regress(state: State, rows: Ints, x: Floats, target: Floats) -> None:
     P, theta = state["P"][rows], state["theta"][rows]
     wrong = target - (x * theta).sum(axis=2)
     px = (P * x[:, :, None, :]).sum(axis=3)
-    gain = px / (FORGET + (x * px).sum(axis=2))[:, :, None]
-    P -= gain[:, :, :, None] * px[:, :, None, :]
+    whole = (FORGET + (x * px).sum(axis=2))[:, :, None]
+    # both triangles to the last bit alike: the least difference would double every few hours, and rule after days
+    P -= px[:, :, :, None] * px[:, :, None, :] / whole[:, :, :, None]
     narrow = P[:, :, _EYE, _EYE].sum(axis=2) < WIDEST
     state["P"][rows] = np.where(narrow[:, :, None, None], P / FORGET, P)
-    state["theta"][rows] = theta + gain * wrong[:, :, None]
+    state["theta"][rows] = theta + px / whole * wrong[:, :, None]
 
 
 def _expect(state: State, rows: Ints, first: Ints, at: Floats, unit: Floats, lead: Ints) -> None:

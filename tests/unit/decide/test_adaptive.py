@@ -62,6 +62,16 @@ def test_the_needs_are_those_of_the_plain_reference_for_every_recorded_bin() -> 
     assert off <= total / 1000
 
 
+def test_a_covariance_stays_the_same_across_its_diagonal_to_the_last_bit() -> None:
+    """A difference there grows by itself: after ten days it was all that decided."""
+    state = stacked([fresh()])
+    for beat in range(400):
+        rate = np.array([100.0 + 40.0 * math.sin(beat / 30) + beat * 7919 % 13])
+        rule.advance(state, np.array([BIN_S * beat]), rate, np.array([UNIT]), np.array([5]))
+    assert state["learned"][0] > 300
+    assert np.array_equal(state["P"], state["P"].swapaxes(2, 3))
+
+
 def test_a_series_takes_at_most_sixteen_kibibytes() -> None:
     assert RECORD.itemsize == len(fresh()) <= 16 * 1024
 
