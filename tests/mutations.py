@@ -124,7 +124,7 @@ BREAKS: list[tuple[str, str, str]] = [
     ("brake.py", "now - latched >= LATCH_S", "False"),
     ("brake.py", "max(AT_LEAST, math.floor", "max(0, math.floor"),
     ("brake.py", "DOUBT_SHARE * self.idle", "DOUBT_SHARE * self._fleet.size"),
-    ("brake.py", "(fleet.wanting, fleet.idle) if again else (0, idle)", "(0, idle)"),
+    ("brake.py", "return self.cycle == now", "return False"),
     ("signals.py", "wish >= turn.current or not turn.missing", "True"),
     ("signals.py", "        elif wish < turn.current and strict:", "        elif False:"),
     ("signals.py", "if not (strict and 0 < turn.current < turn.low):", "if True:"),

@@ -13,8 +13,8 @@ from bisect import bisect_left
 import msgspec
 
 from autoscaler.backtest.traces import Load
+from autoscaler.decide.adaptive.carried import FULLEST, wait
 
-FULLEST = 0.99  # utilization above this is not told apart: the closed form has a pole at 1
 BLOCK_S = 15  # so many seconds are looked at together
 SLACK = 1e-9  # nearer than this to the edge each second is reckoned by itself
 
@@ -35,15 +35,6 @@ class Model(msgspec.Struct, frozen=True):
         """Mean seconds per request while this rate is served and nothing waits."""
         used = min(rate / (ready * self.capacity), FULLEST)
         return self.service_s * (1.0 + wait(ready, used))
-
-
-def wait(servers: int, used: float) -> float:
-    """Mean wait in service times at a utilization below 1.
-
-    >>> round(wait(1, 0.5), 3), round(wait(10, 0.9), 3)
-    (0.5, 0.61)
-    """
-    return float(used ** (2.0 * (servers + 1)) ** 0.5 / (servers * (1.0 - used)))
 
 
 class Demand:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 
 import click
 
 from autoscaler import settings
+from autoscaler.cli.import_ import answer
 from autoscaler.cli.root import config, output
-from autoscaler.cli.talk import print_json
 from autoscaler.policy import load
 from autoscaler.policy.importers.export import export, manifests
-from autoscaler.policy.importers.report import EXIT, report, told
 from autoscaler.store.policy_files import read
 
 
@@ -31,10 +29,4 @@ def command(kind: str, paths: tuple[Path, ...], form: str, config: Path | None) 
     known = settings.load(config, os.environ)
     made = export(load.read(read(list(paths) or [Path(each) for each in known.policies])).loaded)
     turned = [each.turned for each in made]
-    whole = report(manifests(made), turned)
-    if form == "json":
-        print_json(whole)
-    else:
-        click.echo(whole.output, nl=False)
-        click.echo(told(turned), err=True)
-    sys.exit(EXIT[whole.carried])
+    answer(manifests(made), turned, form)

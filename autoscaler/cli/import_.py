@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
@@ -85,7 +86,12 @@ def command(
     turned = IMPORTERS[kind](texts, wanted, namespace, problems)
     if problems:
         raise PolicyError(tuple(str(problem) for problem in sorted(set(problems))))
-    made = report(policies(turned), turned)
+    answer(policies(turned), turned, form)
+
+
+def answer(output: str, turned: Sequence[Turned], form: str) -> NoReturn:
+    """Print what was made and the report of every key; the exit status is that of the worst."""
+    made = report(output, turned)
     if form == "json":
         print_json(made)
     else:

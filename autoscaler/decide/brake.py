@@ -34,17 +34,21 @@ class Fleet(msgspec.Struct, frozen=True):
         """How many distinct workloads may shrink in ten minutes."""
         return max(AT_LEAST, math.floor(SHARE * self.size))
 
+    def deciding(self, now: float) -> bool:
+        """True in the later slices of a cycle."""
+        return self.cycle == now
+
 
 class Brake:
-    """The fleet's memory while a step runs. `idle` is how many of its workloads are idle now."""
+    """The fleet's memory while a step runs. `idle` is how many of its workloads were idle when the cycle began."""
 
     def __init__(self, fleet: Fleet, now: float, resumed: float | None, idle: int) -> None:
         self._fleet = fleet
         self._now = now
         shrunk = fleet.shrunk
         self.shrunk = {key: min(at, now) for key, at in shrunk.items() if now - at < PERIOD_S} if shrunk else {}
-        again = fleet.cycle == now
-        self.wanting, self.idle = (fleet.wanting, fleet.idle) if again else (0, idle)
+        self.wanting = fleet.wanting if fleet.deciding(now) else 0
+        self.idle = idle
         latched = None if fleet.latched is None else min(fleet.latched, now)  # a clock may have been set back
         if latched is not None and (now - latched >= LATCH_S or (resumed is not None and resumed >= latched)):
             latched = None

@@ -9,7 +9,7 @@ import msgspec
 
 from autoscaler.decide.adaptive.series import Learned
 from autoscaler.decide.hpa import Event, History, Recommendation
-from autoscaler.model.policy import Policy
+from autoscaler.model.policy import Policy, Signal
 
 DEFAULT_LEAD_S = 30.0  # from order to ready, until a raise of this workload was measured
 FOREIGN_HOLD_S = 300.0  # a raise by somebody else is held at least this long
@@ -116,12 +116,15 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.structs.replace(self, seed=Seed(count, until, because))
 
 
+def measures(signal: Signal) -> str:
+    """A word that changes whenever what a signal measures does."""
+    return f"{signal.source}:{signal.prometheus or signal.scrape or signal.resource}:{signal.reduce}"
+
+
 def fingerprint(policy: Policy) -> str:
     """A word that changes whenever the signals do, so that wishes of other signals are not mixed up."""
     return "|".join(
-        f"{s.name}:{s.source}:{s.prometheus or s.scrape or s.resource}:{s.reduce}"
-        f":{s.per_replica}:{s.value}:{s.utilization}:{s.steps}"
-        for s in policy.signals
+        f"{s.name}:{measures(s)}:{s.per_replica}:{s.value}:{s.utilization}:{s.steps}" for s in policy.signals
     )
 
 

@@ -21,7 +21,7 @@ from autoscaler.decide.adaptive.series import (
     lead_bins,
     taken,
 )
-from autoscaler.decide.memory import DEFAULT_LEAD_S, Memory
+from autoscaler.decide.memory import DEFAULT_LEAD_S, Memory, measures
 from autoscaler.decide.plan import Goal, Plan
 from autoscaler.decide.turn import Turn
 from autoscaler.decide.votes import Vote, whole_load
@@ -58,7 +58,7 @@ def learned(
             load = whole_load(goal, reading, look.vouchers, memory or Memory(first_seen=now, fingerprint=""))
             if load is not None:
                 unit = _carrier(plan, goal).unit
-                samples.append(Sample(before.get(goal.signal), _measures(goal), load, unit, lead))
+                samples.append(Sample(before.get(goal.signal), measures(goal.asked), load, unit, lead))
                 names.append((key, goal.signal))
     found: dict[str, dict[str, Learned]] = {}
     if not samples:
@@ -145,8 +145,3 @@ def _carrier(plan: Plan, goal: Goal) -> Carrier:
     if objective is None:
         return carrier(capacity)
     return carrier(capacity, objective.latency, objective.service_time)
-
-
-def _measures(goal: Goal) -> str:
-    signal = goal.asked
-    return f"{signal.source}:{signal.prometheus or signal.scrape or signal.resource}:{signal.reduce}"

@@ -47,8 +47,9 @@ def step(
     `cycle_s` is the daemon's cycle in seconds. A wake decides from states alone: it may grow to the last wish or
     recycle, and adds nothing to the history. `fleet_resumed` is when a person released the fleet's brake last.
     """
-    idling = sum([memory.idle is not None for memory in memories.values()])
-    brake = Brake(fleet, now, fleet_resumed, idling)
+    # counted once a cycle, not once a slice of it
+    idle_ones = fleet.idle if fleet.deciding(now) else sum([each.idle is not None for each in memories.values()])
+    brake = Brake(fleet, now, fleet_resumed, idle_ones)
     learned = {} if wake else sizing.learned(plans, seen, memories, now)
     decisions: list[Decision] = []
     after: dict[str, Memory] = {}

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.docker
 WEB = WorkloadRef("compose", "shop", "service", "web")
 MIB = 1 << 20
 BUSY = ("sh", "-c", "while :; do :; done")
-FULL = ("python3", "-c", f"import time; held = b'x' * {40 * MIB}; time.sleep(600)")
+FULL = ("python3", "-c", f"import signal; held = b'x' * {40 * MIB}; signal.pause()")
 
 CORES = Signal(name="cores", resource=Resource.CPU, per_replica=0.5)
 CPU = Signal(name="cpu", resource=Resource.CPU, utilization=0.7)

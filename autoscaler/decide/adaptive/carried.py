@@ -6,10 +6,19 @@ import math
 from bisect import bisect_left
 from functools import lru_cache
 
-FULLEST = 0.99  # the closed form of the wait has a pole at 1
+FULLEST = 0.99  # utilization above this is not told apart: the closed form of the wait has a pole at 1
 USED = 0.97  # of what a count carries is planned for: a need is an estimate
 STEPS = 60  # halvings; after these the edge of a load is exact to its last digits
 MOST = 100_000
+
+
+def wait(servers: int, used: float) -> float:
+    """Mean wait in service times at a utilization below 1: Sakasegawa's closed form.
+
+    >>> round(wait(1, 0.5), 3), round(wait(10, 0.9), 3)
+    (0.5, 0.61)
+    """
+    return float(used ** math.sqrt(2.0 * (servers + 1)) / (servers * (1.0 - used)))
 
 
 class Carrier:
@@ -55,10 +64,9 @@ class Carrier:
     def _edge(self, count: int) -> float:
         """By halving: latency only grows with the load."""
         servers, low, high = count * self._slots, 0.0, FULLEST
-        power = math.sqrt(2.0 * (servers + 1))
         for _ in range(STEPS):
             used = (low + high) / 2
-            if 1.0 + used**power / (servers * (1.0 - used)) <= self._ratio:
+            if 1.0 + wait(servers, used) <= self._ratio:
                 low = used
             else:
                 high = used
