@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from autoscaler.decide.brake import Fleet
-from autoscaler.decide.memory import Memory, after_kill, our_zero, recycled, uncertain
+from autoscaler.decide.memory import Memory, after_kill, on_record, recycled, uncertain
 from autoscaler.decide.plan import Plan, prepare
 from autoscaler.decide.step import applied, step
 from autoscaler.model.decision import Decision, Reason
@@ -157,9 +157,10 @@ class Driver:
     def is_killed(self, lost: int = 0) -> None:
         """A kill: what comes back is a snapshot from so many cycles ago, and the order that was on record last."""
         old = self.snapshots[max(len(self.snapshots) - 1 - lost, 0)] if self.snapshots else b"{}"
-        self.memories = {key: after_kill(memory) for key, memory in _decode(old).items()}
-        if self.intent == 0 and self.key in self.memories:
-            self.memories[self.key] = our_zero(self.memory, self.now)
+        kept = _decode(old)
+        if self.intent is not None and self.key in kept:
+            kept[self.key] = on_record(kept[self.key], self.intent, self.now)
+        self.memories = {key: after_kill(memory) for key, memory in kept.items()}
 
     # instances
 

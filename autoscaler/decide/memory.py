@@ -195,12 +195,22 @@ def uncertain(memory: Memory) -> Memory:
     return msgspec.structs.replace(memory, known=None)
 
 
-def our_zero(memory: Memory, now: float) -> Memory:
-    """The memory of a process that died after a zero of its own was on record: that zero is ours."""
-    if memory.applied is not None and memory.applied.count == 0:
+def on_record(memory: Memory, count: int, now: float) -> Memory:
+    """The memory of a process that died after an order of its own was on record, which it may not tell of.
+
+    A zero is ours then. What else went down counts as if it were of now: it is not done again before its time.
+    """
+    last = memory.known if memory.applied is None else memory.applied.count
+    if memory.applied is not None and memory.applied.count == count:
         return memory
-    before = memory.applied.count if memory.applied is not None else 1
-    return msgspec.structs.replace(memory, applied=Applied(before, 0, now), stands=0, known=None, idle=now)
+    if count == 0:
+        order = Applied(1 if memory.applied is None else memory.applied.count, 0, now)
+        return msgspec.structs.replace(memory, applied=order, stands=0, known=None, idle=now)
+    if last is None or last <= count:
+        return memory
+    past = memory.history
+    downs = (*past.downs, Event(last - count, now))
+    return msgspec.structs.replace(memory, history=History(past.recommendations, past.ups, downs))
 
 
 def conflicted(memory: Memory, now: float) -> Memory:

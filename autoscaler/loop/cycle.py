@@ -226,7 +226,7 @@ class Cycle:
     def restore(self, facts: Sequence[Fact], *, clean: bool) -> None:
         """Take up the memories of a former process; after a kill they are not trusted to shrink yet.
 
-        A zero that was on record before its call is ours, also where the memory of it was lost with the process. A
+        An order that was on record before its call is ours, also where the memory of it was lost with the process. A
         clock that was set back meanwhile left facts in the future: they are of now.
         """
         now = self._clock.now()
@@ -238,14 +238,17 @@ class Cycle:
                 continue
             memory = remembering.clamped(_decode(fact.value), now)
             self._saved[fact.key] = memory
-            self.memories[fact.key] = memory if clean else remembering.after_kill(memory)
+            self.memories[fact.key] = memory
         self._remind(facts)
         if clean:
             return
         for fact in facts:
-            if fact.kind is FactKind.INTENT and fact.value == b"0":
-                memory = self.memories.get(fact.key) or Memory(first_seen=now, fingerprint="")
-                self.memories[fact.key] = remembering.our_zero(memory, now)
+            if fact.kind is FactKind.INTENT and fact.value is not None:
+                count, known = int(fact.value), self.memories.get(fact.key)
+                if known is not None or count == 0:
+                    known = known or Memory(first_seen=now, fingerprint="")
+                    self.memories[fact.key] = remembering.on_record(known, count, now)
+        self.memories = {key: remembering.after_kill(memory) for key, memory in self.memories.items()}
 
     def _remind(self, facts: Sequence[Fact]) -> None:
         for fact in facts:
