@@ -27,6 +27,7 @@ from autoscaler.loop.cycle import Cycle
 from autoscaler.loop.daemon import Daemon, Parts
 from autoscaler.loop.desk import Desk
 from autoscaler.loop.foresee import foresee, retelling
+from autoscaler.loop.gallery import Gallery
 from autoscaler.loop.keeper import Keeper
 from autoscaler.loop.log_sink import LogSink
 from autoscaler.loop.observe import Observer
@@ -66,6 +67,8 @@ async def run(
     from autoscaler.store.lease_file import FileLease
     from autoscaler.store.policy_folder import FolderSource
     from autoscaler.store.sqlite import SqliteStore
+    from autoscaler.web.doors import Rooms
+    from autoscaler.web.events import Streams
     from autoscaler.web.server import Vitals, serve
 
     clock = SystemClock()
@@ -75,7 +78,8 @@ async def run(
         policies = FolderSource([Path(each) for each in settings.policies], clock)
         board = Board(started=clock.now(), cycle_s=settings.cycle)
         store = SqliteStore(folder / "memory.sqlite", clock)
-        keeper = Keeper(store, [LogSink()])
+        streams = Streams(board)
+        keeper = Keeper(store, [LogSink(), streams])
         actor = Actor(adapters.targets, keeper, lease, clock)
         if before_call is not None:
             actor.before_call = before_call
@@ -94,13 +98,15 @@ async def run(
         daemon = Daemon(parts, settings.cycle)
         past = Past(board, keeper, retelling(adapters.past, settings.cycle))
         desk = Desk(board, keeper, clock, daemon.control, past)
+        gallery = Gallery(board, desk, clock, partial(attempt, settings))
         vitals = Vitals(
             board, clock.now, leading=lambda: lease.remaining() > 0, store_failing=lambda: bool(keeper.failing)
         )
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, daemon.stop)
         await daemon.begin()
-        async with serve(desk, vitals, settings.socket_path, settings.address):
+        rooms = Rooms(desk, gallery, streams)
+        async with serve(rooms, vitals, settings.socket_path, settings.address, settings.web):
             log.event("started", socket=str(settings.socket_path), listen=settings.listen, read_only=read_only)
             await daemon.run()
         await store.close()
@@ -113,12 +119,21 @@ async def dry_run(settings: Settings, *, current: int | None = None) -> Foresigh
     With `current` no platform is asked: every workload is taken to have that many ready instances. Raises
     AutoscalerError for policies that do not load, platforms that cannot be had and a Prometheus that does not answer.
     """
+    from autoscaler.store.policy_files import read
+
+    return await attempt(settings, read([Path(each) for each in settings.policies]), None, current)
+
+
+async def attempt(
+    settings: Settings, texts: Sequence[tuple[str, str]], file: str | None, current: int | None
+) -> Foresight:
+    """A dry run of the policies in these texts of files, only of those in one file where it is named."""
     from autoscaler.clock import SystemClock
-    from autoscaler.store.policy_files import identity, read
+    from autoscaler.store.policy_files import identity
 
     clock = SystemClock()
-    texts = read([Path(each) for each in settings.policies])
-    policies = _fitting(settings, texts, identity(texts)).policies
+    placed = _fitting(settings, texts, identity(texts)).placed
+    policies = [each.policy for each in placed if file is None or each.file == file]
     async with _adapters(settings, clock, read_only=True, current=current) as adapters:
         await adapters.targets.survey(policies)
         found = adapters.targets.discover(policies)

@@ -51,6 +51,17 @@ class KubernetesSettings(Node, frozen=True, kw_only=True):
     context: Annotated[str, Meta(min_length=1, description="the context in it")] | None = None
 
 
+class WebSettings(Node, frozen=True, kw_only=True):
+    """Who may use the API and the dashboard at `listen`; the socket asks nothing of this."""
+
+    tokens: Annotated[str, Meta(min_length=1, description="a file of tokens, read again when it changes")] | None = None
+    open: Annotated[bool, Meta(description="whether whoever is on this machine may read without a token")] = True
+    hosts: Annotated[tuple[str, ...], Meta(description="further names it may be asked by, as a proxy's")] = ()
+    cert: Annotated[str, Meta(min_length=1, description="a file with the certificate of https")] | None = None
+    key: Annotated[str, Meta(min_length=1, description="a file with its key")] | None = None
+    plain: Annotated[bool, Meta(description="whether tokens are taken unencrypted from other machines")] = False
+
+
 class Settings(Node, frozen=True, kw_only=True):
     """Everything the daemon and the commands are told outside of policies."""
 
@@ -72,7 +83,10 @@ class Settings(Node, frozen=True, kw_only=True):
     strict_may_act: Annotated[bool, Meta(description="whether a policy may be parity: strict with mode: act")] = False
     data: Annotated[str, Meta(min_length=1, description="folder for memory, lease and socket")] = ""
     socket: Annotated[str, Meta(min_length=1, description="the API's unix socket; in the data folder by default")] = ""
-    listen: Annotated[str, Meta(description="host:port of /metrics, /healthz and /readyz, or off")] = "127.0.0.1:8730"
+    listen: Annotated[str, Meta(description="host:port of dashboard, API, /metrics and health, or off")] = (
+        "127.0.0.1:8730"
+    )
+    web: Annotated[WebSettings, Meta(description="who may use dashboard and API there")] = WebSettings()
     log: Annotated[LogForm, Meta(description="text or json lines")] = LogForm.TEXT
 
     @property
@@ -185,6 +199,10 @@ def _faults(file: str, settings: Settings) -> list[nodes.Problem]:
         return [
             nodes.Problem(file, 1, 1, f"listen: expected host:port or off, got {settings.listen}", "127.0.0.1:8730")
         ]
+    if (settings.web.cert is None) != (settings.web.key is None):
+        missing = "key" if settings.web.key is None else "cert"
+        said = f"web.{missing} is missing: a certificate and its key go together"
+        return [nodes.Problem(file, 1, 1, said, f"add {missing}: FILE")]
     return []
 
 
@@ -201,8 +219,11 @@ def _near(settings: Settings, file: Path | None) -> Settings:
     """Relative paths of a file mean beside that file."""
     if file is None:
         return settings
+    told = {name: getattr(settings.web, name) for name in ("tokens", "cert", "key")}
+    web = {name: str(file.parent / path) for name, path in told.items() if path is not None}
     return msgspec.structs.replace(
         settings,
+        web=msgspec.structs.replace(settings.web, **web),
         policies=tuple(str(file.parent / path) for path in settings.policies),
         prometheus=near(settings.prometheus, file.parent),
         servers={name: near(server, file.parent) for name, server in settings.servers.items()},

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from pathlib import Path
 
 import click
 
-from autoscaler.cli.root import config, output
-from autoscaler.cli.talk import Daemon, print_json, when
+from autoscaler.cli.root import output
+from autoscaler.cli.talk import Daemon, daemon, print_json, when
 from autoscaler.clock import end_of
 from autoscaler.errors import UsageError
 from autoscaler.loop.answers import Explanation
@@ -18,13 +17,13 @@ from autoscaler.loop.answers import Explanation
 @click.argument("workload")
 @click.option("--at", "at", help="A past time, such as 2026-11-24T14:30:00Z.")
 @output
-@config
-def command(workload: str, at: str | None, form: str, config: Path | None) -> None:
+@daemon
+def command(workload: str, at: str | None, form: str, daemon: Daemon) -> None:
     """Say how a count came about, step by step.
 
     With --at the decision that was in force at a past time: the last one before it that changed count or reason.
     """
-    answer = Daemon(config).get(f"/v1/explain/{workload}", Explanation, at=None if at is None else _time(at))
+    answer = daemon.get(f"/explain/{workload}", Explanation, at=None if at is None else _time(at))
     if form == "json":
         print_json(answer)
         return

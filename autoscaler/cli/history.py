@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
-from autoscaler.cli.root import config, output
+from autoscaler.cli.root import output
 from autoscaler.cli.table import table
-from autoscaler.cli.talk import Daemon, print_json, when
+from autoscaler.cli.talk import Daemon, daemon, print_json, when
 from autoscaler.loop.answers import History, Line
 
 
@@ -16,14 +14,14 @@ from autoscaler.loop.answers import History, Line
 @click.argument("workload", required=False)
 @click.option("--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="How many lines.")
 @output
-@config
-def command(workload: str | None, limit: int, form: str, config: Path | None) -> None:
+@daemon
+def command(workload: str | None, limit: int, form: str, daemon: Daemon) -> None:
     """Show what happened lately, newest first.
 
     Decisions that changed a count or its reason, how operations ended, people's words, and changes of policies; of
     one WORKLOAD, or of all.
     """
-    answer = Daemon(config).get("/v1/history", History, workload=workload, limit=limit)
+    answer = daemon.get("/history", History, workload=workload, limit=limit)
     if form == "json":
         print_json(answer)
         return

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
-from autoscaler.cli.root import config, output
-from autoscaler.cli.talk import Daemon, me, print_done, span
+from autoscaler.cli.root import output
+from autoscaler.cli.talk import Daemon, daemon, me, print_done, span
 from autoscaler.loop.answers import Done
 
 
@@ -18,14 +16,12 @@ from autoscaler.loop.answers import Done
 @click.option("--why", default="", help="Why, for the record.")
 @click.option("--force", is_flag=True, help="Allow more than the policy's max.")
 @output
-@config
-def command(workload: str, count: int, for_: str, why: str, force: bool, form: str, config: Path | None) -> None:
+@daemon
+def command(workload: str, count: int, for_: str, why: str, force: bool, form: str, daemon: Daemon) -> None:
     """Set a count for a while, whatever the signals say.
 
     It may lie below the policy's min, even at 0. It outlives the daemon, ends by itself, or by `resume`; a pause goes
     before it.
     """
-    said = Daemon(config).post(
-        f"/v1/override/{workload}", Done, count=count, for_s=span(for_), force=force, why=why, by=me()
-    )
+    said = daemon.post(f"/override/{workload}", Done, count=count, for_s=span(for_), force=force, why=why, by=me())
     print_done(said, form)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
-from autoscaler.cli.root import config, output
+from autoscaler.cli.root import output
 from autoscaler.cli.table import counted, table
-from autoscaler.cli.talk import Daemon, print_json, when
+from autoscaler.cli.talk import Daemon, daemon, print_json, when
 from autoscaler.decide.explain import span
 from autoscaler.loop.answers import Status, WorkloadDetail, WorkloadStatus
 
@@ -20,19 +18,18 @@ QUIET = ("within_tolerance", "on_target", "on_step", "largest_wish", "awaiting_c
 @click.argument("workload", required=False)
 @click.option("--all", "everything", is_flag=True, help="The quiet workloads as well, however many there are.")
 @output
-@config
-def command(workload: str | None, everything: bool, form: str, config: Path | None) -> None:
+@daemon
+def command(workload: str | None, everything: bool, form: str, daemon: Daemon) -> None:
     """Show every workload at a glance, or one with its instances.
 
     WORKLOAD is the name of its policy, or any name of its own that no other has. Of more than 20 workloads the quiet
     ones are only counted: those at the count they should have, all ready, with data, by nobody's word. JSON has all.
     """
-    daemon = Daemon(config)
     if workload is not None:
-        detail = daemon.get(f"/v1/workloads/{workload}", WorkloadDetail)
+        detail = daemon.get(f"/workloads/{workload}", WorkloadDetail)
         print_json(detail) if form == "json" else _detail(detail)
         return
-    status = daemon.get("/v1/status", Status)
+    status = daemon.get("/status", Status)
     print_json(status) if form == "json" else _status(status, everything)
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import getpass
 import os
 import urllib.parse
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,6 +14,7 @@ import click
 import msgspec
 
 from autoscaler import settings
+from autoscaler.cli.root import config as with_config
 from autoscaler.clients import control
 from autoscaler.clock import text as written
 from autoscaler.errors import AutoscalerError, UsageError
@@ -19,13 +22,19 @@ from autoscaler.loop.answers import Done, Problem
 from autoscaler.policy.units import seconds
 
 T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., Any])
+
+API = "/api/v1"
 
 
 class Daemon:
-    """The daemon of these settings, over its unix socket."""
+    """The daemon of these settings, over its unix socket; or the one at `server`, over HTTP with a token."""
 
-    def __init__(self, config: Path | None) -> None:
-        self._socket = settings.load(config, os.environ).socket_path
+    def __init__(self, config: Path | None, server: str | None = None, token: Path | None = None) -> None:
+        if server is None:
+            self._ask = functools.partial(control.ask, settings.load(config, os.environ).socket_path)
+        else:
+            self._ask = functools.partial(control.ask_server, server, _secret(token))
 
     def get(self, path: str, kind: type[T], **query: str | float | int | None) -> T:
         """The answer to a question. Raises UsageError with the daemon's own words."""
@@ -39,7 +48,7 @@ class Daemon:
         return self._decoded("POST", urllib.parse.quote(path), msgspec.json.encode(said), kind)
 
     def _decoded(self, method: str, target: str, body: bytes | None, kind: type[T]) -> T:
-        status, answer = control.ask(self._socket, method, target, body)
+        status, answer = self._ask(method, API + target, body)
         try:
             if status == 200:
                 return msgspec.json.decode(answer, type=kind)
@@ -47,6 +56,34 @@ class Daemon:
         except msgspec.DecodeError as error:
             raise AutoscalerError(f"the daemon's answer is not understood: {error}") from None
         raise UsageError(problem.error, hint=problem.hint)
+
+
+def daemon(command: F) -> F:
+    """The options that say which daemon is asked; the command is handed it as `daemon`."""
+
+    @functools.wraps(command)
+    def asking(*words: Any, config: Path | None, server: str | None, token_file: Path | None, **more: Any) -> Any:
+        return command(*words, daemon=Daemon(config, server, token_file), **more)
+
+    file = click.Path(path_type=Path, dir_okay=False)
+    asking = click.option(
+        "--token-file", type=file, envvar="AUTOSCALER_TOKEN_FILE", help="A file with the token for --server."
+    )(asking)
+    asking = click.option(
+        "--server", metavar="URL", envvar="AUTOSCALER_SERVER", help="Ask the daemon there instead of this machine's."
+    )(asking)
+    return with_config(asking)  # type: ignore[return-value]
+
+
+def _secret(file: Path | None) -> str:
+    """The token in a file; none for none. Raises UsageError."""
+    if file is None:
+        return ""
+    try:
+        return file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or "this is not UTF-8 text"
+        raise UsageError(f"{file}: cannot be read: {why}", hint="see --token-file") from None
 
 
 def span(text: str) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from autoscaler.model.decision import Decision, Fact, Reason, Step
+from autoscaler.model.decision import Decision, Fact, Reason, Stage, Step
 
 
 def number(value: Fact) -> str:
@@ -169,6 +169,22 @@ def why(decision: Decision) -> str:
     foreign = [sentence(step) for step in decision.steps if step.reason is Reason.FOREIGN_COUNT]
     settled = next((sentence(step) for step in reversed(decision.steps) if step.reason is decision.reason), "")
     return "; ".join([*foreign, settled or headline(decision)])
+
+
+def asked_for(decision: Decision) -> int:
+    """The count the signals ask for before speed, guards and bounds; the count to have where none asks.
+
+    >>> from autoscaler.model.decision import Decision, Stage
+    >>> from autoscaler.model.target import WorkloadRef
+    >>> wish = Step(Stage.SIGNAL, 5, 17, Reason.ABOVE_TARGET, {"signal": "requests"})
+    >>> cap = Step(Stage.BOUND, 17, 12, Reason.CAPPED_AT_MAXIMUM)
+    >>> ref = WorkloadRef("compose", "shop", "service", "web")
+    >>> asked_for(Decision(ref=ref, policy="web", at=0.0, current=5, desired=12, reason=cap.reason, steps=(wish, cap)))
+    17
+    """
+    combined = [step.after for step in decision.steps if step.stage is Stage.COMBINE]
+    votes = [step.after for step in decision.steps if step.stage is Stage.SIGNAL]
+    return combined[-1] if combined else max(votes, default=decision.desired)
 
 
 def explain(decision: Decision) -> list[str]:

@@ -62,7 +62,8 @@ class Plan(msgspec.Struct, frozen=True):
         return msgspec.structs.replace(self, workload=said)
 
 
-def _goal(signal: asked.Signal) -> Goal:
+def goal_of(signal: asked.Signal) -> Goal:
+    """What a signal is measured against."""
     keeps = isinstance(signal.failed, asked.Fallback) and signal.failed.last_good is not None
     if signal.per_replica is not None:
         return Goal(signal.name, "per_replica", signal.per_replica, max(1, to_milli(signal.per_replica)), signal, keeps)
@@ -98,7 +99,7 @@ def prepare(ref: WorkloadRef, policy: asked.Policy) -> Plan:
     return Plan(
         ref.key,
         Workload(ref, policy),
-        tuple(map(_goal, policy.signals)),
+        tuple(map(goal_of, policy.signals)),
         _behavior(policy.behavior, DEFAULT_UP, DEFAULT_DOWN),
         fingerprint(policy),
         signals=tuple(signal.name for signal in policy.signals),

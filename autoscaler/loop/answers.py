@@ -60,12 +60,72 @@ class WorkloadStatus(msgspec.Struct, frozen=True, kw_only=True):
     doing: tuple[Doing, ...] = ()
 
 
+class StepLine(msgspec.Struct, frozen=True, kw_only=True):
+    """One step of a decision: the count before and after it, its reason code, and the same in words."""
+
+    stage: str
+    before: int
+    after: int
+    reason: str
+    sentence: str
+
+
+class SignalStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """One signal against its goal.
+
+    `goal` is the policy's key for it (`per_replica`, `value`, `utilization`, `steps`, `wake_above`), `load` what was
+    read (percent for `utilization`), `age_s` how old its newest sample was. `asks` is the count it asked for, `missing`
+    why it has no data, `expected` the load that adaptive sized for.
+    """
+
+    name: str
+    source: str
+    query: str = ""
+    goal: str = ""
+    target: float | None = None
+    capacity: float | None = None
+    load: float | None = None
+    expected: float | None = None
+    age_s: float | None = None
+    asks: int | None = None
+    reason: str = ""
+    sentence: str = ""
+    missing: str = ""
+
+
+class WindowStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """An opening of a schedule window: its bounds hold between two times."""
+
+    workload: str
+    policy: str
+    name: str
+    start: float
+    end: float
+    min: int | None = None
+    max: int | None = None
+
+
+class RecycleStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """Replacement of sick instances: after how long one is due, and what is done or waited for."""
+
+    unhealthy_for_s: float
+    sick: int = 0
+    replacing: int = 0
+    sentence: str = ""
+
+
 class WorkloadDetail(msgspec.Struct, frozen=True, kw_only=True):
-    """One workload with its instances and the chain of steps in words."""
+    """One workload with its instances, its signals and the chain of steps, in `lines` as the commands print it."""
 
     workload: WorkloadStatus
     instances: tuple[Instance, ...] = ()
     lines: tuple[str, ...] = ()
+    steps: tuple[StepLine, ...] = ()
+    signals: tuple[SignalStatus, ...] = ()
+    windows: tuple[WindowStatus, ...] = ()  # open now
+    recycle: RecycleStatus | None = None
+    algorithm: str = ""
+    asked: int | None = None  # by the signals, before speed, guards and bounds
     version: int = VERSION
 
 
@@ -94,19 +154,24 @@ class FaultLine(msgspec.Struct, frozen=True):
     sentence: str
 
 
-class Status(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything at a glance; workloads in the order of their keys."""
+class Head(msgspec.Struct, frozen=True, kw_only=True):
+    """The daemon itself: how it turns, what is in force, and what it survived."""
 
     at: float
     started: float
     build: str
     cycle: CycleStatus
     policies: PolicyStatus
-    workloads: tuple[WorkloadStatus, ...] = ()
     pause: Pause | None = None
     faults: tuple[FaultLine, ...] = ()
     store: str = ""  # why the store fails; empty while it works
     version: int = VERSION
+
+
+class Status(Head, frozen=True, kw_only=True):
+    """Everything at a glance; workloads in the order of their keys."""
+
+    workloads: tuple[WorkloadStatus, ...] = ()
 
 
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,10 +6,11 @@ One mutable object on the loop's own thread; nothing on it outlives the process.
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
+from autoscaler.loop.trail import Trail
 from autoscaler.model.decision import Decision, Reason, Stage
 from autoscaler.model.observation import Workload
 from autoscaler.model.operation import Operation, Outcome, OutcomeKind
@@ -85,6 +86,10 @@ class Board:
         self.revision = ""
         self.rejected_revision = ""  # a newer policy set that did not load; empty when the newest is the one in force
         self.problems: tuple[str, ...] = ()
+        self.texts: tuple[tuple[str, str], ...] = ()  # names and texts of the newest set's files
+        self.trails: dict[str, Trail] = {}
+        self.news = 0  # rises with everything that is put up
+        self.turn_ended: list[Callable[[], None]] = []
         self.faults: deque[Fault] = deque(maxlen=FAULTS_KEPT)
         self.cycles = 0
         self.cycle_at: float | None = None
@@ -98,9 +103,15 @@ class Board:
 
     # what the loop writes
 
-    def activated(self, loaded: PolicySet, workloads: Sequence[Workload]) -> None:
-        """A policy set is in force for these workloads; what is known of those that stay is kept."""
+    def activated(
+        self, loaded: PolicySet, workloads: Sequence[Workload], texts: Sequence[tuple[str, str]] = ()
+    ) -> None:
+        """A policy set, read from these texts, is in force for these workloads.
+
+        What is known of those that stay is kept.
+        """
         self.steers(loaded, workloads)
+        self.texts = tuple(texts)
         self.revision, self.rejected_revision, self.problems = loaded.revision, "", ()
 
     def steers(self, loaded: PolicySet, workloads: Sequence[Workload]) -> None:
@@ -113,10 +124,13 @@ class Board:
             entry.file, entry.line = places.get(workload.policy.name, ("", 0))
             entries[workload.ref.key] = entry
         self.entries = entries
+        self.trails = {key: self.trails.get(key) or Trail(self.cycle_s) for key in entries}
+        self.news += 1
 
-    def rejected(self, revision: str, problems: tuple[str, ...]) -> None:
+    def rejected(self, revision: str, problems: tuple[str, ...], texts: Sequence[tuple[str, str]] = ()) -> None:
         """A newer policy set did not load; the last good one stays in force."""
-        self.rejected_revision, self.problems = revision, problems
+        self.rejected_revision, self.problems, self.texts = revision, problems, tuple(texts)
+        self.news += 1
 
     def show(self, decision: Decision, state: TargetState | Missing, operations: Sequence[Operation]) -> bool:
         """Put up one decision; True when its count or reason is not what was shown before.
@@ -126,7 +140,10 @@ class Board:
         entry = self.entries.get(decision.ref.key)
         if entry is None:
             return True
+        self.news += 1
         self._count(entry, decision)
+        if decision.reason not in _OF_WAKES:
+            self.trails[decision.ref.key].note(decision, state)
         entry.state, entry.operations = state, tuple(operations)
         sick = any(step.stage is Stage.RECYCLE for step in decision.steps)  # to be replaced, now or after a pause
         if not (decision.changes or sick or operations or decision.reason in _OF_WAKES):
@@ -155,9 +172,12 @@ class Board:
         self.cycle_at = at
         self.durations.add(duration_s)
         self.latenesses.add(lateness_s)
+        for tell in self.turn_ended:
+            tell()
 
     def count_outcome(self, outcome: Outcome) -> bool:
         """An operation has ended; False where that is no news: the same bad end again, in the same words."""
+        self.news += 1
         self.outcomes[outcome.operation.kind.value, outcome.kind.value] += 1
         entry = self.entries.get(outcome.operation.ref.key)
         if entry is None:

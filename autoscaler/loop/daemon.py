@@ -215,7 +215,7 @@ class Daemon:
         try:
             loaded = parts.load(revision.texts, revision.id)
         except PolicyError as error:
-            parts.board.rejected(revision.id, error.problems)
+            parts.board.rejected(revision.id, error.problems, revision.texts)
             text = f"policies rejected, the last good ones stay: {error.problems[0]}"
             await parts.keeper.record(
                 [Record(at=now, kind=RecordKind.POLICIES, revision=revision.id, reason="rejected", text=text)]
@@ -228,7 +228,7 @@ class Daemon:
         self._set = loaded
         parts.cycle.plans, self._said = plans, True
         self._apply_controls()
-        parts.board.activated(loaded, [plan.workload for plan in plans.values()])
+        parts.board.activated(loaded, [plan.workload for plan in plans.values()], revision.texts)
         text = f"policies: {len(loaded.placed)}, workloads: {len(plans)}"
         await parts.keeper.put(parts.cycle.forget(gone))
         await parts.keeper.record(

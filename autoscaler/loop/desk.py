@@ -12,7 +12,7 @@ import msgspec
 from autoscaler.clock import text as written
 from autoscaler.errors import StoreError, UsageError
 from autoscaler.loop import views
-from autoscaler.loop.answers import Done, Explanation, History, Status, WorkloadDetail
+from autoscaler.loop.answers import Done, Explanation, Head, History, Status, WorkloadDetail
 from autoscaler.loop.asked import asked
 from autoscaler.loop.board import Board, Entry
 from autoscaler.loop.keeper import Keeper
@@ -71,7 +71,7 @@ class Desk:
 
     async def status(self) -> Status:
         """Everything at a glance."""
-        said = await self._said(lenient=True)
+        said = await self.said(lenient=True)
         return views.status(
             self._board,
             self._clock.now(),
@@ -81,16 +81,22 @@ class Desk:
             store=self._keeper.failing,
         )
 
+    async def head(self) -> Head:
+        """The daemon itself."""
+        said = await self.said(lenient=True)
+        return views.head(self._board, self._clock.now(), pause=said.pauses.get(FLEET), store=self._keeper.failing)
+
     async def workload(self, name: str) -> WorkloadDetail:
         """One workload by any of its names."""
-        entry = self._entry(name)
-        said, key = await self._said(lenient=True), entry.workload.ref.key
-        return views.detail(entry, said.pauses.get(FLEET) or said.pauses.get(key), said.overrides.get(key))
+        entry = self.entry(name)
+        said, key = await self.said(lenient=True), entry.workload.ref.key
+        pause = said.pauses.get(FLEET) or said.pauses.get(key)
+        return views.detail(entry, pause, said.overrides.get(key), self._clock.now())
 
     async def explain(self, name: str, at: float | None = None) -> Explanation:
         """How the count came about, now or at a past time."""
         if at is None:
-            entry = self._entry(name)
+            entry = self.entry(name)
             if entry.decision is None:
                 raise UsageError(f"{name} has not been decided yet", hint="the first cycle is still to come")
             fleet = (each.workload for each in self._board.entries.values())
@@ -116,7 +122,7 @@ class Desk:
         said = Pause(since=now, until=None if for_s is None else now + for_s, by=word.by, why=word.why)
         until = "until resumed" if said.until is None else f"until {written(said.until)}"
         async with self._one_word:
-            words = await self._said()
+            words = await self.said()
             pauses = {**words.pauses, key: said}
             await self._keep([Fact(FactKind.PAUSE, key, _encode(said))], msgspec.structs.replace(words, pauses=pauses))
         return await self._done(key, f"{_called(key)} is paused {until}", "paused", word)
@@ -128,7 +134,7 @@ class Desk:
         """
         key, now = self._key_or_fleet(name), self._clock.now()
         async with self._one_word:
-            words = await self._said()
+            words = await self.said()
             held = key in words.pauses or key in words.overrides
             facts = [Fact(kind, key, None) for kind in (FactKind.PAUSE, FactKind.OVERRIDE)]
             facts.append(Fact(FactKind.RESUME, key, _encode(now)))
@@ -144,7 +150,7 @@ class Desk:
         """Set a count for so many seconds, whatever the signals say; above the policy's max only when forced."""
         if name == FLEET:
             raise UsageError("the fleet has no count to override", hint="name one workload, or pause the fleet")
-        entry = self._entry(name)
+        entry = self.entry(name)
         replicas = entry.workload.policy.replicas
         if count < 0:
             raise UsageError(f"a count cannot be negative, got {count}")
@@ -159,7 +165,7 @@ class Desk:
         key, now = entry.workload.ref.key, self._clock.now()
         said = Override(count, until=now + for_s, by=word.by, why=word.why)
         async with self._one_word:
-            words = await self._said()
+            words = await self.said()
             overrides = {**words.overrides, key: said}
             fact = Fact(FactKind.OVERRIDE, key, _encode(said))
             await self._keep([fact], msgspec.structs.replace(words, overrides=overrides))
@@ -169,7 +175,7 @@ class Desk:
 
     # what was said before
 
-    async def _said(self, *, lenient: bool = False) -> Words:
+    async def said(self, *, lenient: bool = False) -> Words:
         """What is in force; read from the store once in an era. Expired pauses and overrides are left out."""
         if self._words is None or self._era != self._keeper.era:
             era = self._keeper.era
@@ -211,19 +217,20 @@ class Desk:
             by=word.by,
         )
         await self._keeper.record([record])
-        said = await self._said()
+        said = await self.said()
         return Done(workload=key, text=text, pause=said.pauses.get(key), override=said.overrides.get(key))
 
     # names
 
-    def _entry(self, name: str) -> Entry:
+    def entry(self, name: str) -> Entry:
+        """What the board knows of a workload by any of its names. Raises UsageError."""
         workload = find(name, (entry.workload for entry in self._board.entries.values()))
         return self._board.entries[workload.ref.key]
 
     def _key(self, name: str) -> str:
         """The key of a workload; a whole key need not be steered any more, its history remains."""
         try:
-            return self._entry(name).workload.ref.key
+            return self.entry(name).workload.ref.key
         except UnknownWorkload:
             if name.count("/") >= 4:
                 return name

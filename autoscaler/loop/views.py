@@ -2,29 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
+
+import msgspec
 
 from autoscaler import __version__
-from autoscaler.decide.explain import explain, why
+from autoscaler.decide.calendar import spans
+from autoscaler.decide.explain import asked_for, explain, sentence, why
+from autoscaler.decide.plan import Goal, goal_of
 from autoscaler.loop.answers import (
     CycleStatus,
     Doing,
     Explanation,
     FaultLine,
+    Head,
     History,
     Line,
     PolicyStatus,
+    RecycleStatus,
+    SignalStatus,
     Status,
+    StepLine,
+    WindowStatus,
     WorkloadDetail,
     WorkloadStatus,
 )
 from autoscaler.loop.board import Board, Entry
-from autoscaler.model.decision import Decision
+from autoscaler.model.decision import Decision, Stage, Step
 from autoscaler.model.observation import Override, Pause
 from autoscaler.model.operation import Operation, OperationKind
-from autoscaler.model.signal import Missing
-from autoscaler.model.target import TargetState
+from autoscaler.model.signal import Missing, Reading, Series
+from autoscaler.model.target import TargetState, WorkloadRef
+from autoscaler.policy.placeholders import fill
 from autoscaler.ports import Record
+
+LONGEST_WINDOW_S = 31 * 86_400.0
 
 
 def status(
@@ -32,7 +45,15 @@ def status(
 ) -> Status:
     """Everything at a glance, as of `now`."""
     everywhere = pauses.get(fleet)
-    return Status(
+    lines = [
+        line(each, everywhere or pauses.get(key), overrides.get(key)) for key, each in sorted(board.entries.items())
+    ]
+    return Status(**msgspec.structs.asdict(head(board, now, pause=everywhere, store=store)), workloads=tuple(lines))
+
+
+def head(board: Board, now: float, *, pause: Pause | None, store: str) -> Head:
+    """The daemon itself, as of `now`."""
+    return Head(
         at=now,
         started=board.started,
         build=__version__,
@@ -44,11 +65,7 @@ def status(
             lateness_s=board.latenesses.last,
         ),
         policies=PolicyStatus(revision=board.revision, rejected=board.rejected_revision, problems=board.problems),
-        workloads=tuple(
-            line(entry, everywhere or pauses.get(key), overrides.get(key))
-            for key, entry in sorted(board.entries.items())
-        ),
-        pause=everywhere,
+        pause=pause,
         faults=tuple(FaultLine(fault.at, fault.sentence) for fault in reversed(board.faults)),
         store=store,
     )
@@ -93,12 +110,98 @@ def _trouble(entry: Entry) -> str:
     return f"{ended.operation.kind.value} {ended.kind.value}: {ended.detail}" if ended is not None else ""
 
 
-def detail(entry: Entry, pause: Pause | None, override: Override | None) -> WorkloadDetail:
-    """One workload with its instances and steps."""
+def detail(entry: Entry, pause: Pause | None, override: Override | None, now: float) -> WorkloadDetail:
+    """One workload with its instances, signals and steps."""
+    decision = entry.decision
     return WorkloadDetail(
         workload=line(entry, pause, override),
         instances=entry.state.instances if isinstance(entry.state, TargetState) else (),
-        lines=tuple(explain(entry.decision)) if entry.decision else (),
+        lines=tuple(explain(decision)) if decision else (),
+        steps=steps(decision) if decision else (),
+        signals=signals(entry),
+        windows=tuple(each for each in windows(entry, now - LONGEST_WINDOW_S, now) if each.start <= now < each.end),
+        recycle=_recycle(entry),
+        algorithm=entry.workload.policy.algorithm.value,
+        asked=asked_for(decision) if decision else None,
+    )
+
+
+def steps(decision: Decision) -> tuple[StepLine, ...]:
+    """The chain of a decision, one line per step."""
+    return tuple(
+        StepLine(
+            stage=each.stage.value,
+            before=each.before,
+            after=each.after,
+            reason=each.reason.value,
+            sentence=sentence(each),
+        )
+        for each in decision.steps
+    )
+
+
+def signals(entry: Entry) -> tuple[SignalStatus, ...]:
+    """Each signal of a workload's policy against its goal, as the last decision saw it."""
+    decision = entry.decision
+    told: dict[object, Step] = {}
+    for step in decision.steps if decision is not None else ():
+        if step.stage in (Stage.SIGNAL, Stage.IDLE) and "signal" in step.facts:
+            told.setdefault(step.facts["signal"], step)
+    readings = dict(decision.readings) if decision is not None else {}
+    return tuple(
+        _signal(goal, entry.workload.ref, told.get(goal.signal), readings.get(goal.signal))
+        for goal in map(goal_of, entry.workload.policy.signals)
+    )
+
+
+def _signal(goal: Goal, ref: WorkloadRef, step: Step | None, reading: Reading | None) -> SignalStatus:
+    signal, facts = goal.asked, step.facts if step is not None else {}
+    load, expected = facts.get("load"), facts.get("expected")
+    if load is None and isinstance(reading, Series) and len(reading.points) == 1:
+        load = reading.points[0].value
+    return SignalStatus(
+        name=signal.name,
+        source=signal.source,
+        query=fill(signal.prometheus, ref) if signal.prometheus is not None else "",
+        goal=goal.kind,
+        target=goal.target if goal.kind != "steps" else None,
+        capacity=signal.capacity,
+        load=float(load) if isinstance(load, int | float) and math.isfinite(load) else None,
+        expected=float(expected) if isinstance(expected, int | float) and math.isfinite(expected) else None,
+        age_s=reading.age_s if isinstance(reading, Series) else None,
+        asks=step.after if step is not None and step.stage is Stage.SIGNAL and "load" in facts else None,
+        reason=step.reason.value if step is not None else "",
+        sentence=sentence(step) if step is not None else "",
+        missing=f"{reading.why.value}: {reading.detail}" if isinstance(reading, Missing) else "",
+    )
+
+
+def windows(entry: Entry, since: float, until: float) -> Iterator[WindowStatus]:
+    """The openings of a workload's schedule that begin between two times."""
+    for window in entry.workload.policy.schedule:
+        for start, end in spans(window, since, until):
+            yield WindowStatus(
+                workload=entry.workload.ref.key,
+                policy=entry.workload.policy.name,
+                name=window.name,
+                start=start,
+                end=end,
+                min=window.min,
+                max=window.max,
+            )
+
+
+def _recycle(entry: Entry) -> RecycleStatus | None:
+    recycle = entry.workload.policy.recycle
+    if recycle is None or recycle.when.unhealthy_for is None:
+        return None
+    told = [each for each in (entry.decision.steps if entry.decision else ()) if each.stage is Stage.RECYCLE]
+    instances = entry.state.instances if isinstance(entry.state, TargetState) else ()
+    return RecycleStatus(
+        unhealthy_for_s=recycle.when.unhealthy_for,
+        sick=sum(each.was_ready and not each.ready and not each.draining for each in instances),
+        replacing=sum(each.kind is OperationKind.REPLACE for each in entry.operations),
+        sentence=sentence(told[-1]) if told else "",
     )
 
 

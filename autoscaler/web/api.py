@@ -1,139 +1,186 @@
-"""The daemon's API: the desk's answers as JSON over HTTP. On the unix socket only: who may open it, may speak.
-
-GET  /v1/status · /v1/workloads/{name} · /v1/explain/{name}?at= · /v1/history?workload=&until=&limit=
-POST /v1/pause/{name} · /v1/resume/{name} · /v1/override/{name}, a JSON body each
-"""
+"""The daemon's API under /api/v1: the same endpoints on the unix socket and over TCP, in the words of the commands."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import Annotated, Any
 
 import msgspec
-from aiohttp import web
+from msgspec import Meta
 
-from autoscaler.errors import AutoscalerError, StoreError, UsageError
-from autoscaler.loop.answers import Problem
-from autoscaler.loop.desk import Desk, Word
-from autoscaler.loop.names import UnknownWorkload
+from autoscaler.loop import answers, pages
+from autoscaler.loop.desk import HISTORY_LIMIT, Desk, Word
+from autoscaler.loop.fleet_views import LIMIT, ORDERS, STATES
+from autoscaler.loop.gallery import MOST_TEXT, Gallery
+from autoscaler.web.endpoint import Asked, Endpoint, Param
+from autoscaler.web.guard import Caller
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+PREFIX = "/api/v1"
 
-T = TypeVar("T")
-
-_encode = msgspec.json.Encoder().encode
+Text = Annotated[str, Meta(max_length=1000)]
+Count = Annotated[int, Meta(le=100_000)]  # what else is wrong with a number the desk says in its own words
 
 
 class PauseBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How long (seconds; None: until resumed), who and why."""
+    """How long (seconds; null: until resumed), who and why."""
 
     for_s: float | None = None
-    by: str = ""
-    why: str = ""
+    by: Text = ""
+    why: Text = ""
 
 
 class ResumeBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Who and why."""
 
-    by: str = ""
-    why: str = ""
+    by: Text = ""
+    why: Text = ""
 
 
 class OverrideBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which count for how long (seconds), who and why; `force` allows more than the policy's max."""
 
-    count: int
+    count: Count
     for_s: float
     force: bool = False
-    by: str = ""
-    why: str = ""
+    by: Text = ""
+    why: Text = ""
 
 
-def routes(desk: Desk) -> list[web.RouteDef]:
-    """Every route of the API."""
+class WhatIfBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Policies as text, the file of the set they stand for, and a count to pretend (null: ask the platforms)."""
 
-    async def status(request: web.Request) -> web.Response:
-        return _answer(await desk.status())
+    policy: Annotated[str, Meta(max_length=MOST_TEXT)]
+    file: Text = ""
+    current: Count | None = None
 
-    async def workload(request: web.Request) -> web.Response:
-        return _answer(await desk.workload(request.match_info["name"]))
 
-    async def explain(request: web.Request) -> web.Response:
-        return _answer(await desk.explain(request.match_info["name"], _number(request, "at")))
+class Who(msgspec.Struct, frozen=True):
+    """Who asks: the token's name, and whether it may write."""
 
-    async def history(request: web.Request) -> web.Response:
-        limit = _number(request, "limit")
-        return _answer(
-            await desk.history(
-                request.query.get("workload"),
-                until=_number(request, "until"),
-                limit=50 if limit is None else int(limit),
-            )
+    name: str
+    write: bool
+
+
+def word(caller: Caller, body: PauseBody | ResumeBody | OverrideBody) -> Word:
+    """Who says it: a token's own name; only over the socket the name that is said."""
+    return Word(caller.name or body.by, body.why)
+
+
+def endpoints(desk: Desk, gallery: Gallery) -> tuple[Endpoint, ...]:
+    """Every endpoint but the stream of events."""
+    return (*_reads(desk, gallery), *_words(desk))
+
+
+def _reads(desk: Desk, gallery: Gallery) -> tuple[Endpoint, ...]:
+    async def whoami(asked: Asked) -> Who:
+        return Who(asked.caller.name, asked.caller.write)
+
+    async def what_if(asked: Asked) -> pages.WhatIf:
+        body = asked.body
+        return await gallery.what_if(body.policy, file=body.file, current=body.current)
+
+    name = "any name of the workload: its key, its policy's, a short one that only it has"
+    return (
+        _get("/head", "The daemon itself: cycle, policy set, faults.", answers.Head, lambda asked: desk.head()),
+        _get("/status", "Everything at a glance, all workloads.", answers.Status, lambda asked: desk.status()),
+        _get("/whoami", "Who asks, and what that one may.", Who, whoami),
+        _get(
+            "/workloads",
+            "A page of workloads, filtered and sorted.",
+            pages.Fleet,
+            lambda asked: gallery.fleet(**asked.values),
+            Param(name="search", about="words that the key, policy, labels or reason must contain", default=""),
+            Param(name="state", about="only workloads in this state", default="", choices=("", *STATES)),
+            Param(name="reason", about="only workloads whose count this reason settled", default=""),
+            Param(name="sort", about="their order", default="urgent", choices=tuple(ORDERS)),
+            Param(name="offset", about="how many to leave out", kind=int, default=0, least=0, most=10_000_000),
+            Param(name="limit", about="how many to give", kind=int, default=50, least=1, most=LIMIT),
+        ),
+        _get(
+            "/workloads/{name}",
+            "One workload: counts, instances, signals, the steps of its last decision.",
+            answers.WorkloadDetail,
+            lambda asked: desk.workload(asked.name),
+            named=name,
+        ),
+        _get(
+            "/explain/{name}",
+            "How the count came about, now or at a past time.",
+            answers.Explanation,
+            lambda asked: desk.explain(asked.name, asked.values["at"]),
+            Param(name="at", about="a past time, seconds since the epoch", kind=float),
+            named=name,
+        ),
+        _get(
+            "/series/{name}",
+            "Counts and signals of a workload over the last hours, in equal steps.",
+            pages.Series,
+            lambda asked: gallery.series(asked.name, asked.values["since"]),
+            Param(name="since", about="from when, seconds since the epoch; an hour ago by default", kind=float),
+            named=name,
+        ),
+        _get(
+            "/history",
+            "What happened, newest first.",
+            answers.History,
+            lambda asked: desk.history(
+                asked.values["workload"], until=asked.values["until"], limit=asked.values["limit"]
+            ),
+            Param(name="workload", about="only of this workload, by any of its names"),
+            Param(name="until", about="not after this time, seconds since the epoch", kind=float),
+            Param(name="limit", about="how many lines", kind=int, default=50, least=1, most=HISTORY_LIMIT),
+        ),
+        _get(
+            "/policies",
+            "The newest policy set: files, problems, what selects what, the windows of the next seven days.",
+            pages.Policies,
+            lambda asked: gallery.policies(asked.values["file"]),
+            Param(name="file", about="this file only, with its text"),
+        ),
+        Endpoint(
+            method="POST",
+            path=f"{PREFIX}/what-if",
+            about="What would be decided now if policies read like this: a dry run, nothing is changed.",
+            answer=pages.WhatIf,
+            handle=what_if,
+            body=WhatIfBody,
+        ),
+    )
+
+
+def _words(desk: Desk) -> tuple[Endpoint, ...]:
+    async def pause(asked: Asked) -> answers.Done:
+        return await desk.pause(asked.name, for_s=asked.body.for_s, word=word(asked.caller, asked.body))
+
+    async def resume(asked: Asked) -> answers.Done:
+        return await desk.resume(asked.name, word=word(asked.caller, asked.body))
+
+    async def override(asked: Asked) -> answers.Done:
+        body = asked.body
+        said = word(asked.caller, body)
+        return await desk.override(asked.name, body.count, for_s=body.for_s, force=body.force, word=said)
+
+    fleet = "any name of the workload, or `fleet` for everything"
+    told = (
+        ("pause", "Take the hands off a workload.", PauseBody, pause, fleet),
+        ("resume", "End the pause and the override of a workload.", ResumeBody, resume, fleet),
+        ("override", "Set a count for a while.", OverrideBody, override, "any name of the workload"),
+    )
+    return tuple(
+        Endpoint(
+            method="POST",
+            path=f"{PREFIX}/{path}/{{name}}",
+            about=about,
+            answer=answers.Done,
+            handle=handle,
+            body=body,
+            write=True,
+            named=named,
         )
-
-    async def pause(request: web.Request) -> web.Response:
-        body = await _body(request, PauseBody)
-        word = Word(body.by, body.why)
-        return _answer(await desk.pause(request.match_info["name"], for_s=body.for_s, word=word))
-
-    async def resume(request: web.Request) -> web.Response:
-        body = await _body(request, ResumeBody)
-        return _answer(await desk.resume(request.match_info["name"], word=Word(body.by, body.why)))
-
-    async def override(request: web.Request) -> web.Response:
-        body = await _body(request, OverrideBody)
-        word = Word(body.by, body.why)
-        name = request.match_info["name"]
-        return _answer(await desk.override(name, body.count, for_s=body.for_s, force=body.force, word=word))
-
-    return [
-        web.get("/v1/status", status),
-        web.get("/v1/workloads/{name:.+}", workload),
-        web.get("/v1/explain/{name:.+}", explain),
-        web.get("/v1/history", history),
-        web.post("/v1/pause/{name:.+}", pause),
-        web.post("/v1/resume/{name:.+}", resume),
-        web.post("/v1/override/{name:.+}", override),
-    ]
+        for path, about, body, handle, named in told
+    )
 
 
-@web.middleware
-async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Our errors as JSON with a hint: 404 for an unknown name, 400 for a wrong question, 503 for a failing store."""
-    try:
-        return await handler(request)
-    except web.HTTPException as error:
-        return _problem(error.status, f"{request.method} {request.path}: {error.reason}")
-    except UnknownWorkload as error:
-        return _problem(404, error.message, error.hint)
-    except UsageError as error:
-        return _problem(400, error.message, error.hint)
-    except StoreError as error:
-        return _problem(503, error.message, error.hint)
-    except AutoscalerError as error:
-        return _problem(500, error.message, error.hint)
-
-
-def _answer(said: Any) -> web.Response:
-    return web.Response(body=_encode(said), content_type="application/json")
-
-
-def _problem(status: int, sentence: str, hint: str = "") -> web.Response:
-    return web.Response(status=status, body=_encode(Problem(sentence, hint)), content_type="application/json")
-
-
-def _number(request: web.Request, key: str) -> float | None:
-    text = request.query.get(key)
-    if text is None:
-        return None
-    try:
-        return float(text)
-    except ValueError:
-        raise UsageError(f"{key}: expected a number, got {text}") from None
-
-
-async def _body(request: web.Request, kind: type[T]) -> T:
-    try:
-        return msgspec.json.decode(await request.read() or b"{}", type=kind)
-    except msgspec.DecodeError as error:
-        raise UsageError(f"the request's body is wrong: {error}") from None
+def _get(path: str, about: str, answer: type, handle: Any, *params: Param, named: str = "") -> Endpoint:
+    return Endpoint(
+        method="GET", path=PREFIX + path, about=about, answer=answer, handle=handle, params=params, named=named
+    )

@@ -1,10 +1,11 @@
-"""The daemon's doors: the API on a unix socket of its owner's, and health and metrics on a TCP port."""
+"""The daemon's doors: the API on a unix socket of its owner's; API, dashboard, health and metrics on a TCP port."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import socket
+import ssl
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -12,8 +13,11 @@ from aiohttp import web
 
 from autoscaler.errors import SettingsError
 from autoscaler.loop.board import Board
-from autoscaler.loop.desk import Desk
-from autoscaler.web import api, metrics
+from autoscaler.settings import WebSettings
+from autoscaler.web import doors, metrics
+from autoscaler.web.doors import Rooms
+from autoscaler.web.endpoint import MOST_BODY
+from autoscaler.web.guard import Guard
 
 LATE_CYCLES = 5  # a daemon whose last cycle ended this many cycles (and at least a minute) ago hangs
 SHUTDOWN_S = 2.0
@@ -46,18 +50,40 @@ class Vitals:
 
 
 @contextlib.asynccontextmanager
-async def serve(desk: Desk, vitals: Vitals, path: Path, address: tuple[str, int] | None) -> AsyncIterator[None]:
+async def serve(
+    rooms: Rooms,
+    vitals: Vitals,
+    path: Path,
+    address: tuple[str, int] | None,
+    settings: WebSettings = WebSettings(),  # noqa: B008 (frozen)
+) -> AsyncIterator[None]:
     """Keep both doors open. Raises SettingsError when one cannot be opened."""
     async with contextlib.AsyncExitStack() as stack:
-        private = web.Application(middlewares=[api.problems])
-        private.add_routes([*api.routes(desk), *_routes(vitals)])
+        private = web.Application(middlewares=[doors.problems], client_max_size=MOST_BODY)
+        private.add_routes([*doors.routes(rooms, None), *_routes(vitals)])
         await stack.enter_async_context(_running(private, _unix(path)))
         stack.callback(path.unlink, missing_ok=True)
         if address is not None:
-            public = web.Application()
-            public.add_routes(_routes(vitals))
-            await stack.enter_async_context(_running(public, _tcp(*address)))
+            guard = Guard(settings, address[0], vitals.now)
+            strict = doors.named(guard)
+            public = web.Application(middlewares=[strict, doors.problems], client_max_size=MOST_BODY)
+            public.add_routes([*doors.routes(rooms, guard), *doors.pages(), *_routes(vitals)])
+            await stack.enter_async_context(_running(public, _tcp(*address), _tls(settings)))
+        stack.callback(rooms.streams.close)
         yield
+
+
+def _tls(settings: WebSettings) -> ssl.SSLContext | None:
+    if settings.cert is None:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_cert_chain(settings.cert, settings.key)
+    except (OSError, ssl.SSLError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        raise SettingsError(f"web.cert: {settings.cert} cannot be used with {settings.key}: {why}") from None
+    return context
 
 
 def _routes(vitals: Vitals) -> list[web.RouteDef]:
@@ -79,11 +105,13 @@ def _verdict(trouble: str) -> web.Response:
 
 
 @contextlib.asynccontextmanager
-async def _running(application: web.Application, listening: socket.socket) -> AsyncIterator[None]:
+async def _running(
+    application: web.Application, listening: socket.socket, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[None]:
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=SHUTDOWN_S)
     await runner.setup()
     try:
-        await web.SockSite(runner, listening).start()
+        await web.SockSite(runner, listening, ssl_context=tls).start()
         yield
     finally:
         await runner.cleanup()

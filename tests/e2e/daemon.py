@@ -109,7 +109,7 @@ class DaemonProcess:
 
     def status(self) -> dict[str, Any]:
         """What `status` says, as JSON, asked at the socket: much quicker than the command."""
-        status, answer = control.ask(self.socket, "GET", "/v1/status")
+        status, answer = control.ask(self.socket, "GET", "/api/v1/status")
         assert status == 200, answer
         return dict(json.loads(answer))
 

@@ -179,7 +179,8 @@ def test_health_and_metrics_answer_on_the_port(tmp_path: Path) -> None:
         assert status == 200
         assert f'autoscaler_workload_ready_replicas{{workload="{KEY}",policy="shop"}} 2' in text
         assert "autoscaler_leader 1" in text
-        assert got(f"http://127.0.0.1:{port}/v1/status")[0] == 404, "commands go by the socket alone"
+        assert f'"key":"{KEY}"' in got(f"http://127.0.0.1:{port}/api/v1/status")[1]
+        assert "<title>" in got(f"http://127.0.0.1:{port}/")[1]
 
 
 def test_a_port_that_is_taken_is_one_sentence(shop: Workers, tmp_path: Path) -> None:

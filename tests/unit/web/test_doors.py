@@ -6,7 +6,7 @@ import asyncio
 import json
 import os
 import stat
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import aiohttp
@@ -20,12 +20,17 @@ from autoscaler.decide.plan import Plan
 from autoscaler.errors import AutoscalerError, SettingsError, SourceError
 from autoscaler.loop.board import Board
 from autoscaler.loop.desk import Desk
+from autoscaler.loop.gallery import Gallery
 from autoscaler.loop.keeper import Keeper
 from autoscaler.loop.past import Past
+from autoscaler.loop.rehearse import Foresight
 from autoscaler.model.decision import Decision, Reason
 from autoscaler.model.signal import Missing, MissingWhy, Point, Series
 from autoscaler.model.target import TargetState
+from autoscaler.policy.load import load
 from autoscaler.store.memory import MemoryStore
+from autoscaler.web.doors import Rooms
+from autoscaler.web.events import Streams
 from autoscaler.web.server import Vitals, serve
 from tests.support.nouns import decision, policy_set, record, state, workload
 
@@ -42,7 +47,8 @@ class House:
     def __init__(self, folder: Path) -> None:
         self.clock = ManualClock(NOW)
         self.board = Board(started=NOW - 900, cycle_s=15.0)
-        self.keeper = Keeper(MemoryStore(), [])
+        streams = Streams(self.board)
+        self.keeper = Keeper(MemoryStore(), [streams])
         self.controls: list[tuple[dict[str, object], dict[str, object]]] = []
         self.desk = Desk(
             self.board,
@@ -51,6 +57,8 @@ class House:
             lambda said: self.controls.append((dict(said.pauses), dict(said.overrides))),
             Past(self.board, self.keeper, untold),
         )
+        self.tried: list[tuple[object, ...]] = []
+        self.rooms = Rooms(self.desk, Gallery(self.board, self.desk, self.clock, self.attempt), streams)
         self.socket = folder / "run" / "autoscaler.sock"
         self.config = folder / "autoscaler.yaml"
         self.config.write_text(json.dumps({"socket": str(self.socket)}))
@@ -66,6 +74,12 @@ class House:
         self.board.show(made, state(), ())
         self.board.turned(NOW - 5, duration_s=0.02, lateness_s=0.001)
 
+    async def attempt(self, texts: Sequence[tuple[str, str]], file: str, current: int | None) -> Foresight:
+        """A dry run by the real loader; what would be decided is not this house's business."""
+        policies = load(texts, "what-if")
+        self.tried.append((file, current, [each.name for each in policies.policies]))
+        return Foresight(at=NOW, cycle_s=15.0, prometheus="", pretended=current, notes=(), workloads=())
+
     async def cli(self, *words: str) -> Result:
         """A command, run as a person would; it speaks to the socket from another thread."""
         return await asyncio.to_thread(CliRunner().invoke, root, [*words, "--config", str(self.config)])
@@ -79,7 +93,7 @@ class House:
 @pytest.fixture
 async def house(tmp_path: Path) -> AsyncIterator[House]:
     house = House(tmp_path)
-    async with serve(house.desk, house.vitals, house.socket, None):
+    async with serve(house.rooms, house.vitals, house.socket, None):
         yield house
 
 
@@ -91,7 +105,7 @@ async def test_the_socket_goes_away_with_the_daemon_and_a_stale_one_is_no_obstac
     house = House(tmp_path)
     house.socket.parent.mkdir()
     house.socket.touch()
-    async with serve(house.desk, house.vitals, house.socket, None):
+    async with serve(house.rooms, house.vitals, house.socket, None):
         assert "web" in await house.said("status")
     assert not house.socket.exists()
 
@@ -99,7 +113,7 @@ async def test_the_socket_goes_away_with_the_daemon_and_a_stale_one_is_no_obstac
 async def test_a_socket_that_cannot_be_opened_is_told(tmp_path: Path) -> None:
     house = House(tmp_path)
     with pytest.raises(SettingsError, match="cannot be opened"):
-        async with serve(house.desk, house.vitals, tmp_path / ("x" * 200), None):
+        async with serve(house.rooms, house.vitals, tmp_path / ("x" * 200), None):
             pass
 
 
@@ -187,13 +201,13 @@ async def test_the_api_refuses_what_it_does_not_know(house: House) -> None:
     connector = aiohttp.UnixConnector(str(house.socket))
     async with aiohttp.ClientSession(connector=connector) as session:
         for method, path, body, status in (
-            ("GET", "/v1/nothing", None, 404),
-            ("GET", "/v1/workloads/nobody", None, 404),
-            ("GET", "/v1/history?limit=many", None, 400),
-            ("GET", "/v1/pause/web", None, 405),
-            ("POST", "/v1/override/web", b'{"count": "many", "for_s": 3}', 400),
-            ("POST", "/v1/pause/web", b'{"fro_s": 3}', 400),
-            ("POST", "/v1/pause/web", b"not json", 400),
+            ("GET", "/api/v1/nothing", None, 404),
+            ("GET", "/api/v1/workloads/nobody", None, 404),
+            ("GET", "/api/v1/history?limit=many", None, 400),
+            ("GET", "/api/v1/pause/web", None, 405),
+            ("POST", "/api/v1/override/web", b'{"count": "many", "for_s": 3}', 400),
+            ("POST", "/api/v1/pause/web", b'{"fro_s": 3}', 400),
+            ("POST", "/api/v1/pause/web", b"not json", 400),
         ):
             async with session.request(method, f"http://daemon{path}", data=body) as answer:
                 assert (answer.status, path) == (status, path)
@@ -241,7 +255,6 @@ async def test_health_is_told_by_the_cycles(tmp_path: Path) -> None:
         assert await status("/readyz") == 200
         house.clock.advance(200.0)
         assert await status("/healthz") == 503
-        assert await status("/v1/status") == 404
 
 
 class listening:
@@ -253,7 +266,7 @@ class listening:
         with socket.socket() as asked:
             asked.bind(("127.0.0.1", 0))
             self._port = asked.getsockname()[1]
-        self._doors = serve(house.desk, house.vitals, house.socket, ("127.0.0.1", self._port))
+        self._doors = serve(house.rooms, house.vitals, house.socket, ("127.0.0.1", self._port))
 
     async def __aenter__(self) -> str:
         await self._doors.__aenter__()

@@ -1,0 +1,218 @@
+"""The fleet as pages: filtered, sorted and cut on this side, so that ten thousand workloads are one screen.
+
+What each workload is doing is worked out once after something changed, not once per question.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from autoscaler.errors import UsageError
+from autoscaler.loop import views
+from autoscaler.loop.answers import SignalStatus, WorkloadStatus
+from autoscaler.loop.board import Board, Entry
+from autoscaler.loop.pages import Fleet, Row
+from autoscaler.loop.trail import COARSE_S
+from autoscaler.model.decision import Decision, Reason, Stage
+from autoscaler.model.observation import Override, Pause
+from autoscaler.model.policy import Mode
+from autoscaler.model.signal import Missing
+from autoscaler.model.target import TargetState
+
+STATES = (
+    "urgent", "acting", "held", "at_max", "missing", "sick", "idle", "paused", "override", "observe",
+)  # fmt: skip
+LIMIT = 500
+URGENT = 5
+TRAIL_S = 6 * 3600.0
+
+HELD = frozenset({
+    Reason.DOUBT, Reason.RESEEDED, Reason.SETTLING, Reason.ROLLOUT, Reason.ROLLOUT_SURPLUS, Reason.NONE_READY,
+    Reason.FLAPPING, Reason.CONTESTED, Reason.CLAIMED_TWICE, Reason.FLEET_BRAKE, Reason.STATE_MISSING,
+    Reason.STALE_STATE, Reason.HELD_ZERO_BY_OWNER, Reason.STABILIZED_DOWN, Reason.STABILIZED_UP, Reason.BUSY,
+    Reason.NO_OPINION, Reason.NOT_ALL_AGREE, Reason.AT_LEAST,
+})  # fmt: skip
+SEEN_TO = (Reason.CONTESTED, Reason.CLAIMED_TWICE, Reason.FLEET_BRAKE)  # these wait for a person
+
+
+class _Known(msgspec.Struct, frozen=True):
+    """What is worked out of one workload: `weight` is how urgent it is, `haystack` what a search looks through."""
+
+    entry: Entry
+    key: str
+    haystack: str
+    states: frozenset[str]
+    urgent: str
+    weight: int
+
+
+class Index:
+    """The workloads of the board with their states, worked out anew when the board or people's words changed."""
+
+    def __init__(self, board: Board) -> None:
+        self._board = board
+        self._mark: tuple[object, ...] = ()
+        self._known: list[_Known] = []
+
+    def page(
+        self,
+        now: float,
+        *,
+        pauses: Mapping[str, Pause],
+        overrides: Mapping[str, Override],
+        fleet: str,
+        search: str = "",
+        state: str = "",
+        reason: str = "",
+        sort: str = "urgent",
+        offset: int = 0,
+        limit: int = 50,
+    ) -> Fleet:
+        """One page. Raises UsageError for a state or an order there is not, and a limit out of reach."""
+        if state and state not in STATES:
+            raise UsageError(f"state: expected one of {', '.join(STATES)}, got {state}")
+        if sort not in ORDERS:
+            raise UsageError(f"sort: expected one of {', '.join(ORDERS)}, got {sort}")
+        if not 1 <= limit <= LIMIT:
+            raise UsageError(f"limit must be between 1 and {LIMIT}, got {limit}")
+        if offset < 0:
+            raise UsageError(f"offset cannot be negative, got {offset}")
+        everywhere = pauses.get(fleet)
+        self._look(pauses, overrides, everywhere)
+        words = search.lower().split()
+        found = [each for each in self._known if all(word in each.haystack for word in words)]
+        counts = Counter(state for each in found for state in each.states)
+        held = Counter(_reason(each.entry) for each in found if "held" in each.states)
+        fitting = [
+            each
+            for each in found
+            if (not state or state in each.states) and (not reason or _reason(each.entry) == reason)
+        ]
+        fitting.sort(key=ORDERS[sort])
+        urgent = sorted((each for each in found if each.weight), key=ORDERS["urgent"])[:URGENT]
+
+        def row(each: _Known) -> Row:
+            line = views.line(each.entry, everywhere or pauses.get(each.key), overrides.get(each.key))
+            return self._row(each, line, now)
+
+        return Fleet(
+            at=now,
+            total=len(self._known),
+            matching=len(fitting),
+            offset=offset,
+            counts={state: counts[state] for state in STATES},
+            held=dict(held.most_common()),
+            urgent=tuple(map(row, urgent)),
+            rows=tuple(map(row, fitting[offset : offset + limit])),
+        )
+
+    def _look(self, pauses: Mapping[str, Pause], overrides: Mapping[str, Override], everywhere: Pause | None) -> None:
+        mark = (self._board.news, tuple(sorted(pauses)), tuple(sorted(overrides)))
+        if mark == self._mark:
+            return
+        self._mark = mark
+        self._known = [
+            _known(entry, paused=everywhere is not None or key in pauses, overridden=key in overrides)
+            for key, entry in self._board.entries.items()
+        ]
+
+    def _row(self, each: _Known, line: WorkloadStatus, now: float) -> Row:
+        trail = self._board.trails[each.key].coarse.read(now - TRAIL_S, now).values.get("desired", ())
+        short = int(TRAIL_S // COARSE_S) + 1 - len(trail)
+        return Row(
+            workload=line,
+            states=tuple(state for state in STATES if state in each.states),
+            urgent=each.urgent,
+            signal=_leading(each.entry),
+            trail=(None,) * short + trail,
+        )
+
+
+def _known(entry: Entry, *, paused: bool, overridden: bool) -> _Known:
+    policy, decision, state = entry.workload.policy, entry.decision, entry.state
+    states: set[str] = set()
+    if entry.operations or (decision is not None and decision.changes and decision.act):
+        states.add("acting")
+    if decision is not None and any(step.reason in HELD for step in decision.steps if step.stage is not Stage.SIGNAL):
+        states.add("held")
+    if decision is not None and any(isinstance(reading, Missing) for _, reading in decision.readings):
+        states.add("missing")
+    if isinstance(state, Missing):
+        states |= {"missing", "held"}
+    elif state is not None and any(_is_sick(state)):
+        states.add("sick")
+    if policy.replicas is not None and decision is not None and decision.desired >= policy.replicas.max > 1:
+        states.add("at_max")
+    if decision is not None and decision.desired == 0 and isinstance(state, TargetState):
+        states.add("idle")
+    for name, so in (("paused", paused), ("override", overridden), ("observe", policy.mode is Mode.OBSERVE)):
+        if so:
+            states.add(name)
+    weight, urgent = _urgent(entry, decision)
+    if weight:
+        states.add("urgent")
+    labels = " ".join(f"{key}={value}" for key, value in policy.labels.items())
+    haystack = f"{entry.workload.ref.key} {policy.name} {labels} {_reason(entry)}".lower()
+    return _Known(entry, entry.workload.ref.key, haystack, frozenset(states), urgent, weight)
+
+
+def _urgent(entry: Entry, decision: Decision | None) -> tuple[int, str]:
+    """How much a person is needed (0: not), and why in a few words."""
+    if isinstance(entry.state, Missing):
+        return 5, "its state is not known, nothing is done"
+    stuck = entry.stuck
+    if stuck is not None:
+        return 4, f"{stuck.operation.kind.value} {stuck.kind.value}"
+    if decision is None:
+        return 0, ""
+    reasons = {step.reason: step for step in decision.steps}
+    capped = reasons.get(Reason.CAPPED_AT_MAXIMUM)
+    replicas = entry.workload.policy.replicas
+    if capped is not None and replicas is not None and decision.desired >= replicas.max:
+        return 3, f"short at max {capped.after}, asks for {capped.before}"
+    waits = next((each for each in SEEN_TO if each in reasons), None)
+    if waits is not None:
+        return 3, waits.value.replace("_", " ")
+    silent = [name for name, reading in decision.readings if isinstance(reading, Missing)]
+    if silent:
+        return 2, f"no data for {', '.join(silent)}"
+    if Reason.RECYCLE_BACKOFF in reasons:
+        return 2, "replacements never become ready"
+    return 0, ""
+
+
+def _is_sick(state: TargetState) -> list[bool]:
+    return [each.was_ready and not each.ready and not each.draining for each in state.instances]
+
+
+def _reason(entry: Entry) -> str:
+    return entry.decision.reason.value if entry.decision is not None else ""
+
+
+def _leading(entry: Entry) -> SignalStatus | None:
+    """The signal that asks for the most."""
+    signals = [each for each in views.signals(entry) if each.goal != "wake_above"]
+    asking = [each for each in signals if each.asks is not None]
+    return max(asking, key=lambda each: each.asks or 0, default=signals[0] if signals else None)
+
+
+def _desired(each: _Known) -> int:
+    return each.entry.decision.desired if each.entry.decision is not None else -1
+
+
+def _share(each: _Known) -> float:
+    replicas = each.entry.workload.policy.replicas
+    return _desired(each) / replicas.max if replicas is not None else -1.0
+
+
+ORDERS: Mapping[str, Callable[[_Known], Any]] = {
+    "urgent": lambda each: (-each.weight, "acting" not in each.states, -_share(each), each.key),
+    "name": lambda each: each.key,
+    "replicas": lambda each: (-_desired(each), each.key),
+    "fullest": lambda each: (-_share(each), each.key),
+    "changed": lambda each: (-each.entry.since, each.key),
+}

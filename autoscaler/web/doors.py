@@ -1,0 +1,162 @@
+"""Requests and answers: endpoints as routes, errors as JSON with a hint, headers that keep browsers strict."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from autoscaler.errors import AutoscalerError, SourceError, StoreError, UsageError
+from autoscaler.loop.answers import Problem
+from autoscaler.loop.desk import Desk
+from autoscaler.loop.gallery import Gallery
+from autoscaler.loop.names import UnknownWorkload
+from autoscaler.web import api, openapi
+from autoscaler.web.endpoint import Endpoint, asked
+from autoscaler.web.events import Streams, stream
+from autoscaler.web.guard import HEADERS, SOCKET, Caller, Guard, Refusal
+
+STATIC = Path(__file__).parent / "static"
+TYPES = {
+    ".html": "text/html",
+    ".js": "text/javascript",
+    ".css": "text/css",
+    ".svg": "image/svg+xml",
+    ".txt": "text/plain",
+}
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Rooms(msgspec.Struct, frozen=True):
+    """What the doors open to."""
+
+    desk: Desk
+    gallery: Gallery
+    streams: Streams
+
+
+def routes(rooms: Rooms, guard: Guard | None) -> list[web.RouteDef]:
+    """Every route of the API; without a guard (on the socket) whoever is there may do everything."""
+    table = api.endpoints(rooms.desk, rooms.gallery)
+    described = _encode(openapi.description(table))
+
+    async def description(request: web.Request) -> web.Response:
+        return web.Response(body=described, content_type="application/json")
+
+    async def events(request: web.Request) -> web.StreamResponse:
+        admitted(request, guard, write=False)
+        name = request.query.get("workload", "")
+        key = rooms.desk.entry(name).workload.ref.key if name else ""
+        return await stream(request, rooms.streams, key)
+
+    found = [_route(each, guard) for each in table]
+    found += [web.get(f"{api.PREFIX}/openapi.json", description), web.get(f"{api.PREFIX}/events", events)]
+    return found
+
+
+def _route(endpoint: Endpoint, guard: Guard | None) -> web.RouteDef:
+    async def handle(request: web.Request) -> web.Response:
+        caller = admitted(request, guard, write=endpoint.write)
+        answer = await endpoint.handle(await asked(endpoint, request, caller))
+        return web.Response(
+            body=_encode(answer), content_type="application/json", headers={"Cache-Control": "no-store"}
+        )
+
+    return web.route(endpoint.method, endpoint.path.replace("{name}", "{name:.+}"), handle)
+
+
+def admitted(request: web.Request, guard: Guard | None, *, write: bool) -> Caller:
+    """Who asks. Raises Refused with why not."""
+    if guard is None:
+        return SOCKET
+    refusal = guard.foreign(request)
+    caller = refusal or guard.caller(request, write=write)
+    if isinstance(caller, Refusal):
+        raise Refused(caller)
+    return caller
+
+
+class Refused(Exception):
+    """A request that is not let in."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.sentence)
+        self.refusal = refusal
+
+
+def pages() -> list[web.RouteDef]:
+    """The dashboard: files of this package, each asked for by its name, and the page itself at `/`."""
+    files = {f"/{each.relative_to(STATIC).as_posix()}": each for each in STATIC.rglob("*") if each.suffix in TYPES}
+    return [_file("/", STATIC / "index.html"), *(_file(path, file) for path, file in sorted(files.items()))]
+
+
+def _file(path: str, file: Path) -> web.RouteDef:
+    body = file.read_bytes()
+    mark = f'"{hashlib.sha256(body).hexdigest()[:16]}"'
+
+    async def give(request: web.Request) -> web.Response:
+        headers = {"ETag": mark, "Cache-Control": "no-cache"}
+        if request.headers.get("If-None-Match") == mark:
+            return web.Response(status=304, headers=headers)
+        response = web.Response(body=body, content_type=TYPES[file.suffix], charset="utf-8", headers=headers)
+        response.enable_compression()
+        return response
+
+    return web.get(path, give)
+
+
+@web.middleware
+async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Our errors as JSON with a hint: 404 for an unknown name, 400 for a wrong question, 503 for a failing store."""
+    try:
+        return await handler(request)
+    except Refused as error:
+        refusal = error.refusal
+        response = _problem(refusal.status, refusal.sentence, refusal.hint)
+        if refusal.status == 401:
+            response.headers["WWW-Authenticate"] = "Bearer"
+        return response
+    except web.HTTPException as error:
+        response = _problem(error.status, f"{request.method} {request.path}: {error.reason}")
+        if "Allow" in error.headers:
+            response.headers["Allow"] = error.headers["Allow"]
+        return response
+    except UnknownWorkload as error:
+        return _problem(404, error.message, error.hint)
+    except UsageError as error:
+        return _problem(400, error.message, error.hint)
+    except (StoreError, SourceError) as error:
+        return _problem(503, error.message, error.hint)
+    except AutoscalerError as error:
+        return _problem(500, error.message, error.hint)
+
+
+def named(guard: Guard) -> Any:
+    """A middleware that turns away requests for other names, and makes browsers strict."""
+
+    @web.middleware
+    async def strict(request: web.Request, handler: Handler) -> web.StreamResponse:
+        refusal = guard.misnamed(request) if request.path not in OPEN else None
+        response = await handler(request) if refusal is None else _problem(421, refusal.sentence, refusal.hint)
+        if not response.prepared:
+            response.headers.update(HEADERS)
+        return response
+
+    return strict
+
+
+OPEN = ("/metrics", "/healthz", "/readyz")  # asked by address, by machines
+
+
+def _problem(status: int, sentence: str, hint: str = "") -> web.Response:
+    body = _encode(Problem(sentence, hint))
+    return web.Response(
+        status=status, body=body, content_type="application/json", headers={"Cache-Control": "no-store"}
+    )
