@@ -187,6 +187,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     decided: float
     lines: tuple[str, ...]
     decision: Decision
+    steps: tuple[StepLine, ...] = ()
     since_change: bool = False
     reconstructed: bool = False
     note: str = ""

@@ -225,6 +225,7 @@ def explanation(decision: Decision, *, since_change: bool = False, note: str = "
         decided=decision.at,
         lines=tuple(explain(decision)),
         decision=decision,
+        steps=steps(decision),
         since_change=since_change,
         note=note,
     )

@@ -11,9 +11,7 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
-import aiohttp
 import pytest
 
 from autoscaler.backtest import recording
@@ -28,10 +26,10 @@ from autoscaler.model.signal import Missing, MissingWhy, Point, Reading, Series
 from autoscaler.model.target import TargetState
 from autoscaler.policy.load import load
 from autoscaler.targets.naming import named
-from tests.parts.catalogue import program
 from tests.parts.prometheus import PrometheusMaker, PrometheusServer
 from tests.parts.require import require
-from tests.support.wait import auntil, until
+from tests.support.browser import Page, browsing
+from tests.support.wait import auntil
 
 CYCLE_S = 15.0
 MAX_AGE_S = 45.0
@@ -150,37 +148,6 @@ def test_a_recorded_past_is_what_a_daemon_would_have_read_and_replays_to_its_dec
 # in a browser
 
 
-class Page:
-    """A page in a headless browser, spoken to over its debugging protocol; `faults` is what it complained of."""
-
-    def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
-        self._socket = socket
-        self._number = 0
-        self.faults: list[str] = []
-        self.asked: list[str] = []
-
-    async def call(self, method: str, **words: Any) -> Any:
-        self._number += 1
-        await self._socket.send_json({"id": self._number, "method": method, "params": words})
-        while True:
-            said = await self._socket.receive_json(timeout=30)
-            if said.get("id") == self._number:
-                return said["result"]
-            self._heard(said)
-
-    async def run(self, script: str) -> Any:
-        return (await self.call("Runtime.evaluate", expression=script))["result"].get("value")
-
-    async def mouse(self, kind: str, x: float, y: float, **words: Any) -> None:
-        await self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, **words)
-
-    def _heard(self, said: dict[str, Any]) -> None:
-        if said["method"] in ("Runtime.exceptionThrown", "Log.entryAdded"):
-            self.faults.append(json.dumps(said["params"]))
-        elif said["method"] == "Network.requestWillBeSent":
-            self.asked.append(said["params"]["request"]["url"])
-
-
 def waved() -> Recording:
     """Four hours of a load in which a minute in two hours is five times as high."""
     (ask,) = asks_of(plan())
@@ -194,23 +161,8 @@ def waved() -> Recording:
 async def browser(tmp_path: Path) -> AsyncIterator[Page]:
     """An empty page in a real browser without a window."""
     require("chromium")
-    words = ["--headless", "--no-sandbox", "--disable-gpu", "--remote-debugging-port=0", "--window-size=1280,1400"]
-    profile = tmp_path / "profile"
-    argv = [str(program("chromium")), *words, f"--user-data-dir={profile}", "about:blank"]
-    process = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        port = until(lambda: (profile / "DevToolsActivePort").read_text().split()[0], "the browser tells its port")
-        async with aiohttp.ClientSession() as session:
-            async with session.get(f"http://127.0.0.1:{port}/json") as answer:
-                (page,) = [each for each in await answer.json() if each["type"] == "page"]
-            async with session.ws_connect(page["webSocketDebuggerUrl"], max_msg_size=0) as socket:
-                found = Page(socket)
-                for domain in ("Runtime", "Log", "Network", "Page"):
-                    await found.call(f"{domain}.enable")
-                yield found
-    finally:
-        process.terminate()
-        process.wait(20)
+    async with browsing(tmp_path / "profile") as page:
+        yield page
 
 
 @pytest.mark.e2e

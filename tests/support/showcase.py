@@ -15,7 +15,6 @@ import zlib
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
-
 from autoscaler.clock import SystemClock
 from autoscaler.decide.plan import prepare
 from autoscaler.loop.act import Actor
