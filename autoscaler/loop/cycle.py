@@ -194,7 +194,8 @@ class Cycle:
             if key in self._board.entries:
                 self._board.entries[key].lead_s = self.memories[key].lead_s
             foreign = any(each.reason is Reason.FOREIGN_COUNT for each in decision.steps)
-            if changed or foreign or ((decision.changes or decision.replace) and not again):
+            acts = decision.replace or (decision.changes and decision.act)
+            if changed or foreign or (acts and not again):
                 records.append(
                     Record(
                         at=decision.at,

@@ -210,7 +210,7 @@ def _share(each: _Known) -> float:
 
 
 ORDERS: Mapping[str, Callable[[_Known], Any]] = {
-    "urgent": lambda each: (-each.weight, "acting" not in each.states, -_share(each), each.key),
+    "urgent": lambda each: (-each.weight, "acting" not in each.states, each.key),
     "name": lambda each: each.key,
     "replicas": lambda each: (-_desired(each), each.key),
     "fullest": lambda each: (-_share(each), each.key),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 
 import pytest
 
@@ -285,5 +286,21 @@ def test_one_workload_of_an_idle_policy_sleeps_and_wakes_at_the_front_door() -> 
             assert house.count() == 1
             lines = (await house.desk.history("web")).lines
             assert "woken" in [line.reason for line in lines]
+
+    run(story())
+
+
+def test_one_that_only_observes_is_on_record_when_it_would_change_and_not_once_a_cycle() -> None:
+    """A policy on trial that wanted more than there is wrote the same line in every cycle."""
+
+    async def story() -> None:
+        house = House(POLICY + "mode: observe\n")
+        house.dial.values["load"] = 450.0
+        async with house.running():
+            await asyncio.sleep(600)
+            lines = await house.store.history(None, until=math.inf, limit=100)
+            decided = [(each.before, each.after) for each in lines if each.kind is RecordKind.DECISION]
+            assert decided.count((1, 5)) == 1
+            assert len(decided) <= 3
 
     run(story())

@@ -23,7 +23,7 @@ export function Charts({ w, signals, series, lines, range, pick, at }) {
       if (window.min !== null) band(u, window.start, window.end, w.min ?? 0, window.min, "hold", true);
       if (window.max !== null && w.max !== null) band(u, window.start, window.end, window.max, w.max, "hold", true);
     }
-    marks(u, lines.map(markOf).filter(Boolean));
+    if (w.mode !== "observe") marks(u, lines.map(markOf).filter(Boolean));
     cursorAt(u, at);
   };
   return html`<div class="charts">

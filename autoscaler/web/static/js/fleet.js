@@ -72,13 +72,13 @@ function Controls({ asked, answer, query }) {
     ${sign} ${word} <b>${number(count)}</b></button>`;
   const shown = Object.keys(STATES).filter((state) => answer?.counts[state] || state === asked.state);
   return html`<section class="controls" aria-label="filters">
-    <input type="search" placeholder="Search: name, team=shop, reason   /" aria-label="search workloads" value=${typed} onInput=${search} />
+    <div class="find"><input type="search" placeholder="Search: name, team=shop, reason   /" aria-label="search workloads" value=${typed} onInput=${search} />
+    <label class="sort">sort <select value=${asked.sort} onChange=${(event) => moved(query, { sort: event.target.value, offset: "" })}>
+      ${Object.entries(ORDERS).map(([key, word]) => html`<option value=${key}>${word}</option>`)}</select></label></div>
     <div class="chips">
       ${answer ? html`${chip("", "all", answer.total, "")}${shown.map((state) => chip(state, STATES[state].word, answer.counts[state],
         html`<span class="sign ${STATES[state].tone}" aria-hidden="true">${STATES[state].sign}</span>`))}` : html`<span class="chip">…</span>`}
     </div>
-    <label class="sort">sort <select value=${asked.sort} onChange=${(event) => moved(query, { sort: event.target.value, offset: "" })}>
-      ${Object.entries(ORDERS).map(([key, word]) => html`<option value=${key}>${word}</option>`)}</select></label>
     ${asked.state === "held" && answer && html`<div class="chips why" aria-label="held why">
       ${Object.entries(answer.held).map(([code, count]) => html`<button class="chip" key=${code} aria-pressed=${asked.reason === code ? "true" : "false"}
         onClick=${() => moved(query, { reason: asked.reason === code ? "" : code, offset: "" })}>${reason(code)} <b>${count}</b></button>`)}</div>`}

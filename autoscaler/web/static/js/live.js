@@ -39,6 +39,7 @@ function heard(name, data) {
 function check() {
   const quiet = (Date.now() - live.heard) / 1000;
   const late = live.cycle ? now() - live.cycle.at - live.cycle.every_s : 0;
+  if (document.hidden) return;
   if (live.state === "live" && quiet > 25) lost();
   else if (live.state === "live" && late > Math.max(5, live.cycle.every_s)) live.state = "late";
   else if (live.state === "late" && late <= Math.max(5, live.cycle.every_s)) live.state = "live";
@@ -52,13 +53,22 @@ function lost() {
   tellAll();
 }
 
+// A browser has six connections to one place: a page that nobody sees gives its own back.
+let end = new AbortController();
+const seen = () => new Promise((done) => {
+  if (!document.hidden) return done();
+  document.addEventListener("visibilitychange", () => done(), { once: true });
+});
+
 async function follow() {
   for (;;) {
-    const end = new AbortController();
+    await seen();
+    end = new AbortController();
     try {
       await listen(end.signal, heard);
       lost();
     } catch (error) {
+      if (end.signal.aborted) continue;
       live.refused = error.status === 401 ? error : null;
       lost();
     }
@@ -69,6 +79,8 @@ async function follow() {
 export function start() {
   follow();
   setInterval(check, 1000);
+  document.addEventListener("visibilitychange", () => document.hidden && end.abort());
+  addEventListener("pagehide", () => end.abort());
 }
 
 export const again = () => {

@@ -33,7 +33,7 @@ function Files({ files }) {
     <div class="scroll"><table class="plain"><thead><tr><th scope="col">file</th><th scope="col">policies</th><th scope="col" class="num">workloads</th><th scope="col" class="num">lines</th></tr></thead>
     <tbody>${files.map((file) => html`<tr><th scope="row"><a data-row href=${`#/policies/${named(file.name)}`}>${file.name}</a>
         ${file.problems.length > 0 && html` <span class="tag bad">■ ${file.problems.length} ${file.problems.length === 1 ? "problem" : "problems"}</span>`}</th>
-      <td class="names">${file.policies.slice(0, 6).map((each) => each.name).join(", ")}${file.policies.length > 6 && ` and ${file.policies.length - 6} more`}</td>
+      <td>${file.policies.slice(0, 6).map((each) => each.name).join(", ")}${file.policies.length > 6 && ` and ${file.policies.length - 6} more`}</td>
       <td class="num">${file.policies.reduce((sum, each) => sum + each.workloads.length, 0)}</td><td class="num">${file.lines}</td></tr>`)}</tbody></table></div></section>`;
 }
 
@@ -88,26 +88,38 @@ function WhatIf({ file, text, edit }) {
       ${seen.notes.map((note) => html`<p class="soft">note: ${note}</p>`)}`}</div></section>`;
 }
 
-// Floors and ceilings of the next seven days: one line per window of a policy, days side by side.
+// Windows that open at the same times with the same bounds share a line: `whose` are their workloads.
+function alike(windows) {
+  const lines = new Map();
+  for (const openings of windows) {
+    const id = openings[0].name + bounds(openings[0]) + openings.map((each) => `${each.start}-${each.end}`);
+    const line = lines.get(id) ?? { openings, whose: [] };
+    line.whose.push(openings[0]);
+    lines.set(id, line);
+  }
+  return [...lines.values()];
+}
+
+// Floors and ceilings of the next seven days: days side by side.
 function Week({ windows }) {
   const rows = useMemo(() => {
     const found = new Map();
     for (const window of windows) {
-      const id = `${window.policy} ${window.name}`;
+      const id = `${window.workload} ${window.name}`;
       found.set(id, [...(found.get(id) ?? []), window]);
     }
-    return [...found.values()];
+    return alike([...found.values()]);
   }, [windows]);
   if (!rows.length) return html`<section class="card"><header><h2>The next seven days</h2></header><p class="soft">No policy here has a schedule.</p></section>`;
   const begin = now();
   const share = (at) => Math.min(100, Math.max(0, ((at - begin) / (7 * DAY)) * 100));
   const midnights = Array.from({ length: 7 }, (_, i) => new Date(new Date(begin * 1000).setHours(24 * (i + 1), 0, 0, 0)).getTime() / 1000);
   return html`<section class="card" aria-labelledby="week-title"><header><h2 id="week-title">The next seven days</h2>
-      <p class="soft">${rows.length} ${rows.length === 1 ? "window" : "windows"}, in the time of this browser</p></header>
+      <p class="soft"><span class="key floor">at least</span> <span class="key ceiling">at most</span> in the time of this browser</p></header>
     <div class="scroll"><div class="week">
       <div class="days" aria-hidden="true"><span></span><div>${midnights.map((at) => html`<i style=${{ left: `${share(at)}%` }}>${share(at) < 95 && new Date(at * 1000).toLocaleDateString("en", { weekday: "short", day: "numeric" })}</i>`)}</div></div>
-      ${rows.slice(0, 60).map((openings) => html`<div class="lane">
-        <span class="who"><a href=${`#/w/${named(openings[0].workload)}`}>${openings[0].policy}</a> <span class="soft">${openings[0].name}</span> <b>${bounds(openings[0])}</b></span>
+      ${rows.slice(0, 60).map(({ openings, whose }) => html`<div class="lane">
+        <span class="who"><b>${bounds(openings[0])}</b> ${openings[0].name} <span class="soft" title=${whose.map((each) => each.policy).join(", ")}><a href=${`#/w/${named(openings[0].workload)}`}>${openings[0].policy}</a>${whose.length > 1 && ` and ${whose.length - 1} more`}</span></span>
         <div role="img" aria-label=${openings.map((each) => `${clock(each.start, false)} to ${clock(each.end, false)}`).join(", ")}>
           ${midnights.map((at) => html`<u style=${{ left: `${share(at)}%` }}></u>`)}
           ${openings.map((each) => html`<i class=${each.min !== null ? "floor" : "ceiling"} title=${`${absolute(each.start)} to ${absolute(each.end)}: ${bounds(each)}`}

@@ -25,7 +25,7 @@ export function WorkloadPage({ name }) {
     <${Trouble} error=${detail.error} />
     <div class="work">
       <div class="left">
-        <section class="card" aria-labelledby="charts-title">
+        <section class="card past" aria-labelledby="charts-title">
           <header><h2 id="charts-title">Replicas and signals</h2>
             <div class="chips" role="group" aria-label="time range">${Object.entries(RANGES).map(([word, seconds]) => html`
               <button class="chip" aria-pressed=${range === seconds ? "true" : "false"} onClick=${() => setRange(seconds)}>${word}</button>`)}</div></header>
@@ -119,13 +119,12 @@ function stateOf(each) {
 }
 
 function History({ lines, pick, error }) {
-  return html`<section class="card" aria-labelledby="history-title"><header><h2 id="history-title">What happened</h2></header>
+  return html`<section class="card story-card" aria-labelledby="history-title"><header><h2 id="history-title">What happened</h2></header>
     <${Trouble} error=${error} />
     ${lines.length ? html`<ol class="story">${lines.map((line) => html`<li>
       <span class="when"><${At} at=${line.at} /></span>
       <span class="move">${moveOf(line)}</span>
-      <span class="words">${line.text}${line.by && html` <span class="tag off">${line.by}</span>`} <code>${line.reason}</code>
-        <small class="soft">${line.revision.slice(0, 7)}</small>
+      <span class="words">${line.text}${line.by && html` <span class="tag off">${line.by}</span>`} <code>${line.reason}</code> ${" "}<small class="soft" title="policy set">${line.revision.slice(0, 7)}</small>
         ${line.kind === "decision" && html` <button class="link" onClick=${() => pick(line.at)}>how?</button>`}</span></li>`)}</ol>`
       : html`<p class="soft">Nothing yet.</p>`}
   </section>`;
