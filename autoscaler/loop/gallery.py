@@ -13,7 +13,7 @@ from autoscaler.loop.answers import WindowStatus
 from autoscaler.loop.board import Board, Entry
 from autoscaler.loop.desk import FLEET, Desk
 from autoscaler.loop.fleet_views import Index
-from autoscaler.loop.pages import Fleet, Policies, PolicyFile, PolicyPlace, PolicyProblem, Series, WhatIf
+from autoscaler.loop.pages import Curves, Fleet, Policies, PolicyFile, PolicyPlace, PolicyProblem, WhatIf
 from autoscaler.loop.rehearse import Foresight
 from autoscaler.ports import Clock
 
@@ -57,7 +57,7 @@ class Gallery:
             limit=limit,
         )
 
-    async def series(self, name: str, since: float | None) -> Series:
+    async def series(self, name: str, since: float | None) -> Curves:
         """Counts and signals of a workload since a time (an hour ago by default), and its windows in that time."""
         entry, now = self._desk.entry(name), self._clock.now()
         since = now - HOUR_S if since is None else since
@@ -67,7 +67,7 @@ class Gallery:
         told = self._board.trails[key].read(since, now)
         reach = since - views.LONGEST_WINDOW_S
         windows = [each for each in views.windows(entry, reach, now) if each.end > since]
-        return Series(key=key, start=told.start, every_s=told.every_s, values=told.values, windows=tuple(windows))
+        return Curves(key=key, start=told.start, every_s=told.every_s, values=told.values, windows=tuple(windows))
 
     async def policies(self, file: str | None) -> Policies:
         """The newest policy set; the text of one of its files where it is named. Raises UsageError."""

@@ -43,7 +43,7 @@ class Fleet(msgspec.Struct, frozen=True, kw_only=True):
     version: int = VERSION
 
 
-class Series(msgspec.Struct, frozen=True, kw_only=True):
+class Curves(msgspec.Struct, frozen=True, kw_only=True):
     """How a workload went between two times, in equal steps of `every_s` from `start` on; null where nothing was known.
 
     `values` has counts by `existing`, `ready`, `desired` and `asked`, the load of each signal by `signal NAME`, and

@@ -113,7 +113,7 @@ def _reads(desk: Desk, gallery: Gallery) -> tuple[Endpoint, ...]:
         _get(
             "/series/{name}",
             "Counts and signals of a workload over the last hours, in equal steps.",
-            pages.Series,
+            pages.Curves,
             lambda asked: gallery.series(asked.name, asked.values["since"]),
             Param(name="since", about="from when, seconds since the epoch; an hour ago by default", kind=float),
             named=name,

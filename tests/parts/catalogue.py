@@ -6,6 +6,7 @@ import hashlib
 import os
 import shutil
 import subprocess
+import tarfile
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from tests.parts.cache import cache_root, cached, locked
 
 KUBERNETES = "v1.37.2"
 HELM = "v3.22.0"
+AXE = "4.14.1"
 NEWER_DEBIAN = "trixie"  # bookworm has compose v1 only; trixie's v2 is one static program and runs here
 GO_SOURCE = Path(__file__).parent / "controlplane"
 
@@ -73,6 +75,29 @@ def _install_helm() -> None:
     _whole(helm().parent, build)
 
 
+def axe() -> Path:
+    """The script that checks a page for what keeps people from using it."""
+    return cached("axe-core", AXE) / "axe.min.js"
+
+
+def _install_axe() -> None:
+    """From the npm registry, by npm's own client."""
+    if not program("npm").exists():
+        debian.install(["npm"])
+
+    def unpack(folder: Path) -> None:
+        subprocess.run(
+            ["npm", "pack", "--silent", f"axe-core@{AXE}"], cwd=folder, check=True, stdout=subprocess.DEVNULL
+        )
+        with tarfile.open(folder / f"axe-core-{AXE}.tgz") as archive:
+            script = archive.extractfile("package/axe.min.js")
+            assert script is not None
+            (folder / "axe.min.js").write_bytes(script.read())
+        (folder / "axe.min.js").chmod(0o755)  # that it is here is told as of a program
+
+    _whole(axe().parent, unpack)
+
+
 def _apt_part(name: str, about: str, packages: Sequence[str], programs: Sequence[str]) -> Part:
     return Part(name, about, lambda: [program(name) for name in programs], lambda: debian.install(packages))
 
@@ -125,7 +150,13 @@ PARTS = {
         _apt_part("wrk", "load generator", ["wrk"], ["wrk"]),
         _apt_part("busybox", "shell and wget inside images", ["busybox-static"], ["busybox"]),
         _apt_part("iproute2", "network tools", ["iproute2"], ["ip"]),
-        _apt_part("chromium", "the browser reports are opened in", ["chromium", "fonts-dejavu-core"], ["chromium"]),
+        _apt_part(
+            "chromium",
+            "the browser that reports and the dashboard are opened in",
+            ["chromium", "fonts-dejavu-core"],
+            ["chromium"],
+        ),
+        Part("axe", f"axe-core {AXE}, which checks pages for accessibility", lambda: [axe()], _install_axe),
         _apt_part("faketime", "a wall clock of its own for one process", ["faketime"], ["faketime"]),
         Part("kubernetes", f"control plane {KUBERNETES}", lambda: [control_plane()], _install_control_plane),
         Part("helm", f"Helm {HELM}", lambda: [helm()], _install_helm),

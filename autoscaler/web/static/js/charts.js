@@ -82,7 +82,7 @@ function markOf(told) {
 function Table({ times, series }) {
   const names = Object.keys(series.values);
   const rows = times.map((at, i) => [at, names.map((name) => series.values[name][i])]).filter(([, row]) => row.some((value) => value !== null && value !== undefined));
-  return html`<details><summary>as a table</summary><div class="scroll tall"><table class="plain">
+  return html`<details><summary>as a table</summary><div class="scroll tall" tabindex="0" role="region" aria-label="the charts as a table"><table class="plain">
     <thead><tr><th scope="col">time</th>${names.map((name) => html`<th scope="col" class="num">${name.replace("signal ", "")}</th>`)}</tr></thead>
     <tbody>${rows.reverse().slice(0, 240).map(([at, row]) => html`<tr><th scope="row">${clock(at)}</th>${row.map((value) => html`<td class="num">${value === null || value === undefined ? "–" : number(value)}</td>`)}</tr>`)}</tbody>
   </table></div></details>`;
