@@ -24,7 +24,7 @@ from autoscaler.backtest.scenario import Verdicts
 from autoscaler.backtest.scenario_spec import PolicyTest
 from autoscaler.backtest.tuning import Tuning
 from autoscaler.cli.root import root
-from autoscaler.loop import answers
+from autoscaler.loop import answers, pages
 from autoscaler.loop.rehearse import Foresight
 from autoscaler.model.decision import Decision, Reason
 from autoscaler.model.policy import Policy, Scope
@@ -32,6 +32,7 @@ from autoscaler.policy.importers.report import Report
 from autoscaler.policy.lint import Findings
 from autoscaler.policy.reference import keys
 from autoscaler.settings import Settings
+from autoscaler.web import api, metrics
 
 WIDTH = 100
 HELP = root.context_settings
@@ -42,6 +43,12 @@ ANSWERS = (
     answers.Explanation,
     answers.History,
     answers.Done,
+    answers.Head,
+    pages.Fleet,
+    pages.Curves,
+    pages.Policies,
+    pages.WhatIf,
+    api.Who,
     Foresight,
     Findings,
     Report,
@@ -50,7 +57,7 @@ ANSWERS = (
     Backtest,
     Tuning,
     Scores,
-)  # what `--format json` prints at the top, and the decision in it
+)  # what `--format json` prints and the API answers at the top, and the decision in it
 
 
 def fresh(page: str) -> str:
@@ -125,11 +132,38 @@ def _joined(text: str) -> str:
     return re.sub(r"\n +", "\n", text.strip())
 
 
+# the API and the metrics
+
+
+def endpoints() -> str:
+    """One row per endpoint of the API."""
+    rows = ["| ask | parameters | answer | what |", "| --- | --- | --- | --- |"]
+    for each in api.endpoints(typing.cast("Any", None), typing.cast("Any", None)):  # told of, never asked
+        params = ", ".join(f"`{param.name}`" for param in each.params)
+        if each.body is not None:
+            params = ", ".join(f"`{field.encode_name}`" for field in msgspec.structs.fields(each.body))
+        answer = f"[{each.answer.__name__}](commands.md#{each.answer.__name__.lower()})"
+        about = f"{each.about} Needs a token that may write." if each.write else each.about
+        rows.append(f"| `{each.method} {each.path.replace('{name}', 'NAME')}` | {params} | {answer} | {about} |")
+    return "\n".join(rows)
+
+
+def exposition() -> str:
+    """One row per metric."""
+    rows = ["| metric | kind | labels | meaning |", "| --- | --- | --- | --- |"]
+    for each in metrics.families():
+        labels = ", ".join(f"`{label}`" for label in each.labels)
+        rows.append(f"| `{metrics.PREFIX}{each.name}` | {each.kind} | {labels} | {each.about} |")
+    return "\n".join(rows)
+
+
 PARTS: Mapping[str, Callable[[], str]] = {
     "policy-keys": lambda: f"{keys(Policy)}\n\n{keys(Scope, 'scope')}",
     "test-keys": lambda: keys(PolicyTest),
     "settings-keys": lambda: keys(Settings),
     "json": shapes,
+    "api": endpoints,
+    "metrics": exposition,
     "help": lambda: help_of(""),
     **{f"help-{name}": lambda name=name: help_of(name) for name in root.list_commands(click.Context(root))},  # type: ignore[misc]
 }

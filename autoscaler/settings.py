@@ -59,6 +59,7 @@ class WebSettings(Node, frozen=True, kw_only=True):
     hosts: Annotated[tuple[str, ...], Meta(description="further names it may be asked by, as a proxy's")] = ()
     cert: Annotated[str, Meta(min_length=1, description="a file with the certificate of https")] | None = None
     key: Annotated[str, Meta(min_length=1, description="a file with its key")] | None = None
+    workload_series: Annotated[bool, Meta(description="whether /metrics has series of each workload")] = True
     plain: Annotated[bool, Meta(description="whether tokens are taken unencrypted from other machines")] = False
 
 

@@ -143,7 +143,7 @@ def _known(entry: Entry, *, paused: bool, overridden: bool) -> _Known:
         states.add("missing")
     if isinstance(state, Missing):
         states |= {"missing", "held"}
-    elif state is not None and any(_is_sick(state)):
+    elif state is not None and any(each.sick for each in state.instances):
         states.add("sick")
     if policy.replicas is not None and decision is not None and decision.desired >= policy.replicas.max > 1:
         states.add("at_max")
@@ -183,10 +183,6 @@ def _urgent(entry: Entry, decision: Decision | None) -> tuple[int, str]:
     if Reason.RECYCLE_BACKOFF in reasons:
         return 2, "replacements never become ready"
     return 0, ""
-
-
-def _is_sick(state: TargetState) -> list[bool]:
-    return [each.was_ready and not each.ready and not each.draining for each in state.instances]
 
 
 def _reason(entry: Entry) -> str:

@@ -199,7 +199,7 @@ def _recycle(entry: Entry) -> RecycleStatus | None:
     instances = entry.state.instances if isinstance(entry.state, TargetState) else ()
     return RecycleStatus(
         unhealthy_for_s=recycle.when.unhealthy_for,
-        sick=sum(each.was_ready and not each.ready and not each.draining for each in instances),
+        sick=sum(each.sick for each in instances),
         replacing=sum(each.kind is OperationKind.REPLACE for each in entry.operations),
         sentence=sentence(told[-1]) if told else "",
     )

@@ -56,6 +56,11 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True):
     node: str = ""
     address: str = ""  # where it can be reached directly, host without port; with port for process workers
 
+    @property
+    def sick(self) -> bool:
+        """It was ready once and is not any more, and nobody takes it away yet."""
+        return self.was_ready and not self.ready and not self.draining
+
 
 class TargetState(msgspec.Struct, frozen=True, kw_only=True):
     """How a workload stands.

@@ -15,6 +15,7 @@ from autoscaler.web.endpoint import Asked, Endpoint, Param
 from autoscaler.web.guard import Caller
 
 PREFIX = "/api/v1"
+LAST_TIME = 253_402_300_799  # of the year 9999
 
 Text = Annotated[str, Meta(max_length=1000)]
 Count = Annotated[int, Meta(le=100_000)]  # what else is wrong with a number the desk says in its own words
@@ -107,7 +108,7 @@ def _reads(desk: Desk, gallery: Gallery) -> tuple[Endpoint, ...]:
             "How the count came about, now or at a past time.",
             answers.Explanation,
             lambda asked: desk.explain(asked.name, asked.values["at"]),
-            Param(name="at", about="a past time, seconds since the epoch", kind=float),
+            _time("at", "a past time"),
             named=name,
         ),
         _get(
@@ -115,7 +116,7 @@ def _reads(desk: Desk, gallery: Gallery) -> tuple[Endpoint, ...]:
             "Counts and signals of a workload over the last hours, in equal steps.",
             pages.Curves,
             lambda asked: gallery.series(asked.name, asked.values["since"]),
-            Param(name="since", about="from when, seconds since the epoch; an hour ago by default", kind=float),
+            _time("since", "from when; an hour ago by default"),
             named=name,
         ),
         _get(
@@ -126,7 +127,7 @@ def _reads(desk: Desk, gallery: Gallery) -> tuple[Endpoint, ...]:
                 asked.values["workload"], until=asked.values["until"], limit=asked.values["limit"]
             ),
             Param(name="workload", about="only of this workload, by any of its names"),
-            Param(name="until", about="not after this time, seconds since the epoch", kind=float),
+            _time("until", "not after this time"),
             Param(name="limit", about="how many lines", kind=int, default=50, least=1, most=HISTORY_LIMIT),
         ),
         _get(
@@ -178,6 +179,10 @@ def _words(desk: Desk) -> tuple[Endpoint, ...]:
         )
         for path, about, body, handle, named in told
     )
+
+
+def _time(name: str, about: str) -> Param:
+    return Param(name=name, about=f"{about}, seconds since the epoch", kind=float, least=0, most=LAST_TIME)
 
 
 def _get(path: str, about: str, answer: type, handle: Any, *params: Param, named: str = "") -> Endpoint:

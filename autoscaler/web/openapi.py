@@ -88,11 +88,8 @@ def _events() -> dict[str, Any]:
 
 def _parameter(param: Param) -> dict[str, Any]:
     schema: dict[str, Any] = {"type": KINDS[param.kind]}
-    if param.kind is float:
-        schema |= {"minimum": -1e15, "maximum": 1e15}
-    for key, value in (("minimum", param.least), ("maximum", param.most), ("default", param.default)):
-        if value is not None:
-            schema[key] = value
+    told = {"minimum": param.least, "maximum": param.most, "default": param.default}
+    schema |= {key: value for key, value in told.items() if value is not None}
     if param.choices:
         schema["enum"] = list(param.choices)
     return {"name": param.name, "in": "query", "description": param.about, "schema": schema}

@@ -60,14 +60,20 @@ async def serve(
     """Keep both doors open. Raises SettingsError when one cannot be opened."""
     async with contextlib.AsyncExitStack() as stack:
         private = web.Application(middlewares=[doors.problems], client_max_size=MOST_BODY)
-        private.add_routes([*doors.routes(rooms, None), *_routes(vitals)])
+        private.add_routes([*doors.routes(rooms, None), *_routes(vitals, rooms, workloads=settings.workload_series)])
         await stack.enter_async_context(_running(private, _unix(path)))
         stack.callback(path.unlink, missing_ok=True)
         if address is not None:
             guard = Guard(settings, address[0], vitals.now)
             strict = doors.named(guard)
             public = web.Application(middlewares=[strict, doors.problems], client_max_size=MOST_BODY)
-            public.add_routes([*doors.routes(rooms, guard), *doors.pages(), *_routes(vitals)])
+            public.add_routes(
+                [
+                    *doors.routes(rooms, guard),
+                    *doors.pages(),
+                    *_routes(vitals, rooms, workloads=settings.workload_series),
+                ]
+            )
             await stack.enter_async_context(_running(public, _tcp(*address), _tls(settings)))
         stack.callback(rooms.streams.close)
         yield
@@ -86,9 +92,15 @@ def _tls(settings: WebSettings) -> ssl.SSLContext | None:
     return context
 
 
-def _routes(vitals: Vitals) -> list[web.RouteDef]:
+def _routes(vitals: Vitals, rooms: Rooms, *, workloads: bool) -> list[web.RouteDef]:
     async def metrics_(request: web.Request) -> web.Response:
-        text = metrics.text(vitals.board, leading=vitals.leading(), store_failing=vitals.store_failing())
+        text = metrics.text(
+            vitals.board,
+            leading=vitals.leading(),
+            store_failing=vitals.store_failing(),
+            clients=rooms.streams.clients,
+            workloads=workloads,
+        )
         return web.Response(body=text.encode(), headers={"Content-Type": metrics.CONTENT_TYPE})
 
     async def healthz(request: web.Request) -> web.Response:

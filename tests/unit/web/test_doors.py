@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import os
+import re
 import stat
+import subprocess
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
@@ -28,13 +31,18 @@ from autoscaler.model.decision import Decision, Reason
 from autoscaler.model.signal import Missing, MissingWhy, Point, Series
 from autoscaler.model.target import TargetState
 from autoscaler.policy.load import load
+from autoscaler.settings import WebSettings
 from autoscaler.store.memory import MemoryStore
-from autoscaler.web.doors import Rooms
+from autoscaler.web import metrics
+from autoscaler.web.doors import STATIC, Rooms
 from autoscaler.web.events import Streams
 from autoscaler.web.server import Vitals, serve
+from tests.parts.catalogue import program
+from tests.parts.require import require
 from tests.support.nouns import decision, policy_set, record, state, workload
 
 NOW = 2000.0
+ROOT = Path(__file__).parents[3]
 
 
 async def untold(plan: Plan, state: TargetState, at: float) -> Decision:
@@ -260,13 +268,13 @@ async def test_health_is_told_by_the_cycles(tmp_path: Path) -> None:
 class listening:
     """The house with its TCP door open on a free port; gives the URL."""
 
-    def __init__(self, house: House) -> None:
+    def __init__(self, house: House, settings: WebSettings = WebSettings()) -> None:  # noqa: B008 (frozen)
         import socket
 
         with socket.socket() as asked:
             asked.bind(("127.0.0.1", 0))
             self._port = asked.getsockname()[1]
-        self._doors = serve(house.rooms, house.vitals, house.socket, ("127.0.0.1", self._port))
+        self._doors = serve(house.rooms, house.vitals, house.socket, ("127.0.0.1", self._port), settings)
 
     async def __aenter__(self) -> str:
         await self._doors.__aenter__()
@@ -280,3 +288,139 @@ async def scraped(url: str) -> dict[str, float]:
     async with aiohttp.ClientSession() as session, session.get(f"{url}/metrics") as answer:
         text = await answer.text()
     return {sample.name: sample.value for family in text_string_to_metric_families(text) for sample in family.samples}
+
+
+async def asked(house: House, method: str, path: str, **words: object) -> tuple[int, dict[str, object]]:
+    """The answer of the socket's API."""
+    connector, url = aiohttp.UnixConnector(str(house.socket)), f"http://daemon/api/v1{path}"
+    async with (
+        aiohttp.ClientSession(connector=connector) as session,
+        session.request(method, url, **words) as answer,  # type: ignore[arg-type]
+    ):
+        return answer.status, await answer.json()
+
+
+async def test_a_workload_is_told_with_its_signals_and_steps(house: House) -> None:
+    seen = Series((Point(550.0),), age_s=3.0)
+    house.decided(current=2, desired=6, reason=Reason.ABOVE_TARGET, readings=(("requests", seen),))
+    status, told = await asked(house, "GET", "/workloads/shop/web")
+    assert status == 200
+    (signal,) = told["signals"]  # type: ignore[misc]
+    assert (signal["load"], signal["target"], signal["asks"], signal["age_s"]) == (550.0, 100.0, 6, 3.0)
+    assert told["steps"][0]["sentence"].startswith("requests: load 550")  # type: ignore[index]
+    assert told["asked"] == 6
+
+
+async def test_the_series_of_a_workload_are_as_long_as_what_is_asked_for(house: House) -> None:
+    house.decided(current=2, desired=6, reason=Reason.ABOVE_TARGET)
+    status, told = await asked(house, "GET", f"/series/web?since={NOW - 60}")
+    assert status == 200
+    assert told["every_s"] == 15.0
+    assert told["values"]["desired"] == [None, None, None, None, 6.0]  # type: ignore[index]
+    assert (await asked(house, "GET", f"/series/web?since={NOW + 60}"))[0] == 400
+
+
+async def test_policies_are_told_with_problems_where_they_stand(house: House) -> None:
+    texts = (("policies/web.yaml", "name: web\n"), ("policies/other.yaml", "name: other\n"))
+    house.board.activated(policy_set(workload()), [workload()], texts)
+    house.board.rejected("r2", ("policies/web.yaml:6:17: replicas.max: must be at least 2\n  hint: raise max",), texts)
+    status, told = await asked(house, "GET", "/policies")
+    assert status == 200
+    assert (told["revision"], told["rejected"]) == ("r1", "r2")
+    web, other = told["files"]  # type: ignore[misc]
+    assert (web["problems"][0]["line"], web["problems"][0]["hint"]) == (6, "raise max")
+    assert web["policies"][0]["workloads"] == ["compose/default/shop/service/web"]
+    assert (web["text"], other["problems"]) == ("", [])
+    _, one = await asked(house, "GET", "/policies?file=policies/web.yaml")
+    assert one["files"][0]["text"] == "name: web\n"  # type: ignore[index]
+    assert (await asked(house, "GET", "/policies?file=nowhere"))[0] == 400
+
+
+async def test_what_if_decides_by_the_text_with_the_set_s_defaults_and_keeps_nothing(house: House) -> None:
+    defaults = ("policies/defaults.yaml", "kind: defaults\nreplicas: {max: 5}\n")
+    house.board.activated(policy_set(workload()), [workload()], [defaults, ("policies/web.yaml", "name: web\n")])
+    text = "name: web\ntarget: {compose: {project: shop, service: web}}\n"
+    body = {"policy": text, "file": "policies/web.yaml", "current": 3}
+    status, told = await asked(house, "POST", "/what-if", json=body)
+    assert (status, told["problems"]) == (200, [])
+    assert house.tried == [("policies/web.yaml", 3, ["web"])]
+    _, told = await asked(house, "POST", "/what-if", json={"policy": "name: [x]\n"})
+    assert told["problems"][0]["file"] == "what-if.yaml"  # type: ignore[index]
+    assert house.board.texts[1] == ("policies/web.yaml", "name: web\n")
+    assert house.controls == []
+
+
+async def test_over_tcp_a_token_s_own_name_is_on_record_and_the_commands_can_show_one(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    house.decided()
+    (tmp_path / "tokens").write_text("alice write alice-alice-alice-1\nbob read bob-bob-bob-bob-2\n")
+    (tmp_path / "alice").write_text("alice-alice-alice-1\n")
+    (tmp_path / "bob").write_text("bob-bob-bob-bob-2\n")
+    async with listening(house, WebSettings(tokens=str(tmp_path / "tokens"))) as url:
+
+        async def said(*words: str, token: str = "") -> Result:
+            told = ["--token-file", str(tmp_path / token)] if token else []
+            return await asyncio.to_thread(CliRunner().invoke, root, [*words, "--server", url, *told])
+
+        assert "within_tolerance" in (await said("status", "web")).output
+        assert "needs a token that may write" in str((await said("pause", "web")).exception)
+        assert "the token of bob may read, not write" in str((await said("pause", "web", token="bob")).exception)
+        assert "is paused" in (await said("pause", "web", token="alice")).output
+        (line,) = (await house.desk.history("web")).lines
+        assert line.by == "alice"
+        assert "expected a URL" in str(
+            (await asyncio.to_thread(CliRunner().invoke, root, ["status", "--server", "nowhere"])).exception
+        )
+
+
+async def test_the_page_comes_with_its_parts_and_is_not_sent_again_while_it_is_the_same(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    async with listening(house) as url, aiohttp.ClientSession() as session:
+        async with session.get(url) as answer:
+            page, mark = await answer.text(), answer.headers["ETag"]
+        for part in re.findall(r'(?:src|href)="(/[^"]+)"', page):
+            async with session.get(url + part) as answer:
+                assert answer.status == 200, part
+        async with session.get(url, headers={"If-None-Match": mark}) as answer:
+            assert answer.status == 304
+        async with session.get(f"{url}/vendor/../../api.py") as answer:
+            assert answer.status == 404
+
+
+def test_what_is_not_ours_in_the_dashboard_is_named_with_version_licence_and_digest() -> None:
+    vendor = STATIC / "vendor"
+    told = json.loads((vendor / "manifest.json").read_text())
+    assert set(told) == {each.name for each in vendor.iterdir() if each.suffix in (".js", ".css")}
+    for name, each in told.items():
+        assert hashlib.sha256((vendor / name).read_bytes()).hexdigest() == each["sha256"], name
+        assert (vendor / each["licence"]).exists()
+
+
+async def test_every_metric_is_told_of_and_the_series_of_workloads_can_be_left_out(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    house.decided(reason=Reason.NO_OPINION, readings=(("requests", Missing(MissingWhy.NAN, "NaN")),))
+    async with listening(house) as url:
+        everything = await scraped(url)
+    known = {f"{metrics.PREFIX}{each.name}" for each in metrics.families()}
+    assert {name.removesuffix("_bucket").removesuffix("_sum").removesuffix("_count") for name in everything} <= known
+    async with listening(house, WebSettings(workload_series=False)) as url:
+        few = await scraped(url)
+    assert "autoscaler_cycles_total" in few
+    assert not [name for name in few if "workload" in name or "signal" in name]
+
+
+def test_the_rules_speak_of_metrics_that_there_are() -> None:
+    told = (ROOT / "monitoring" / "alerts.yaml").read_text()
+    known = {f"{metrics.PREFIX}{each.name}" for each in metrics.families()}
+    said = set(re.findall(r"autoscaler_\w+", told))
+    assert said
+    assert {name.removesuffix("_bucket") for name in said} <= known
+
+
+@pytest.mark.prometheus
+def test_prometheus_takes_the_rules() -> None:
+    require("prometheus")
+    words = [str(program("promtool")), "check", "rules", str(ROOT / "monitoring" / "alerts.yaml")]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "12 rules found" in done.stdout
