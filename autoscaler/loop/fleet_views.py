@@ -5,6 +5,7 @@ What each workload is doing is worked out once after something changed, not once
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -27,6 +28,7 @@ STATES = (
     "urgent", "acting", "held", "at_max", "missing", "sick", "idle", "paused", "override", "observe",
 )  # fmt: skip
 LIMIT = 500
+SLICE = 500  # workloads worked out before the event loop may breathe
 URGENT = 5
 TRAIL_S = 6 * 3600.0
 
@@ -57,8 +59,9 @@ class Index:
         self._board = board
         self._mark: tuple[object, ...] = ()
         self._known: list[_Known] = []
+        self._one = asyncio.Lock()
 
-    def page(
+    async def page(
         self,
         now: float,
         *,
@@ -82,7 +85,7 @@ class Index:
         if offset < 0:
             raise UsageError(f"offset cannot be negative, got {offset}")
         everywhere = pauses.get(fleet)
-        self._look(pauses, overrides, everywhere)
+        await self._look(pauses, overrides, everywhere)
         words = search.lower().split()
         found = [each for each in self._known if all(word in each.haystack for word in words)]
         counts = Counter(state for each in found for state in each.states)
@@ -110,15 +113,24 @@ class Index:
             rows=tuple(map(row, fitting[offset : offset + limit])),
         )
 
-    def _look(self, pauses: Mapping[str, Pause], overrides: Mapping[str, Override], everywhere: Pause | None) -> None:
+    async def _look(
+        self, pauses: Mapping[str, Pause], overrides: Mapping[str, Override], everywhere: Pause | None
+    ) -> None:
         mark = (self._board.news, tuple(sorted(pauses)), tuple(sorted(overrides)))
         if mark == self._mark:
             return
-        self._mark = mark
-        self._known = [
-            _known(entry, paused=everywhere is not None or key in pauses, overridden=key in overrides)
-            for key, entry in self._board.entries.items()
-        ]
+        async with self._one:
+            if mark == self._mark:
+                return  # another question has just had it worked out
+            known: list[_Known] = []
+            entries = list(self._board.entries.items())
+            for start in range(0, len(entries), SLICE):
+                known += [
+                    _known(entry, paused=everywhere is not None or key in pauses, overridden=key in overrides)
+                    for key, entry in entries[start : start + SLICE]
+                ]
+                await asyncio.sleep(0)
+            self._mark, self._known = mark, known
 
     def _row(self, each: _Known, line: WorkloadStatus, now: float) -> Row:
         trail = self._board.trails[each.key].coarse.read(now - TRAIL_S, now).values.get("desired", ())

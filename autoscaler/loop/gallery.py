@@ -44,7 +44,7 @@ class Gallery:
     async def fleet(self, *, search: str, state: str, reason: str, sort: str, offset: int, limit: int) -> Fleet:
         """A page of workloads. Raises UsageError."""
         said = await self._desk.said(lenient=True)
-        return self._index.page(
+        return await self._index.page(
             self._clock.now(),
             pauses=said.pauses,
             overrides=said.overrides,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from autoscaler.errors import UsageError
@@ -31,7 +33,10 @@ class Screen:
         self.board.show(made or decision(name, at=NOW), seen or state(name), ())
 
     def page(self, **asked: object) -> Fleet:
-        return self.index.page(NOW, pauses=self.pauses, overrides={}, fleet="fleet", **asked)  # type: ignore[arg-type]
+        return asyncio.run(self._page(**asked))
+
+    async def _page(self, **asked: object) -> Fleet:
+        return await self.index.page(NOW, pauses=self.pauses, overrides={}, fleet="fleet", **asked)  # type: ignore[arg-type]
 
     def names(self, **asked: object) -> list[str]:
         return [row.workload.policy for row in self.page(**asked).rows]
