@@ -17,7 +17,7 @@ import aiohttp
 import msgspec
 
 from autoscaler.clients.kubernetes_refusals import Asked, refusal
-from autoscaler.clients.kubernetes_wire import Page, Resource, Scale
+from autoscaler.clients.kubernetes_wire import Page, Resource, Scale, Served, ServedList
 from autoscaler.errors import Refused, SettingsError, TargetError, Unreachable
 
 R = TypeVar("R")
@@ -67,6 +67,12 @@ class KubernetesApi:
         self._api: Any = None
         self._loader: Any = None
         self._read_at = 0.0
+
+    async def served(self, group_version: str) -> tuple[Served, ...]:
+        """What the version of an API group has, subresources included; Gone where there is no such version."""
+        group = Resource(group_version, "")
+        path = group.path("").rstrip("/")
+        return _decode(await self._call("GET", path, Asked("list", group, "")), ServedList).resources
 
     async def get(self, resource: Resource, namespace: str, name: str, of: type[R]) -> R:
         """One object."""
