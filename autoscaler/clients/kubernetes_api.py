@@ -106,6 +106,18 @@ class KubernetesApi:
         answer = await self._call("PATCH", path, asked, query={"fieldManager": MANAGER}, body=(kind, patch))
         return _decode(answer, Scale)
 
+    async def create(self, resource: Resource, namespace: str, body: Mapping[str, Any], of: type[R]) -> R:
+        """A new object; Conflict where there is one of its name."""
+        asked = Asked("create", resource, namespace)
+        query = {"fieldManager": MANAGER}
+        return _decode(await self._call("POST", resource.path(namespace), asked, query=query, body=(JSON, body)), of)
+
+    async def merge(self, resource: Resource, namespace: str, name: str, change: Mapping[str, Any], of: type[R]) -> R:
+        """Change parts of an object; Conflict where the change names another resourceVersion than it has."""
+        asked = Asked("patch", resource, namespace, name)
+        path, query = resource.path(namespace, name), {"fieldManager": MANAGER}
+        return _decode(await self._call("PATCH", path, asked, query=query, body=(MERGE_PATCH, change)), of)
+
     async def evict(self, namespace: str, name: str, *, uid: str) -> None:
         """Ask for this very pod to be evicted; a pod of the same name but another uid is a Conflict."""
         asked = Asked("create", PODS, namespace, name, "eviction")

@@ -253,6 +253,29 @@ class ServedList(Wire, frozen=True, gc=False):
     resources: tuple[Served, ...] = ()
 
 
+class LeaseSpec(Wire, frozen=True, gc=False):
+    """Who has a lease; times are kept as they are written: only that they change is of interest."""
+
+    holder_identity: str = ""
+    lease_duration_seconds: float = 0.0
+    renew_time: str = ""
+    lease_transitions: int = 0
+
+
+class LeaseObject(Wire, frozen=True, gc=False):
+    """A Lease of coordination.k8s.io."""
+
+    metadata: Meta
+    spec: LeaseSpec = LeaseSpec()
+
+
+class ConfigMap(Wire, frozen=True, gc=False):
+    """A ConfigMap's binary part."""
+
+    metadata: Meta
+    binary_data: dict[str, bytes] = {}  # base64 in JSON
+
+
 class Cause(Wire, frozen=True, gc=False):
     """One reason within a refusal."""
 
