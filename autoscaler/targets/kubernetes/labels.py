@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 Labels = Mapping[str, str]
 Fits = Callable[[Labels], bool]
 
-_PART = re.compile(r"\s*((?:[^,(]|\([^)]*\))+)\s*(?:,|$)")
+_COMMA = re.compile(r",(?![^(]*\))")  # not those within parentheses
 _SET = re.compile(r"(?P<key>\S+)\s+(?P<word>in|notin)\s*\((?P<values>[^)]*)\)")
-_EQUAL = re.compile(r"(?P<key>[^\s=!]+)\s*(?P<sign>==|=|!=)\s*(?P<value>\S*)")
+_EQUAL = re.compile(r"(?P<key>[^\s=!]+)\s*(?P<sign>==|=|!=)\s*(?P<value>[^\s()]*)")
 
 
 def selector(text: str) -> Fits:
@@ -23,7 +23,7 @@ def selector(text: str) -> Fits:
 
     Raises ValueError for what is not a selector.
     """
-    parts = [_part(found.group(1).strip()) for found in _PART.finditer(text) if found.group(1).strip()]
+    parts = [_part(part.strip()) for part in _COMMA.split(text) if part.strip()]
     return lambda labels: bool(parts) and all(part(labels) for part in parts)
 
 
