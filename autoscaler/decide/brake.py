@@ -13,7 +13,7 @@ LATCH_S = 3600.0
 DOUBT_SHARE = 0.05  # of the idle workloads, woken on doubt in one minute
 
 
-class Fleet(msgspec.Struct, frozen=True):
+class Fleet(msgspec.Struct, frozen=True, gc=False):
     """What the brake remembers: who shrank because of signals or idle and when, and until when nobody may.
 
     `size` is the number of workloads steered. `wanting` counts who wanted to shrink in the cycle at `cycle`, `idle` how

@@ -20,6 +20,7 @@ from autoscaler.model.signal import Missing
 
 CYCLE_S = 15.0
 ALONE = Fleet()
+_ACT = Mode.ACT  # looking it up takes longer than most of what is done for a decision
 LONGEST_STALE_S = 60.0  # a state this old, or three cycles old, is not acted on
 
 
@@ -98,7 +99,8 @@ def _by_policy(turn: Turn, brake: Brake, *, wake: bool) -> None:
     signals.renewed(turn)
     votes = [] if wake else signals.cast(turn, turn.state)
     for each in votes:
-        turn.steps.extend(each.notes)
+        if each.notes:
+            turn.steps.extend(each.notes)
         turn.steps.append(each.step)
         if each.missing:
             turn.missing = (*turn.missing, str(each.step.facts["signal"]))
@@ -137,7 +139,7 @@ def _blind(plan: Plan, look: Seen, state: Missing, memory: Memory, now: float) -
 
 def _decided(turn: Turn, brake: Brake, *, look: bool = True) -> tuple[Decision, Memory]:
     """The decision as it is carried out; `look` is False where the state was too old to be remembered."""
-    act = turn.policy.mode is Mode.ACT
+    act = turn.policy.mode is _ACT
     busy = turn.seen.busy
     if busy and turn.count != turn.current:
         turn.hold(Reason.BUSY, Stage.STATE)

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from autoscaler.decide.hpa import Behavior, Legacy, average_value, cut, milli, value
-from autoscaler.decide.hpa.quantity import within
+from autoscaler.decide.hpa import average_value, cut, milli, value
+from autoscaler.decide.hpa.quantity import Tolerance, within
 from autoscaler.decide.memory import Good, Memory
 from autoscaler.decide.plan import Goal
 from autoscaler.model.decision import Fact, Reason, Stage, Step
@@ -17,8 +17,12 @@ from autoscaler.model.target import TargetState
 
 COVERAGE = 0.8  # of the ready instances, unless the policy says otherwise
 
+# looking a member up in its enum takes as long as reckoning a vote's count
+_SIGNAL, _ABOVE, _BELOW = Stage.SIGNAL, Reason.ABOVE_TARGET, Reason.BELOW_TARGET
+_WITHIN, _ON_TARGET = Reason.WITHIN_TOLERANCE, Reason.ON_TARGET
 
-class Vote(msgspec.Struct, frozen=True):
+
+class Vote(msgspec.Struct, frozen=True, gc=False):
     """What one signal says: the count it asks for (None: no opinion), whether its data is in doubt, and why.
 
     A vote in doubt may still ask for a count: the last good one, or what the data that is there asks for. `measured`
@@ -34,12 +38,12 @@ class Vote(msgspec.Struct, frozen=True):
     notes: tuple[Step, ...] = ()
 
 
-class Ballot(msgspec.Struct, frozen=True):
-    """What votes are reckoned from: the state, the count, the speed rules and what is remembered."""
+class Ballot(msgspec.Struct, frozen=True, gc=False):
+    """What votes are reckoned from: the state, the count, what is near enough to a target, and what is remembered."""
 
     state: TargetState
     current: int
-    behavior: Behavior | Legacy
+    tolerance: Tolerance
     memory: Memory
     vouchers: Mapping[str, Reading]
     now: float
@@ -103,7 +107,7 @@ def _counted(goal: Goal, reading: Series, ballot: Ballot, *, waived: bool) -> Vo
     else:
         reason = _reason(goal, asked, load, ballot)
     measured = _measured(goal, reading) if goal.keeps else None
-    return Vote(asked, Step(Stage.SIGNAL, current, asked, reason, facts), measured=measured)
+    return Vote(asked, Step(_SIGNAL, current, asked, reason, facts), measured=measured)
 
 
 # data that is not there
@@ -205,12 +209,12 @@ def _reason(goal: Goal, asked: int, load: float, ballot: Ballot) -> Reason:
     if goal.kind == "steps":
         return Reason.ON_STEP
     if asked > ballot.current:
-        return Reason.ABOVE_TARGET
+        return _ABOVE
     if asked < ballot.current:
-        return Reason.BELOW_TARGET
+        return _BELOW
     carried = goal.target * ballot.state.existing if goal.kind == "per_replica" else goal.target
     ratio = load / carried if carried else 0.0
-    return Reason.WITHIN_TOLERANCE if within(ratio, ballot.behavior.tolerance) else Reason.ON_TARGET
+    return _WITHIN if within(ratio, ballot.tolerance) else _ON_TARGET
 
 
 def _ask(goal: Goal, points: Sequence[Point], ballot: Ballot) -> tuple[int, float]:
@@ -219,12 +223,11 @@ def _ask(goal: Goal, points: Sequence[Point], ballot: Ballot) -> tuple[int, floa
     A mean is multiplied by the ready count, or by all instances it was made from: a sick one may be among them.
     """
     thousandths = milli(points[0].value) if len(points) == 1 else sum([milli(point.value) for point in points])
-    state, behavior = ballot.state, ballot.behavior
-    if goal.kind == "steps":
-        return _rung(goal.asked.steps or (), thousandths / 1000), thousandths / 1000
-    tolerance = behavior.tolerance
+    state, tolerance = ballot.state, ballot.tolerance
     if goal.kind == "per_replica":
         return average_value(thousandths, goal.milli, state.existing, tolerance), thousandths / 1000
+    if goal.kind == "steps":
+        return _rung(goal.asked.steps or (), thousandths / 1000), thousandths / 1000
     carriers = max(state.ready, len(points)) if points[0].instance else state.ready
     if goal.kind == "utilization":
         percent = cut(thousandths * 100, 1000 * len(points))

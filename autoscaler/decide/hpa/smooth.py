@@ -34,7 +34,7 @@ _UP, _MANY = Limit.SCALE_UP_LIMIT, Limit.TOO_MANY_REPLICAS
 _DOWN, _FEW = Limit.SCALE_DOWN_LIMIT, Limit.TOO_FEW_REPLICAS
 
 
-class Result(msgspec.Struct, frozen=True):
+class Result(msgspec.Struct, frozen=True, gc=False):
     """The count, the smoothed one before limits, what cut it, and the history with the wish in it."""
 
     replicas: int
