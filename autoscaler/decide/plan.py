@@ -44,6 +44,7 @@ class Plan(msgspec.Struct, frozen=True):
     tolerance: Tolerance  # of the behavior
     fingerprint: str
     signals: tuple[str, ...] = ()
+    keeps: bool = False  # any of its goals does
     every_s: float | None = None
     strict: bool = False
     adaptive: bool = False
@@ -98,14 +99,16 @@ def _behavior(written: asked.Behavior | asked.Legacy, up: Rules, down: Rules) ->
 def prepare(ref: WorkloadRef, policy: asked.Policy) -> Plan:
     """The plan of one workload under one policy, with the HPA's defaults where the policy is silent."""
     behavior = _behavior(policy.behavior, DEFAULT_UP, DEFAULT_DOWN)
+    goals = tuple(map(_goal, policy.signals))
     return Plan(
         ref.key,
         Workload(ref, policy),
-        tuple(map(_goal, policy.signals)),
+        goals,
         behavior,
         behavior.tolerance,
         fingerprint(policy),
         signals=tuple(signal.name for signal in policy.signals),
+        keeps=any(goal.keeps for goal in goals),
         every_s=policy.every,
         strict=policy.parity is asked.Parity.STRICT,
         adaptive=policy.algorithm is asked.Algorithm.ADAPTIVE,

@@ -13,6 +13,7 @@ from autoscaler.decide.turn import Turn
 from autoscaler.decide.votes import Ballot, Vote, kept, vote
 from autoscaler.model.decision import Reason, Stage
 from autoscaler.model.policy import Combine
+from autoscaler.model.signal import Series
 from autoscaler.model.target import TargetState
 
 # looking a member up in its enum takes longer than most of what is done with it here
@@ -34,8 +35,10 @@ def cast(turn: Turn, state: TargetState) -> list[Vote]:
 
 
 def remember(turn: Turn, votes: Sequence[Vote]) -> None:
-    """Keep what later votes fall back on."""
-    turn.memory = kept(turn.memory, turn.plan.goals, votes, turn.seen.readings, turn.now)
+    """Keep what later votes fall back on, where there is something to keep."""
+    readings = turn.seen.readings
+    if turn.plan.keeps or any([isinstance(each, Series) and each.found for each in readings]):
+        turn.memory = kept(turn.memory, turn.plan.goals, votes, readings, turn.now)
 
 
 def renewed(turn: Turn) -> None:
@@ -116,13 +119,10 @@ def _accept(turn: Turn, wish: int, limits: Limits) -> None:
     stands = memory.stands
     if not turn.missing and (wish >= turn.current if stands is None else wish <= turn.current < stands):
         stands = turn.current
-    turn.remember(
-        history=result.history,
-        accepted=turn.now,
-        wish=result.replicas,
-        stands=stands,
+    turn.memory = msgspec.structs.replace(
+        memory, history=result.history, accepted=turn.now, wish=result.replicas, stands=stands,
         freed=memory.freed if wish < turn.current else 0,
-    )
+    )  # fmt: skip
     if result.stabilized != wish:
         down = result.stabilized > wish
         rules = behavior.down if down else behavior.up

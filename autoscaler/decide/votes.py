@@ -248,17 +248,17 @@ def kept(
 
     `votes` are those of the goals that vote, in the same order.
     """
-    good: dict[str, Good] = {}
-    named: tuple[str, ...] = ()
-    cast = iter(votes)
-    for goal, reading in zip(goals, readings, strict=True):
-        if goal.kind == "wake_above":
-            continue
-        each = next(cast)
-        if goal.keeps and each.measured is not None and not each.missing:
-            good[goal.signal] = Good(each.measured, now)
-        if isinstance(reading, Series) and reading.found and goal.signal not in memory.covered:
-            named = (*named, goal.signal)
+    voting = [(goal, each) for goal, each in zip(goals, readings, strict=True) if goal.kind != "wake_above"]
+    good = {
+        goal.signal: Good(each.measured, now)
+        for (goal, _), each in zip(voting, votes, strict=True)
+        if each.measured is not None and not each.missing
+    }
+    named = tuple(
+        goal.signal
+        for goal, each in voting
+        if isinstance(each, Series) and each.found and goal.signal not in memory.covered
+    )
     if not good and not named:
         return memory
     return msgspec.structs.replace(memory, good={**memory.good, **good}, covered=memory.covered + named)
