@@ -79,25 +79,17 @@ def vote(goal: Goal, reading: Reading, ballot: Ballot) -> Vote:
 
 
 def _counted(goal: Goal, reading: Series, ballot: Ballot, *, waived: bool) -> Vote:
-    current = ballot.current
+    current, unread, age = ballot.current, reading.unread, reading.age_s
     asked, load = _ask(goal, reading.points, ballot)
-    if reading.unread and asked < current and goal.kind == "steps":  # a rung says nothing of one instance
-        asked = current
-    elif reading.unread and asked < current:
-        loaded = tuple(Point(_full(goal)) for _ in reading.unread)
-        asked, load = _ask(goal, reading.points + loaded, ballot)
-        asked = min(asked, current)
-    elif reading.unread and asked > current:
-        empty = tuple(Point(0.0) for _ in reading.unread)
-        asked, load = _ask(goal, reading.points + empty, ballot)
-        asked = max(asked, current)
+    if unread:
+        asked, load = _with_unread(goal, reading, asked, load, ballot)
     facts: dict[str, Fact] = {
         "signal": goal.signal, "goal": goal.kind, "load": load, "target": goal.target, "ready": ballot.state.ready,
     }  # fmt: skip
-    if reading.unread:
-        facts["unread"] = len(reading.unread)
-    if reading.age_s is not None:
-        facts["age_s"] = reading.age_s
+    if unread:
+        facts["unread"] = len(unread)
+    if age is not None:
+        facts["age_s"] = age
     if waived:
         facts["waived"] = True
     at_most = goal.asked.at_most
@@ -108,6 +100,20 @@ def _counted(goal: Goal, reading: Series, ballot: Ballot, *, waived: bool) -> Vo
         reason = _reason(goal, asked, load, ballot)
     measured = _measured(goal, reading) if goal.keeps else None
     return Vote(asked, Step(_SIGNAL, current, asked, reason, facts), measured=measured)
+
+
+def _with_unread(goal: Goal, reading: Series, asked: int, load: float, ballot: Ballot) -> tuple[int, float]:
+    """The same with the instances that could not be read: loaded where it shrinks, empty where it grows."""
+    current, unread = ballot.current, reading.unread
+    if asked < current and goal.kind == "steps":  # a rung says nothing of one instance
+        return current, load
+    if asked < current:
+        asked, load = _ask(goal, reading.points + (Point(_full(goal)),) * len(unread), ballot)
+        return min(asked, current), load
+    if asked > current:
+        asked, load = _ask(goal, reading.points + (Point(0.0),) * len(unread), ballot)
+        return max(asked, current), load
+    return asked, load
 
 
 # data that is not there
