@@ -132,14 +132,14 @@ async def dry_run(settings: Settings, *, current: int | None = None, memory: boo
             raise UsageError("\n".join(adapters.targets.faults.values()), hint="--current N asks no platform")
         kept, trouble = await _left(settings, clock) if memory and current is None else (None, "")
         taken = NOTHING if kept is None else taken_over(kept, clock.now())
-        claims = claimed(found, taken.steering, taken.prints)
-        plans = [claim.plan() for claim in claims]
+        claims = {claim.ref.key: claim for claim in claimed(found, taken.steering, taken.prints)}
+        plans = [claims[key].plan() for key in dict.fromkeys(ref.key for ref, _ in found)]
         asked = {signal.source for plan in plans for signal in plan.workload.policy.signals}
         servers = {name: client for name, client in adapters.prometheus.items() if name in asked}
         silent = await _silent(servers)
         observer = Observer(adapters.targets, adapters.sources)
         told, notes = await foresee(plans, observer, adapters.past, clock, settings.cycle, silent, taken)
-        refused = [claim.sentence() for claim in claims if claim.refused]
+        refused = [claim.sentence() for claim in claims.values() if claim.refused]
         return Foresight(
             at=clock.now(),
             cycle_s=settings.cycle,

@@ -86,7 +86,7 @@ async def foresee(
 
     Of a workload whose memory was not taken over, the recent past is replayed as the servers tell it.
     """
-    known = [plan for plan in plans if plan.key in taken.memories]
+    known = sorted((plan for plan in plans if plan.key in taken.memories), key=lambda plan: plan.key)
     others = [plan for plan in plans if plan.key not in taken.memories]
     reach = max((reach_s(plan, cycle_s) for plan in others), default=0.0)
     times = beats(clock.now(), reach, cycle_s)
