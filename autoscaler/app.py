@@ -169,14 +169,18 @@ async def _left(settings: Settings, clock: Clock) -> tuple[Recollection | None, 
     return (None, "") if found is None else (left(*found), "")
 
 
-def imagined(settings: Settings) -> list[Plan]:
+def imagined(settings: Settings, revision: str = "") -> list[Plan]:
     """The plans of all policies of these settings, without asking any platform; those that observe act.
 
-    What only recycles is left out. Raises AutoscalerError for policies that do not load, and for selectors.
+    As they are, or as they were at a git `revision`. What only recycles is left out. Raises AutoscalerError for
+    policies that do not load, for selectors, and where there is no such revision.
     """
     from autoscaler.store.policy_files import read
+    from autoscaler.store.policy_revision import read_at
 
-    return imagined_from(settings, read([Path(each) for each in settings.policies]))
+    places = [Path(each) for each in settings.policies]
+    texts = [text for place in places for text in read_at(place, revision)] if revision else read(places)
+    return imagined_from(settings, texts)
 
 
 def imagined_from(settings: Settings, texts: Sequence[tuple[str, str]]) -> list[Plan]:
