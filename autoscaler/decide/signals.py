@@ -18,7 +18,10 @@ from autoscaler.model.target import TargetState
 
 def cast(turn: Turn, state: TargetState) -> list[Vote]:
     """The votes of all signals that have a goal, reckoned from this state."""
-    ballot = Ballot(state, turn.current, turn.plan.behavior, turn.memory, turn.seen.vouchers, turn.now)
+    plan = turn.plan
+    ballot = Ballot(
+        state, turn.current, plan.behavior, turn.memory, turn.seen.vouchers, turn.now, plan.strict, turn.cycle_s
+    )
     pairs = zip(turn.plan.goals, turn.seen.readings, strict=True)
     votes = [(goal, vote(goal, reading, ballot)) for goal, reading in pairs if goal.kind != "wake_above"]
     return [sizing.sized(turn, goal, each) if turn.plan.adaptive else each for goal, each in votes]
