@@ -92,7 +92,7 @@ def elasticity(demand: Course, supply: Course, start: int, end: int) -> Elastici
                 under += (stop - second) * (need - ready) / need
             elif ready > need:
                 spare += stop - second
-                over += (stop - second) * (ready - need) / need
+                over += (stop - second) * (ready - need) / max(need, 1)
             second = stop
     share = 100.0 / (end - start)
     unlike = _instability(demand, supply, start, end)
