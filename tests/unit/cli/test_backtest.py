@@ -18,6 +18,7 @@ from autoscaler.targets.naming import named
 from tests.parts.process import free_port
 from tests.support.shapes import Shapes
 from tests.unit.cli.test_root import run
+from tests.unit.store.test_policy_revision import git
 
 POLICY = """\
 name: web
@@ -74,6 +75,27 @@ def test_reports_are_written_and_the_same_every_time(home: Path) -> None:
         assert done.returncode == 0, done.stderr
     assert (home / "one.html").read_bytes() == (home / "two.html").read_bytes()
     assert (home / "one.svg").read_bytes() == (home / "two.svg").read_bytes()
+
+
+def test_a_change_stands_beside_what_is_committed(home: Path) -> None:
+    (home / "api.yaml").write_text(POLICY.replace("name: web", "name: api", 1))
+    git(home, "init", "-q")
+    git(home, "add", "web.yaml", "api.yaml")
+    git(home, "commit", "-qm", "first")
+    (home / "web.yaml").write_text(POLICY.replace("50", "30"))
+    words = ("web.yaml", "api.yaml", "--data", "web.rec", "--against", "HEAD")
+    done = run("backtest", *words, "--format", "json", cwd=home)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert [each["name"] for each in told["trials"]] == [
+        "web (HEAD:web.yaml)", "web (web.yaml)", "api (HEAD:api.yaml)", "api (api.yaml)",
+    ]  # fmt: skip
+    costs = [each["card"]["replica_hours"] for each in told["trials"]]
+    assert costs[0] < costs[1]
+    assert costs[2] == costs[3]
+    assert "api: the same in HEAD:api.yaml" in told["notes"]
+    refused = run("backtest", "web.yaml", "--data", "web.rec", "--against", "v9", cwd=home)
+    assert (refused.returncode, refused.stderr.splitlines()[0]) == (2, "error: v9: no such revision in this repository")
 
 
 WRONG = {

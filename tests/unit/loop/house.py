@@ -103,6 +103,7 @@ class House:
         self, policies: str = POLICY, *, count: int = 1, cycle_s: float = 15.0, fleet: Fleet | None = None,
         store: Store | None = None, start_s: float = 5.0, platform: type[SimulatedTarget] = SimulatedTarget,
     ) -> None:  # fmt: skip
+        self.policies = policies
         self.clock = LoopClock()
         self.dial = Dial()
         self.texts = Texts(policies)
@@ -123,9 +124,8 @@ class House:
             policies=self.texts, board=self.board, clock=self.clock, load=load,
         )  # fmt: skip
         self.daemon = Daemon(parts, cycle_s)
-        self.desk = Desk(
-            self.board, self.keeper, self.clock, self.daemon.control, Past(self.board, self.keeper, self.retell)
-        )
+        past = Past(self.board, self.keeper, self.retell)
+        self.desk = Desk(self.board, self.keeper, self.clock, self.daemon.control, past, self.cycle.recollect)
 
     async def retell(self, plan: Plan, state: TargetState, at: float) -> Decision:
         """The past as the dial would tell it: what it says now."""

@@ -22,9 +22,11 @@ from autoscaler.loop.board import Board
 from autoscaler.loop.desk import Desk
 from autoscaler.loop.keeper import Keeper
 from autoscaler.loop.past import Past
+from autoscaler.loop.recollect import Recollection
 from autoscaler.model.decision import Decision, Reason
 from autoscaler.model.signal import Missing, MissingWhy, Point, Series
 from autoscaler.model.target import TargetState
+from autoscaler.ports import Fact, FactKind
 from autoscaler.store.memory import MemoryStore
 from autoscaler.web.server import Vitals, serve
 from tests.support.nouns import decision, policy_set, record, state, workload
@@ -50,6 +52,7 @@ class House:
             self.clock,
             lambda said: self.controls.append((dict(said.pauses), dict(said.overrides))),
             Past(self.board, self.keeper, untold),
+            self.recollect,
         )
         self.socket = folder / "run" / "autoscaler.sock"
         self.config = folder / "autoscaler.yaml"
@@ -60,6 +63,9 @@ class House:
         )
         web = workload()
         self.board.activated(policy_set(web), [web])
+
+    async def recollect(self) -> Recollection:
+        return Recollection(at=NOW, facts=(Fact(FactKind.INTENT, "a", b"\xff"),), running=True)
 
     def decided(self, **fields: object) -> None:
         made = decision(at=NOW - 5, **fields)  # type: ignore[arg-type]
