@@ -37,7 +37,7 @@ def cast(turn: Turn, state: TargetState) -> list[Vote]:
 def remember(turn: Turn, votes: Sequence[Vote]) -> None:
     """Keep what later votes fall back on, where there is something to keep."""
     readings = turn.seen.readings
-    if turn.plan.keeps or any([isinstance(each, Series) and each.found for each in readings]):
+    if turn.plan.keeps or any(isinstance(each, Series) and each.found for each in readings):
         turn.memory = kept(turn.memory, turn.plan.goals, votes, readings, turn.now)
 
 
