@@ -117,7 +117,7 @@ def _steps(size: int) -> list[Row]:
     name = f"{size:,} workloads, two signals"
     return [
         Row(f"step(): {name}", watch.cost(), "25 µs on a whole core"),
-        Row(f"memory of a workload: {name}", None, "60 KiB", f"{kept:.1f} KiB"),
+        Row(f"memory of deciding, each of {name}", None, "60 KiB", f"{kept:.1f} KiB"),
     ]
 
 
