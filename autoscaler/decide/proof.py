@@ -66,12 +66,15 @@ def told(each: Known) -> str:
 
 
 def _days(seconds: float) -> str:
-    """A long span as people say it: whole days from two on.
+    """A long span as people say it: in whole days or hours, from two of them on.
 
-    >>> _days(259200.0), _days(100000.0)
-    ('3 days', '1d3h46m')
+    >>> _days(259200.0), _days(100000.0), _days(600.0)
+    ('3 days', '28 hours', '10m')
     """
-    return f"{seconds / DAY_S:.0f} days" if seconds >= 2 * DAY_S else span(seconds)
+    for unit, word in ((DAY_S, "days"), (3600.0, "hours")):
+        if seconds >= 2 * unit:
+            return f"{seconds / unit:.0f} {word}"
+    return span(seconds)
 
 
 def _squares(learned: Learned) -> float:
