@@ -10,11 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autoscaler.backtest.notation import MISSING, reading
+from autoscaler.decide.adaptive.series import TRUSTED_BINS
 from autoscaler.decide.explain import explain
 from autoscaler.model.decision import Beside, Reason
 from autoscaler.model.policy import Algorithm, Policy, Signal
 from tests.scenarios.story import Story, Town, load, policy
-from tests.scenarios.test_adaptive import LEARNED, adaptive, goes_on, rates
+from tests.scenarios.test_adaptive import LEARNED, adaptive, goes_on, level, rates
 
 HPA, ADAPTIVE = Algorithm.HPA, Algorithm.ADAPTIVE
 
@@ -59,11 +60,14 @@ def test_hpa_in_the_shadow_has_what_it_would_have_where_it_decides(loads: list[f
 def test_adaptive_in_the_shadow_learns_and_goes_below_hpa_while_hpa_decides() -> None:
     story = Story(hpa(compare=ADAPTIVE), count=LEARNED.count, start=LEARNED.now)
     story.kept, story.memories = 0, dict(LEARNED.memories)
-    counts = goes_on(story, 100)
+    counts, others = [], []
+    for beat in range(300):
+        counts.append(story.cycle(reading(str(level(TRUSTED_BINS + 40 + beat)))).desired)
+        others.append(other(story).desired)
     plain = Story(hpa(), count=LEARNED.count, start=LEARNED.now)
     plain.kept = 0
-    assert counts[-1] == goes_on(plain, 100)[-1]
-    assert other(story).desired < counts[-1]
+    assert counts == goes_on(plain, 300)
+    assert sum(others) < sum(counts)
     assert other(story).reason in (Reason.EXPECTS_SAME, Reason.EXPECTS_LESS)
     assert story.memory.learned["load"].trusted
 
@@ -112,18 +116,12 @@ def test_a_measure_that_depends_on_the_count_is_judged_from_the_real_one() -> No
 
 
 def test_shadows_do_not_take_from_the_fleets_brake() -> None:
-    town = Town([Story(adaptive(compare=HPA), count=10, ref=each.ref) for each in _refs(30)])
-    town.run("600x3")
-    town.run("100x60")
-    assert len(town.fleet.shrunk) <= 30
-    alone = Town([Story(adaptive(), count=10, ref=each.ref) for each in _refs(30)])
-    alone.run("600x3")
-    alone.run("100x60")
+    town, alone = Town.of(30, adaptive(compare=HPA), count=10), Town.of(30, adaptive(), count=10)
+    for each in (town, alone):
+        each.run("600x3")
+        each.run("100x60")
     assert town.fleet == alone.fleet
-
-
-def _refs(number: int) -> list[Story]:
-    return Town.of(number, adaptive()).stories
+    assert town.fleet.shrunk
 
 
 @pytest.mark.parametrize("kind", [HPA, ADAPTIVE])
