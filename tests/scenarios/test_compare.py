@@ -121,7 +121,7 @@ def test_shadows_do_not_take_from_the_fleets_brake() -> None:
         each.run("600x3")
         each.run("100x60")
     assert town.fleet == alone.fleet
-    assert town.fleet.shrunk
+    assert town.fleet.wanting == 30
 
 
 @pytest.mark.parametrize("kind", [HPA, ADAPTIVE])
