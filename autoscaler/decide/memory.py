@@ -188,6 +188,7 @@ def clamped(memory: Memory, now: float) -> Memory:
         contest=past(memory.contest),
         good={name: Good(each.load, min(each.at, now)) for name, each in memory.good.items()},
         recycle_failed_at=min(memory.recycle_failed_at, now),
+        shadow=None if future else memory.shadow,
     )
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 
-from autoscaler.decide.adaptive.series import BIN_S
 from autoscaler.decide.explain import span
 from autoscaler.decide.memory import measures
 from autoscaler.decide.plan import Goal, Plan
@@ -28,8 +27,7 @@ SLICE_S, SLICE_CYCLES = 0.01, 64  # of learning, before the loop may breathe
 AGAIN_S = 300.0  # until a server that did not answer is asked again
 UNTIL_NEXT_S = 12 * 3600.0  # what history could not tell is lived through by then
 FAILURES = 3  # in one round: whoever is still to come waits for the next
-CLOSE_S = 2 * BIN_S  # so near to now a line is drawn
-MOST_PARTS_LATE = 5
+MOST_PARTS_LATE = 5  # what comes while the last parts are read; then a line is drawn, or a gap is a gap
 
 Key = tuple[str, str, str]  # a workload, a signal, what it measures
 
@@ -80,7 +78,7 @@ class Warming:
         while pupils and self._ours():
             left = self._clock.now() - (start + done * every)
             beats = min(PART, math.floor(left / every) + 1)
-            if left <= CLOSE_S or late > MOST_PARTS_LATE:
+            if left < 0 or late > MOST_PARTS_LATE:
                 break
             late += beats < PART
             times = [start + (done + beat) * every for beat in range(beats)]

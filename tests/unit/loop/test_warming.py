@@ -8,6 +8,7 @@ from functools import partial
 from itertools import pairwise
 
 import msgspec
+import pytest
 
 from autoscaler.decide.taught import HISTORY_S
 from autoscaler.loop.lasting import packed
@@ -199,5 +200,19 @@ def test_hpa_asks_for_no_history() -> None:
         async with home.running():
             await asyncio.sleep(60)
         assert past.asked == []
+
+    run(story())
+
+
+@pytest.mark.parametrize("cycle_s", [5.0, 15.0, 60.0])
+def test_history_joins_what_is_lived_through_without_a_gap_whatever_the_cycle(cycle_s: float) -> None:
+    async def story() -> None:
+        home = house(Recorded(wave), cycle_s=cycle_s)
+        async with home.running():
+            await asyncio.sleep(200 + 2 * cycle_s)
+            known = home.cycle.memories[WEB.key].learned["load"]
+            assert home.cycle.memories[WEB.key].taught["load"] >= 3600
+            assert known.first == known.bins
+            assert known.read > home.clock.now() - cycle_s - 1
 
     run(story())
