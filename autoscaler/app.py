@@ -38,6 +38,7 @@ from autoscaler.loop.past import Past
 from autoscaler.loop.recollect import Recollection, left
 from autoscaler.loop.registry import Targets
 from autoscaler.loop.rehearse import Foresight, remembering
+from autoscaler.loop.warming import Warming
 from autoscaler.model.operation import Operation
 from autoscaler.model.policy import PolicySet
 from autoscaler.policy.fit import misfits
@@ -95,9 +96,10 @@ async def run(
             board=board,
             clock=clock,
             load=partial(_fitting, settings),
+            warming=Warming(adapters.past.apart(), cycle, board, clock, settings.cycle, lambda: lease.remaining() > 0),
         )
         daemon = Daemon(parts, settings.cycle)
-        past = Past(board, keeper, retelling(adapters.past, settings.cycle))
+        past = Past(board, keeper, retelling(adapters.past.apart(), settings.cycle))
         desk = Desk(board, keeper, clock, daemon.control, past, cycle.recollect)
         vitals = Vitals(
             board, clock.now, leading=lambda: lease.remaining() > 0, store_failing=lambda: bool(keeper.failing)

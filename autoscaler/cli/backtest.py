@@ -11,7 +11,7 @@ import click
 import msgspec
 
 from autoscaler.backtest.assumed import Asked
-from autoscaler.backtest.compare import Backtest, Candidate, Trial, backtest
+from autoscaler.backtest.compare import Backtest, Candidate, Trial, backtest, with_shadows
 from autoscaler.backtest.curve import coarser
 from autoscaler.backtest.report import words
 from autoscaler.backtest.report.page import page
@@ -24,6 +24,7 @@ from autoscaler.cli.table import table
 from autoscaler.cli.talk import print_json
 from autoscaler.decide.explain import number
 from autoscaler.decide.plan import Plan
+from autoscaler.decide.taught import HISTORY_S, teachable
 from autoscaler.errors import UsageError
 from autoscaler.settings import Settings
 
@@ -58,21 +59,25 @@ def command(
     """Say what policies would have done in the past, and how good that would have been.
 
     PATHS are files and folders, each loaded on its own, so that two revisions of one policy stand side by side;
-    without any, the policies of the settings. With --against main they stand beside what is committed there.
-    Recorded signals go through the daemon's own decisions, on virtual time, against a simulated service; what is
-    assumed of it is said. The last 30 days by default.
+    without any, the policies of the settings. With --against main they stand beside what is committed there. One that
+    compares the other algorithm is replayed with both. Recorded signals go through the daemon's own decisions, on
+    virtual time, against a simulated service; what is assumed of it is said. The last 30 days by default, or all of a
+    recording; from up to 3 days before --from adaptive learns.
     """
-    one_past(data, prometheus, since, until)
+    one_past(data, prometheus)
     writable(html, svg)
     chosen = known(config, prometheus, ())
     candidates, differ = _candidates(chosen, paths, against)
+    candidates = with_shadows(candidates)
     workloads = {each.plan.key for each in candidates}
     if svg is not None and len(workloads) > 1:
         raise UsageError(
             f"--svg: a picture is of one workload, these are {len(workloads)}", hint="--html shows them all"
         )
-    past, name = history(chosen, candidates, asked, data, (since, until))
-    told = backtest(candidates, past, name, asked, progress("replaying"), POINTS if html is None else FINE)
+    before_s = HISTORY_S if any(teachable(each.plan) for each in candidates) else 0.0
+    past, name, earlier = history(chosen, candidates, asked, data, (since, until), before_s)
+    points = POINTS if html is None else FINE
+    told = backtest(candidates, past, name, asked, progress("replaying"), points, earlier)
     told = msgspec.structs.replace(told, notes=(*differ, *told.notes))
     if html is not None:
         save(html, page(told))

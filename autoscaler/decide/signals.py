@@ -60,8 +60,8 @@ def renewed(turn: Turn) -> None:
             quiet=None,
             unread={},
         )
-    if memory.learned and not turn.plan.adaptive:
-        turn.remember(learned={})
+    if memory.learned and not turn.plan.learns:
+        turn.remember(learned={}, taught={})
     if turn.plan.strict and turn.memory.history.recommendations is None:  # where the HPA begins, whatever it decides
         turn.remember(history=hpa.seeded(turn.memory.history, turn.current, turn.now))
 

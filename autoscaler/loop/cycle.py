@@ -12,6 +12,7 @@ from autoscaler.decide.brake import Fleet
 from autoscaler.decide.explain import sentence, why
 from autoscaler.decide.memory import Memory
 from autoscaler.decide.plan import Plan
+from autoscaler.decide.proof import known
 from autoscaler.decide.step import applied, step
 from autoscaler.loop.act import Actor, urgency
 from autoscaler.loop.board import Board
@@ -189,6 +190,7 @@ class Cycle:
             changed = self._board.show(decision, look.state, self._actor.underway.of(key))
             if key in self._board.entries:
                 self._board.entries[key].lead_s = self.memories[key].lead_s
+                self._board.entries[key].known = known(self.memories[key])
             foreign = any(each.reason is Reason.FOREIGN_COUNT for each in decision.steps)
             if changed or foreign or ((decision.changes or decision.replace) and not again):
                 records.append(

@@ -22,6 +22,7 @@ from autoscaler.loop.keeper import Keeper
 from autoscaler.loop.recollect import CLEAN, left
 from autoscaler.loop.registry import Targets
 from autoscaler.loop.tenure import Tenure
+from autoscaler.loop.warming import Warming
 from autoscaler.model.operation import Operation
 from autoscaler.model.policy import PolicySet
 from autoscaler.model.target import WorkloadRef
@@ -47,6 +48,7 @@ class Parts(msgspec.Struct, frozen=True):
     board: Board
     clock: Clock
     load: Load
+    warming: Warming | None = None  # without one nothing is learned from history
     lease_s: float = LEASE_S  # between two renewals of the lease
 
 
@@ -113,6 +115,8 @@ class Daemon:
         await self._restore()
         self._spawn("policies", self._follow_policies)
         self._spawn("lease", self._tenure.keep)
+        if parts.warming is not None:
+            self._spawn("history", parts.warming.keep)
         try:
             await self._turn()
         finally:

@@ -110,7 +110,7 @@ class Desk:
                 raise UsageError(f"{name} has not been decided yet", hint="the first cycle is still to come")
             fleet = (each.workload for each in self._board.entries.values())
             told = views.explanation(entry.decision)
-            return msgspec.structs.replace(told, asked=asked(entry.workload, fleet))
+            return msgspec.structs.replace(told, asked=asked(entry.workload, fleet), learned=views.lines_known(entry))
         return await self._past.explain(self._key(name), at)
 
     async def history(self, name: str | None, *, until: float | None = None, limit: int = 50) -> History:

@@ -101,10 +101,14 @@ def test_a_change_stands_beside_what_is_committed(home: Path) -> None:
 WRONG = {
     "no recording": (("--data", "away.rec"), "away.rec: cannot be read: No such file or directory"),
     "no recording but a policy": (("--data", "web.yaml"), "web.yaml: this is not a recording"),
-    "two pasts": (("--data", "web.rec", "--from", "30d"), "--data already tells the past"),
+    "two pasts": (("--data", "web.rec", "--prometheus", "http://127.0.0.1:9"), "--data already tells the past"),
     "no time": (("--from", "yesterday"), "--from: expected how long ago or a time, got yesterday"),
     "a future": (("--to", "2999-01-01T00:00:00Z"), "--to: expected a time that is past"),
     "backwards": (("--from", "1d", "--to", "2d"), "--from: expected a time before --to"),
+    "a time nobody recorded": (
+        ("--data", "web.rec", "--from", "2001-01-01T00:00:00Z", "--to", "2001-01-02T00:00:00Z"),
+        "nothing of it lies in that time",
+    ),
     "no capacity": (("--data", "web.rec", "--capacity", "0"), "--capacity: expected more than 0"),
     "a capacity of another unit": (("--data", "web.rec", "--capacity", "0.001"), "--capacity: with 0.001 per replica"),
     "a start of a day": (("--data", "web.rec", "--startup", "1d"), "--startup: expected at least 0s and at most 1h"),
