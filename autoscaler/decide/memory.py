@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
+from autoscaler.decide.adaptive.capacity import Known
 from autoscaler.decide.adaptive.series import Learned
 from autoscaler.decide.hpa import Event, History, Recommendation
 from autoscaler.model.policy import Policy, Signal
@@ -63,7 +64,8 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
     once seen to name instances.
 
     `shrunk` is when we ordered fewer last, `sized` that the last count came from what is expected and not from the
-    plain rule, `learned` what is known of each signal's load; that is kept apart, as it is large.
+    plain rule, `carries` what is known of each signal's capacity, `learned` of its load; that is kept apart, as it is
+    large.
     """
 
     first_seen: float
@@ -95,6 +97,7 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
     covered: tuple[str, ...] = ()
     shrunk: float | None = None
     sized: bool = False
+    carries: dict[str, Known] = {}
     learned: dict[str, Learned] = {}
     recycle_failures: int = 0
     recycle_failed_at: float = 0.0

@@ -20,7 +20,7 @@ def cast(turn: Turn, state: TargetState) -> list[Vote]:
     """The votes of all signals that have a goal, reckoned from this state."""
     ballot = Ballot(state, turn.current, turn.plan.behavior, turn.memory, turn.seen.vouchers, turn.now)
     pairs = zip(turn.plan.goals, turn.seen.readings, strict=True)
-    votes = [(goal, vote(goal, reading, ballot)) for goal, reading in pairs if goal.kind != "wake_above"]
+    votes = [(goal, vote(goal, reading, ballot)) for goal, reading in pairs if goal.votes]
     return [sizing.sized(turn, goal, each) if turn.plan.adaptive else each for goal, each in votes]
 
 
@@ -47,7 +47,7 @@ def renewed(turn: Turn) -> None:
             unread={},
         )
     if memory.learned and not turn.plan.adaptive:
-        turn.remember(learned={})
+        turn.remember(learned={}, carries={})
     if turn.plan.strict and turn.memory.history.recommendations is None:  # where the HPA begins, whatever it decides
         turn.remember(history=hpa.seeded(turn.memory.history, turn.current, turn.now))
 

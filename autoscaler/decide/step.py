@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from autoscaler.decide import bounds, controls, hpa, idle, signals, sizing
+from autoscaler.decide import bounds, carrying, controls, hpa, idle, signals, sizing
 from autoscaler.decide.brake import Brake, Fleet
 from autoscaler.decide.guards import guarded
 from autoscaler.decide.memory import Applied, Memory, first_sight, ordered
@@ -57,7 +57,8 @@ def step(
         key = plan.key
         memory = memories.get(key) or _first_sight(plan, look, now, cycle_s)
         if key in learned:
-            memory = msgspec.structs.replace(memory, learned=learned[key])
+            carries = carrying.known(plan, look, memory, now)
+            memory = msgspec.structs.replace(memory, learned=learned[key], carries=carries)
         decision, after[key] = _decide(plan, look, memory, now, cycle_s, brake, wake=wake)
         decisions.append(decision)
     return Stepped(decisions, after, brake.fleet())

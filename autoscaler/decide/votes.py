@@ -249,7 +249,7 @@ def kept(
     named: tuple[str, ...] = ()
     cast = iter(votes)
     for goal, reading in zip(goals, readings, strict=True):
-        if goal.kind == "wake_above":
+        if not goal.votes:
             continue
         each = next(cast)
         if goal.keeps and each.measured is not None and not each.missing:

@@ -243,12 +243,21 @@ _KEYED: dict[type, dict[str, inspect.Field]] = {}
 
 
 def _chosen(node: Node, kind: inspect.UnionType) -> inspect.Type | None:
-    """Of a word or a map, the one that is written; None for neither. Most unions have but one type beside None."""
+    """Of words, a number and a map, the one that is written; None for none. Most unions have one type beside None."""
     types = [each for each in kind.types if not isinstance(each, inspect.NoneType)]
     if len(types) == 1:
         return types[0]
     maps = [each for each in types if isinstance(each, (inspect.StructType, inspect.DictType))]
     if isinstance(node.value, tuple) or node.value is None:
         return None
-    (one,) = maps if isinstance(node.value, dict) else [each for each in types if each not in maps]
-    return one
+    if isinstance(node.value, dict):
+        (one,) = maps
+        return one
+    *words, last = sorted((each for each in types if each not in maps), key=_is_number)
+    said = [each for each in words if isinstance(each, inspect.EnumType) and node.text in {e.value for e in each.cls}]
+    return said[0] if said else last
+
+
+def _is_number(kind: inspect.Type) -> bool:
+    """A number among words is what is meant by all that is none of the words."""
+    return not isinstance(kind, inspect.EnumType)

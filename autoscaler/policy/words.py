@@ -65,6 +65,8 @@ def expected(kind: inspect.Type, unit: str = "") -> str:
     """What a type wants, in words."""
     if isinstance(kind, inspect.UnionType):
         return " or ".join(expected(each) for each in kind.types if not isinstance(each, inspect.NoneType))
+    if isinstance(kind, inspect.Metadata):
+        return expected(kind.type, unit_of(kind) or unit)
     if isinstance(kind, inspect.EnumType):
         words = [str(each.value) for each in kind.cls]
         return " or ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else words[0]
