@@ -145,8 +145,8 @@ def unknown(turn: Turn, goal: Goal) -> Step:
     if goal.asked.capacity is None:
         return _note(turn, Reason.CAPACITY_UNKNOWN, {"signal": goal.signal})
     found = turn.memory.carries.get(goal.signal)
-    if found is not None and found.off is not None and math.isfinite(found.off):
-        because = f"CPU tells it to {100 * found.off:.0f} % only"
+    if found is not None and found.off is not None:
+        because = f"how busy they are tells it to {100 * found.off:.0f} % only"
     else:
         because = "not enough was seen yet"
     return _note(turn, Reason.CAPACITY_LEARNING, {"signal": goal.signal, "because": because})

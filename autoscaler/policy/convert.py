@@ -255,7 +255,9 @@ def _chosen(node: Node, kind: inspect.UnionType) -> inspect.Type | None:
         return one
     *words, last = sorted((each for each in types if each not in maps), key=_is_number)
     said = [each for each in words if isinstance(each, inspect.EnumType) and node.text in {e.value for e in each.cls}]
-    return said[0] if said else last
+    if said or not words:
+        return said[0] if said else last
+    return last if node.text[:1] in "+-.0123456789" else None
 
 
 def _is_number(kind: inspect.Type) -> bool:

@@ -82,7 +82,7 @@ def expected(kind: inspect.Type, unit: str = "") -> str:
 
 def bounds(kind: inspect.IntType | inspect.FloatType, unit: str = "") -> str:
     """The bounds of a number, to be said after its noun; empty without any."""
-    limits = (("above", kind.gt), ("at least", kind.ge), ("at most", kind.le))
+    limits = (("above", kind.gt), ("at least", kind.ge), ("at most", kind.le), ("below", kind.lt))
     return "".join(f", {word} {_bound(limit, unit)}" for word, limit in limits if limit is not None)
 
 

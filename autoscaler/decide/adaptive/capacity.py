@@ -28,6 +28,7 @@ ALIKE = 20.0  # looks that say together about as much as one: their errors last 
 LEAST_LOOKS = 240  # an hour
 BUSIEST = 0.97  # beyond, CPU says no more about the load
 IDLE_OFF = 0.05  # of CPU: so much an idle instance may use
+WIDEST = 0.25  # of the mean load per instance: looks that lie further from the line are not about the load
 SURE = 0.1  # of the capacity: twice its likely error must be below it
 
 Sums = tuple[float, float, float, float, float, float]  # of 1, x, u, x², xu, u²; x is load per instance, u its CPU
@@ -172,10 +173,13 @@ def fitted(sums: Sums) -> tuple[float, float]:
     wide, tall, both = suu - su * su / n, sxx - sx * sx / n, sxu - sx * su / n
     slope = both / wide if wide > 0 else 0.0
     mean = sx / su  # one instance's load, fully busy, as if there were no more to it
-    noise = max((tall - slope * both) / n, 1e-6 * mean * mean) * ALIKE  # of a look, if each said something new
+    apart = max((tall - slope * both) / n, 1e-6 * mean * mean)
+    noise = apart * ALIKE  # of a look, if each said something new
     a11, a12, a22 = n / noise + 1.0 / (IDLE_OFF * mean) ** 2, su / noise, suu / noise
     whole = a11 * a22 - a12 * a12
     idle, slope = (a22 * sx - a12 * sxu) / noise / whole, (a11 * sxu - a12 * sx) / noise / whole
     variance = (a22 - 2.0 * a12 + a11) / whole
     capacity = idle + slope
-    return capacity, 2.0 * math.sqrt(max(variance, 0.0)) / capacity if capacity > 0 else math.inf
+    if capacity <= 0 or math.sqrt(apart) > WIDEST * sx / n:
+        return capacity, 1.0
+    return capacity, min(2.0 * math.sqrt(max(variance, 0.0)) / capacity, 1.0)

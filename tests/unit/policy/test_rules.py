@@ -61,7 +61,7 @@ signals:
         # adaptive
         (signal(f"{QUERY}, value: 3, capacity: 4"), "signals[0].capacity: goes with per_replica only"),
         (signal(f"{QUERY}, per_replica: 8, capacity: 7"), "capacity: must be at least per_replica (8), got 7"),
-        (signal(f"{QUERY}, per_replica: 8, capacity: learnt"), "expected a number, above 0 or learn, got learnt"),
+        (signal(f"{QUERY}, per_replica: 8, capacity: learnt"), "or 256Mi, above 0 or learn, got learnt"),
         (signal(f"{QUERY}, per_replica: 8, capacity: learn"), "signals[0].capacity: nothing to learn it from"),
         (signal(f"{QUERY}, per_replica: 8, capacity: 9, busy: s"), "signals[0].busy: does nothing beside a capacity"),
         (signal(f"{QUERY}, per_replica: 8, served: s"), "signals[0].served: does nothing without capacity"),
@@ -70,7 +70,7 @@ signals:
         (LEARNS.replace("busy: cpu, ", ""), "signals[1]: expected exactly one goal of per_replica"),
         (LEARNS.replace(", target: 99.9%", ""), "objective.target: is missing beside good and total"),
         (LEARNS.replace("latency: 300ms, ", "service_time: 100ms, "), "objective.service_time: does nothing without"),
-        (LEARNS.replace("target: 99.9%", "target: 100%"), "target: expected a percentage such as 70%, above 0%"),
+        (LEARNS.replace("target: 99.9%", "target: 100%"), "such as 70%, above 0, below 100%"),
         (LEARNS.replace("objective: {latency: 300ms, good: fast, total: served, target: 99.9%}", "objective: {}"),
          "objective: expected latency, or good, total and target, got none"),
         (SMALLEST + "objective: {latency: 300ms}\n", "objective: does nothing without algorithm: adaptive"),
