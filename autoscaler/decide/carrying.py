@@ -66,19 +66,19 @@ def carry(turn: Turn, goal: Goal) -> Carry | None:
 
 def known(plan: Plan, seen: Seen, memory: Memory, now: float) -> dict[str, Known]:
     """What is known of the capacity of each signal after this look; one that cannot be read whole adds nothing."""
-    carries = dict(memory.carries)
-    if isinstance(seen.state, Missing):
-        return carries
-    names = [goal.signal for goal in plan.goals]
-    loads = _Loads(plan, seen, memory)
     policy, aim = plan.workload.policy, plan.workload.policy.objective
+    share = aim is not None and aim.good is not None
+    told = [goal for goal in plan.goals if sizable(goal) and (share or goal.asked.busy or goal.asked.served)]
+    if isinstance(seen.state, Missing) or not (told or memory.carries):
+        return memory.carries
+    loads = _Loads(plan, seen, memory)
+    what: dict[str | None, str] = {goal.signal: measures(goal.asked) for goal in plan.goals}
     slow = None if aim is None else _slow(loads, aim.good, aim.total)
-    for goal in plan.goals:
+    carries: dict[str, Known] = {}
+    for goal in told:
         asked = goal.asked
-        if not sizable(goal) or (asked.busy is None and asked.served is None and slow is None):
-            continue
         look = Look(
-            of=f"{measures(asked)}|{asked.capacity}|{asked.busy}|{asked.served}|{aim}",
+            of=f"{what[goal.signal]}|{asked.capacity}|{what.get(asked.busy)}|{what.get(asked.served)}|{aim}",
             ready=seen.state.ready,
             load=loads.get(goal.signal),
             served=None if asked.served is None else loads.get(asked.served),
@@ -89,8 +89,8 @@ def known(plan: Plan, seen: Seen, memory: Memory, now: float) -> dict[str, Known
             decides=memory.sized,
             most=policy.replicas is not None and seen.state.existing >= policy.replicas.max,
         )
-        carries[goal.signal] = capacity.looked(carries.get(goal.signal), look, now)
-    return {name: each for name, each in carries.items() if name in names}
+        carries[goal.signal] = capacity.looked(memory.carries.get(goal.signal), look, now)
+    return carries
 
 
 class _Loads:

@@ -73,7 +73,14 @@ def test_a_count_that_changes_lowers_nothing_by_itself() -> None:
 def test_an_instance_that_is_seen_to_serve_more_raises_it_again() -> None:
     known = after(full(30))
     more = [Look(of="a", ready=10, load=115.0, served=115.0, said=13.0)] * 5
-    assert after(more, known, START + 30 * LOOK_S).carries(13.0) == pytest.approx(11.5)
+    assert after(more, known, START + 30 * LOOK_S).carries(13.0) == pytest.approx(11.5, rel=1e-3)
+
+
+def test_half_of_what_it_was_lowered_by_is_taken_back_within_a_week() -> None:
+    known = after(full(30))
+    calm = [Look(of="a", ready=10, load=50.0, served=50.0, said=13.0)] * (7 * 5760)
+    later = after(calm, known, START + 30 * LOOK_S)
+    assert later.carries(13.0) == pytest.approx(math.sqrt(TRUE * 13.0), rel=0.01)
 
 
 def test_errors_that_are_never_served_halve_it_at_most() -> None:
