@@ -19,7 +19,6 @@ GAIN = 0.01  # of the share of bad requests, per look
 ALL_SLOW = 0.9  # share of bad requests, with which the least that is not served shows that all are busy
 UNSERVED, BEHIND = 0.001, 0.02  # of what comes; the second where nothing is known of bad requests
 LEVEL = 1.02  # what is served is level while it grows by less
-BACK = 1.0 - 2.0 ** (-LOOK_S / (7 * 86_400.0))  # half of what it was lowered by is taken back within a week
 DOWN = 0.3  # of the way to what was served when all were busy
 PROOFS = 8  # looks with all busy before a capacity is known from them alone
 SLOW_LOOKS = 5760  # the share of bad requests is that of about the last day
@@ -132,7 +131,7 @@ def _by_served(known: Known, look: Look) -> Known:
         top = least
     said = known.fit if look.said is None else look.said
     if said is not None and top is not None:
-        top = max(top * (said / top) ** BACK if top < said else top, said * math.exp(-FURTHEST))
+        top = max(top, said * math.exp(-FURTHEST))
     return msgspec.structs.replace(known, top=top, proofs=known.proofs + full, last=most, behind=behind)
 
 

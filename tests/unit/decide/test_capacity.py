@@ -76,11 +76,11 @@ def test_an_instance_that_is_seen_to_serve_more_raises_it_again() -> None:
     assert after(more, known, START + 30 * LOOK_S).carries(13.0) == pytest.approx(11.5, rel=1e-3)
 
 
-def test_half_of_what_it_was_lowered_by_is_taken_back_within_a_week() -> None:
+def test_a_calm_time_takes_nothing_back() -> None:
+    """Half of it taken back within a week made 6 of 100 requests too slow: a little too high is not seen for long."""
     known = after(full(30))
-    calm = [Look(of="a", ready=10, load=50.0, served=50.0, said=13.0)] * (7 * 5760)
-    later = after(calm, known, START + 30 * LOOK_S)
-    assert later.carries(13.0) == pytest.approx(math.sqrt(TRUE * 13.0), rel=0.01)
+    calm = [Look(of="a", ready=10, load=50.0, served=50.0, said=13.0)] * 5760
+    assert after(calm, known, START + 30 * LOOK_S).carries(13.0) == known.carries(13.0)
 
 
 def test_errors_that_are_never_served_halve_it_at_most() -> None:
