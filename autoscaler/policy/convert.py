@@ -242,24 +242,23 @@ _DESCRIBED: dict[type, inspect.Type] = {}
 _KEYED: dict[type, dict[str, inspect.Field]] = {}
 
 
+_MAPS = (inspect.StructType, inspect.DictType)
+_LISTS = (inspect.VarTupleType,)
+
+
 def _chosen(node: Node, kind: inspect.UnionType) -> inspect.Type | None:
-    """Of words, a number and a map, the one that is written; None for none. Most unions have one type beside None."""
+    """Of words, a number, a map or a list, the one that is written; None for none. Most unions have one type."""
     types = [each for each in kind.types if not isinstance(each, inspect.NoneType)]
     if len(types) == 1:
         return types[0]
-    maps = [each for each in types if isinstance(each, (inspect.StructType, inspect.DictType))]
-    if isinstance(node.value, tuple) or node.value is None:
+    if node.value is None:
         return None
-    if isinstance(node.value, dict):
-        (one,) = maps
-        return one
-    *words, last = sorted((each for each in types if each not in maps), key=_is_number)
-    said = [each for each in words if isinstance(each, inspect.EnumType) and node.text in {e.value for e in each.cls}]
-    if said or not words:
-        return said[0] if said else last
-    return last if node.text[:1] in "+-.0123456789" else None
-
-
-def _is_number(kind: inspect.Type) -> bool:
-    """A number among words is what is meant by all that is none of the words."""
-    return not isinstance(kind, inspect.EnumType)
+    shape = _MAPS if isinstance(node.value, dict) else _LISTS if isinstance(node.value, tuple) else None
+    fit = [each for each in types if (isinstance(each, shape) if shape else not isinstance(each, _MAPS + _LISTS))]
+    if len(fit) < 2:
+        return fit[0] if fit else None
+    words = [each for each in fit if isinstance(each, inspect.EnumType)]
+    said = [each for each in words if node.text in {word.value for word in each.cls}]
+    others = [each for each in fit if each not in words]
+    numeric = node.text[:1] in "+-.0123456789"
+    return said[0] if said else others[0] if others and numeric else None
