@@ -26,6 +26,7 @@ NEAR = 1e-9  # so much above a whole number is still that number
 TARGET = 0.7  # utilization, where none is said
 COOLDOWN_S = 300.0  # of KEDA
 GRACE_S = 30  # of Knative, before the last instance goes
+GOOD = 0.999  # share of requests within the objective that is aimed at
 VIOLATED_PERCENT = 0.1  # what the cheapest fixed count may violate
 
 
@@ -67,18 +68,55 @@ def sleeping(policy: asked.Policy) -> asked.Policy:
     return msgspec.structs.replace(policy, signals=(woken,), idle=asked.Idle(after=COOLDOWN_S))
 
 
-def adaptive() -> asked.Policy:
-    """Learned from arrivals, with the plain rule until that is done."""
-    signal = asked.Signal(
-        name="arrivals", prometheus="sum(arrivals)", per_replica=MODEL.capacity * TARGET, capacity=MODEL.capacity
+def adaptive(name: str = "adaptive", *, share: bool = False, learn: bool = False) -> asked.Policy:
+    """Learned from arrivals, with the plain rule until that is done, and with what is served beside it.
+
+    With `share` the room follows the share of requests within the objective; with `learn` the capacity is not told but
+    learned from CPU.
+    """
+    load = asked.Signal(
+        name="arrivals",
+        prometheus="sum(arrivals)",
+        per_replica=MODEL.capacity * TARGET,
+        capacity=asked.Capacity.LEARN if learn else MODEL.capacity,
+        busy="cpu" if learn else None,
+        served="served",
     )
+    beside = [asked.Signal(name="served", prometheus="sum(served)")]
+    aim = asked.Objective(latency=MODEL.objective_s, service_time=MODEL.service_s)
+    if share:
+        beside.append(asked.Signal(name="good", prometheus="sum(good)"))
+        aim = msgspec.structs.replace(aim, good="good", total="arrivals", target=GOOD)
+    if learn:
+        beside.append(asked.Signal(name="cpu", prometheus="avg(cpu)"))
     return asked.Policy(
-        name="adaptive",
+        name=name,
         target=asked.TargetSpec(kubernetes=asked.KubernetesTarget(namespace="benchmark", name="trace")),
-        signals=(signal,),
+        signals=(load, *beside),
         algorithm=asked.Algorithm.ADAPTIVE,
-        objective=asked.Objective(latency=MODEL.objective_s, service_time=MODEL.service_s),
+        objective=aim,
     )
+
+
+def misled(name: str, player: Player, percent: float) -> tuple[str, Player]:
+    """The same policy by somebody who takes an instance for so many percent larger. Raises UsageError."""
+    policy = player.args[0] if isinstance(player, partial) and player.func is by_policy else None
+    if policy is None:
+        raise UsageError(f"--wrong-capacity: {name} is told no capacity", hint="leave it out, or play it apart")
+    return f"{name}{percent:+g}%", partial(by_policy, _told_wrong(policy, percent))
+
+
+def _told_wrong(policy: asked.Policy, percent: float) -> asked.Policy:
+    times = 1.0 + percent / 100.0
+    signals = []
+    for signal in policy.signals:
+        said = {
+            key: getattr(signal, key) * times
+            for key in ("per_replica", "capacity")
+            if isinstance(getattr(signal, key), float)
+        }
+        signals.append(msgspec.structs.replace(signal, **said))
+    return msgspec.structs.replace(policy, signals=tuple(signals))
 
 
 def kpa(target: float, case: Case, pipeline: Pipeline) -> Watched:
@@ -202,7 +240,13 @@ NAMED: dict[str, Callable[[float], Player]] = {
     "kpa": lambda target: partial(kpa, target),
     "aws-tt": lambda target: partial(target_tracking, target),
 }
-UNTARGETED: dict[str, Player] = {"adaptive": partial(by_policy, adaptive()), "fixed": fixed, "oracle": oracle}
+UNTARGETED: dict[str, Player] = {
+    "adaptive": partial(by_policy, adaptive()),
+    "adaptive-share": partial(by_policy, adaptive("adaptive-share", share=True)),
+    "adaptive-learn": partial(by_policy, adaptive("adaptive-learn", learn=True)),
+    "fixed": fixed,
+    "oracle": oracle,
+}
 
 
 def named(word: str) -> Player:

@@ -78,6 +78,8 @@ def _treatment(signal: Signal) -> Treatment:
     name = signal.name
     if _of_memory(signal):
         return Treatment(name, How.LEFT_OUT, "how much memory would have been in use is not told by the load")
+    if not signal.votes and signal.wake_above is None:
+        return Treatment(name, How.LEFT_OUT, "what instances did depends on their count, and it asks for none")
     if signal.utilization is not None:
         said = "what the simulated instances are kept busy by, as a share of their capacity"
         return Treatment(name, How.MODELLED, said)

@@ -20,7 +20,7 @@ from autoscaler.model.target import TargetState
 
 Decide = Callable[[Plan, Seen, Memory], tuple[Decision, Memory]]
 
-ADDS_UP = ("per_replica", "steps", "wake_above")  # goals of loads that are the same whatever runs
+ADDS_UP = ("per_replica", "steps", "wake_above", "told")  # goals of loads that are the same whatever runs
 
 # Somebody's word or a state that tells nothing settled it: there the two would not differ.
 _NOT_BY_POLICY = (
@@ -39,7 +39,12 @@ def beside(
     own = all(goal.kind in ADDS_UP for goal in other.goals)
     before = memory.shadow or Shadow(made.current, msgspec.structs.replace(memory, shadow=None))
     count = before.count if own else made.current
-    alike = {"learned": memory.learned if other.adaptive else {}, "lead_s": memory.lead_s, "covered": memory.covered}
+    alike = {
+        "learned": memory.learned if other.adaptive else {},
+        "carries": memory.carries if other.adaptive else {},
+        "lead_s": memory.lead_s,
+        "covered": memory.covered,
+    }
     past = msgspec.structs.replace(before.memory, **alike)
     if own:
         state = msgspec.structs.replace(

@@ -56,7 +56,7 @@ def _lowest(opened: Sequence[Open]) -> Open | None:
 
 def _at_least(turn: Turn, votes: Sequence[Vote]) -> tuple[str, int] | None:
     """The highest floor of signals that are missing and say `failed: {at_least: …}`."""
-    voting = [goal for goal in turn.plan.goals if goal.kind != "wake_above"]
+    voting = [goal for goal in turn.plan.goals if goal.votes]
     found = [
         (goal.signal, goal.asked.failed.at_least)
         for goal, each in zip(voting, votes, strict=False)

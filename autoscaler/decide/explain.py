@@ -59,6 +59,17 @@ _SENTENCES: Mapping[Reason, str] = {
     ),
     Reason.LEARNING: "{signal}: the plain rule decides for another {rest}, then adaptive does ({because})",
     Reason.CAPACITY_UNKNOWN: "{signal}: without its capacity the plain rule decides",
+    Reason.CAPACITY_LEARNING: "{signal}: the plain rule decides until its capacity is learned ({because})",
+    Reason.CAPACITY_LEARNED: "{signal}: one carries {capacity}, learned from how busy they are: known to {within} %",
+    Reason.CAPACITY_SEEN: "{signal}: one carries {capacity}, seen {looks} times when all were busy",
+    Reason.CAPACITY_LOWERED: "{signal}: all were busy when each served {capacity}, so not the {said} of capacity",
+    Reason.OBJECTIVE_COSTS: (
+        "{signal}: {good} of 100 requests were good of late, {aim} are wanted: that takes {needs}, "
+        "capacity alone {bare}"
+    ),
+    Reason.OBJECTIVE_UNMET: (
+        "{signal}: {good} of 100 requests were good of late, {aim} are wanted, which {needs} cannot do: {because}"
+    ),
     Reason.WAKE_QUIET: "{signal}: {load} is not above {limit}, it does not wake",
     Reason.WAKE_ABOVE: "{signal}: {load} is above {limit}, it wakes",
     Reason.WAKE_UNREAD: "{signal}: cannot be read ({detail}), so it does not let anything go idle",

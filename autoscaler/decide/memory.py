@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
+from autoscaler.decide.adaptive.capacity import Known
 from autoscaler.decide.adaptive.series import Learned
 from autoscaler.decide.hpa import Event, History, Recommendation
 from autoscaler.model.policy import Policy, Signal
@@ -63,8 +64,9 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     once seen to name instances.
 
     `shrunk` is when we ordered fewer last, `sized` that the last count came from what is expected and not from the
-    plain rule, `learned` what is known of each signal's load; that is kept apart, as it is large.
-    `taught` is how many seconds of it a recorded past told. `shadow` is where the other algorithm stands beside it.
+    plain rule, `carries` what is known of each signal's capacity, `learned` of its load; that is kept apart, as it is
+    large. `taught` is how many seconds of it a recorded past told. `shadow` is where the other algorithm stands beside
+    it.
     """
 
     first_seen: float
@@ -96,6 +98,7 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     covered: tuple[str, ...] = ()
     shrunk: float | None = None
     sized: bool = False
+    carries: dict[str, Known] = {}
     learned: dict[str, Learned] = {}
     taught: dict[str, float] = {}
     shadow: Shadow | None = None

@@ -18,7 +18,8 @@ AT_ONCE = Rules(0.0, 0.1, (Rate(15.0, replicas=1_000_000),))  # what limits noth
 class Goal(msgspec.Struct, frozen=True):
     """What a signal aims at: `kind` is the policy's key; `milli` the target in thousandths (utilization: percent).
 
-    A signal that only wakes has the kind `wake_above`. `keeps` says that its last good load may be asked for later.
+    A signal that only wakes has the kind `wake_above`, one that only tells something `told`. `keeps` says that its last
+    good load may be asked for later.
     """
 
     signal: str
@@ -27,6 +28,11 @@ class Goal(msgspec.Struct, frozen=True):
     milli: int
     asked: asked.Signal
     keeps: bool = False
+
+    @property
+    def votes(self) -> bool:
+        """Whether it asks for a count."""
+        return self.kind not in ("wake_above", "told")
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -83,7 +89,8 @@ def _goal(signal: asked.Signal) -> Goal:
         return Goal(signal.name, "utilization", float(percent), max(1, percent), signal, keeps)
     if signal.steps is not None:
         return Goal(signal.name, "steps", 0.0, 0, signal, keeps)
-    return Goal(signal.name, "wake_above", signal.wake_above or 0.0, 0, signal)
+    kind = "told" if signal.wake_above is None else "wake_above"
+    return Goal(signal.name, kind, signal.wake_above or 0.0, 0, signal)
 
 
 def _rules(given: asked.Direction, default: Rules) -> Rules:

@@ -30,7 +30,7 @@ def cast(turn: Turn, state: TargetState) -> list[Vote]:
     )
     votes: list[Vote] = []
     for goal, reading in zip(plan.goals, seen.readings, strict=True):
-        if goal.kind != "wake_above":
+        if goal.votes:
             plain = vote(goal, reading, ballot)
             votes.append(sizing.sized(turn, goal, plain) if plan.adaptive else plain)
     return votes
@@ -61,7 +61,7 @@ def renewed(turn: Turn) -> None:
             unread={},
         )
     if memory.learned and not turn.plan.learns:
-        turn.remember(learned={}, taught={})
+        turn.remember(learned={}, taught={}, carries={})
     if turn.plan.strict and turn.memory.history.recommendations is None:  # where the HPA begins, whatever it decides
         turn.remember(history=hpa.seeded(turn.memory.history, turn.current, turn.now))
 

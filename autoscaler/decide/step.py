@@ -7,7 +7,7 @@ from functools import partial
 
 import msgspec
 
-from autoscaler.decide import bounds, controls, hpa, idle, signals, sizing
+from autoscaler.decide import bounds, carrying, controls, hpa, idle, signals, sizing
 from autoscaler.decide.beside import beside
 from autoscaler.decide.brake import Brake, Fleet
 from autoscaler.decide.guards import guarded
@@ -61,7 +61,8 @@ def step(
         key = plan.key
         memory = memories.get(key) or _first_sight(plan, look, now, cycle_s)
         if learned and key in learned:
-            memory = msgspec.structs.replace(memory, learned=learned[key])
+            carries = carrying.known(plan, look, memory, now)
+            memory = msgspec.structs.replace(memory, learned=learned[key], carries=carries)
         if memory.taught:
             memory = msgspec.structs.replace(memory, taught=still_taught(memory))
         decision, after[key] = _decide(plan, look, memory, now, cycle_s, brake, wake=wake)

@@ -285,7 +285,7 @@ def kept(
 
     `votes` are those of the goals that vote, in the same order.
     """
-    voting = [(goal, each) for goal, each in zip(goals, readings, strict=True) if goal.kind != "wake_above"]
+    voting = [(goal, each) for goal, each in zip(goals, readings, strict=True) if goal.votes]
     good = {
         goal.signal: Good(each.measured, now)
         for (goal, _), each in zip(voting, votes, strict=True)

@@ -87,14 +87,19 @@ def _together(first: Policy, rivals: Sequence[Policy]) -> Policy:
         for window in policy.schedule
         if window.min is not None
     )
+    aim = first.objective
+    if aim is not None and aim.good is not None:
+        aim = msgspec.structs.replace(aim, good=f"{first.name}/{aim.good}", total=f"{first.name}/{aim.total}")
     return msgspec.structs.replace(
-        first, replicas=widest, signals=signals, schedule=windows, idle=None, combine=Combine.MAX
+        first, objective=aim, replicas=widest, signals=signals, schedule=windows, idle=None, combine=Combine.MAX
     )
 
 
 def _capped(signal: Signal, policy: Policy) -> Signal:
-    """Its name says whose it is."""
-    named = msgspec.structs.replace(signal, name=f"{policy.name}/{signal.name}")
+    """Its name says whose it is, and so do the names it tells of others."""
+    told = {key: getattr(signal, key) for key in ("name", "busy", "served")}
+    said = {key: f"{policy.name}/{name}" for key, name in told.items() if name is not None}
+    named = msgspec.structs.replace(signal, **said)
     if not named.votes or policy.replicas is None:
         return named
     return msgspec.structs.replace(named, at_most=min(signal.at_most or policy.replicas.max, policy.replicas.max))

@@ -43,6 +43,12 @@ class Reason(enum.Enum):
     UNPROVEN = "unproven"
     LEARNING = "learning"
     CAPACITY_UNKNOWN = "capacity_unknown"
+    CAPACITY_LEARNING = "capacity_learning"
+    CAPACITY_LEARNED = "capacity_learned"
+    CAPACITY_SEEN = "capacity_seen"
+    CAPACITY_LOWERED = "capacity_lowered"
+    OBJECTIVE_COSTS = "objective_costs"
+    OBJECTIVE_UNMET = "objective_unmet"
     WAKE_QUIET = "wake_quiet"
     WAKE_ABOVE = "wake_above"
     # several signals

@@ -172,10 +172,10 @@ def _shape(kind: type) -> Schema:
     if kind is not Signal:
         return one
     goals = [{"required": [key]} for key in GOALS]
-    only_wakes = {"required": ["wake_above"], "not": {"anyOf": goals}}
+    no_goal = {"not": {"anyOf": goals}}
     plain_number = {"properties": {"per_replica": {"type": "number"}}}
     return {
-        "allOf": [one, {"oneOf": [*goals, only_wakes]}],
+        "allOf": [one, {"oneOf": [*goals, no_goal]}],
         "if": {"required": ["resource"]},
         "else": plain_number,  # m as a thousandth is a quantity's
     }

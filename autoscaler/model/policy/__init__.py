@@ -23,6 +23,7 @@ from autoscaler.model.policy.policy import (
     Window,
 )
 from autoscaler.model.policy.signal import (
+    Capacity,
     Empty,
     Failing,
     Fallback,
@@ -47,6 +48,7 @@ __all__ = [
     "Algorithm",
     "BeforeStop",
     "Behavior",
+    "Capacity",
     "Combine",
     "ComposeTarget",
     "Direction",

@@ -61,6 +61,12 @@ class Failing(enum.Enum):
     HOLD = "hold"
 
 
+class Capacity(enum.Enum):
+    """A capacity that is not written down: `learn` finds it out from how busy instances are, or what they serve."""
+
+    LEARN = "learn"
+
+
 class Scrape(Node, frozen=True, kw_only=True):
     """A metric read from every instance directly."""
 
@@ -104,7 +110,10 @@ class Fallback(Node, frozen=True, kw_only=True):
 
 
 class Signal(Node, frozen=True, kw_only=True):
-    """A named measurement with exactly one source, and one goal or only `wake_above`."""
+    """A named measurement with exactly one source, and one goal or only `wake_above`.
+
+    One that `busy`, `served` or the objective names may go without either: then it only tells something.
+    """
 
     name: Annotated[Name, Meta(description="the signal's name, unique in the policy")]
     prometheus: Annotated[str, Meta(min_length=1, description="a PromQL query")] | None = None
@@ -142,9 +151,15 @@ class Signal(Node, frozen=True, kw_only=True):
         Annotated[float, Meta(description="wakes an idle workload; does not vote otherwise", extra=NUMBER)] | None
     ) = None
     capacity: (
-        Annotated[
-            float, Meta(gt=0, description="load that one replica can carry at most; adaptive needs it", extra=QUANTITY)
-        ]
+        Annotated[float, Meta(gt=0, description="load that one replica can carry at most, or learn", extra=QUANTITY)]
+        | Capacity
+        | None
+    ) = None
+    busy: (
+        Annotated[Name, Meta(description="the signal that says how busy an instance is, for capacity: learn")] | None
+    ) = None
+    served: (
+        Annotated[Name, Meta(description="the signal that says how much of this load is served: it shows what is full")]
         | None
     ) = None
     at_most: Annotated[int, Meta(ge=1, le=100_000, description="this signal alone asks for no more")] | None = None

@@ -137,7 +137,7 @@ class _Export:
         for key in _unsaid(signal):
             self._say(Carried.NOT_CARRIED, (*path, key), _WHY.get(key, "an HPA cannot say it"))
         if signal.prometheus is None or signal.steps is not None or not signal.votes:
-            what = "steps" if signal.steps is not None else "a signal that only wakes"
+            what = "steps" if signal.steps is not None else "a signal without a goal"
             why = what if signal.prometheus is not None else "direct scrape"
             self._say(Carried.NOT_CARRIED, path, f"{why}: an HPA cannot say it")
             return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 
-from autoscaler.model.policy import Fallback, Plausible, Signal, ZeroIf
+from autoscaler.model.policy import Capacity, Fallback, Plausible, Signal, ZeroIf
 from autoscaler.policy.convert import Fault
 from autoscaler.policy.placeholders import sample
 from autoscaler.policy.promql import facts
@@ -40,14 +40,11 @@ def source(signal: Signal) -> Iterator[Fault]:
 
 
 def goal(signal: Signal) -> Iterator[Fault]:
-    """One goal, or only `wake_above`; rungs that rise."""
+    """At most one goal; rungs that rise. Whether it may have none is told by the policy as a whole."""
     goals = written(signal, GOALS)
     if len(goals) > 1:
         yield (), f"expected exactly one goal of {', '.join(GOALS)}, got {' and '.join(goals)}", "keep one"
-    if not goals and signal.wake_above is None:
-        said = f"expected exactly one goal of {', '.join(GOALS)}, or only wake_above, got none"
-        yield (), said, "add per_replica: the load one replica should carry"
-    if not goals and signal.wake_above is not None:
+    if not goals:
         yield from _voteless(signal)
     yield from _capacity(signal)
     steps = signal.steps or ()
@@ -65,13 +62,22 @@ def _capacity(signal: Signal) -> Iterator[Fault]:
     """What one can carry at most, beside what one should carry."""
     capacity, target = signal.capacity, signal.per_replica
     if capacity is None:
+        for key in written(signal, ("busy", "served")):
+            said = "does nothing without capacity: it is what capacity is found out by"
+            yield (key,), said, "add capacity: the most that one replica can carry, or learn"
         return
     if target is None:
         said = "goes with per_replica only: a load that adds up"
         yield ("capacity",), said, "add per_replica: the load one replica should carry, or remove capacity"
-    elif capacity < target:
+    elif not isinstance(capacity, Capacity) and capacity < target:
         said = f"must be at least per_replica ({target:g}), got {capacity:g}"
         yield ("capacity",), said, "capacity is the most that one can carry, per_replica what it should"
+    if isinstance(capacity, Capacity):
+        if signal.busy is None and signal.served is None:
+            said = "nothing to learn it from: neither busy nor served names a signal"
+            yield ("capacity",), said, "add busy: the signal that says how busy an instance is, as a share of 1"
+    elif signal.busy is not None:
+        yield ("busy",), "does nothing beside a capacity that is told", "capacity: learn, or remove it"
 
 
 def words(signal: Signal) -> Iterator[Fault]:

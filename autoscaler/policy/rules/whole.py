@@ -4,12 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from autoscaler.model.policy import Algorithm, Behavior, Fallback, Parity, Policy, Replicas, When, ZeroIf
+from autoscaler.model.policy import (
+    Algorithm,
+    Behavior,
+    Fallback,
+    Objective,
+    Parity,
+    Policy,
+    Replicas,
+    When,
+    ZeroIf,
+)
 from autoscaler.policy.convert import Fault
 from autoscaler.policy.placeholders import WORDS, used
 from autoscaler.policy.rules.shape import ONE_OF, written
+from autoscaler.policy.rules.signal import GOALS
 from autoscaler.policy.units import duration
-from autoscaler.policy.words import Path
+from autoscaler.policy.words import Path, nearest
 
 LONGEST_EVERY_S = 60.0  # between two readings that adaptive can draw a line across
 
@@ -48,9 +59,48 @@ def adaptive(policy: Policy) -> Iterator[Fault]:
     if policy.every is not None and policy.every > LONGEST_EVERY_S:
         said = f"must be at most {duration(LONGEST_EVERY_S)} with {key}: adaptive, got {duration(policy.every)}"
         yield ("every",), said, "it learns from what comes every 15 s"
-    if objective is not None and objective.service_time is not None and objective.latency <= objective.service_time:
-        said = f"must be more than service_time ({duration(objective.service_time)}), got {duration(objective.latency)}"
-        yield ("objective", "latency"), said, "no number of replicas answers faster than an idle one"
+
+
+def objective(objective: Objective) -> Iterator[Fault]:
+    """A latency, a share, or both; each with what belongs to it."""
+    latency, service, share = objective.latency, objective.service_time, ("good", "total", "target")
+    said = written(objective, share)
+    if latency is None and not said:
+        yield (), "expected latency, or good, total and target, got none", "add latency: 300ms"
+    for key in share:
+        if said and key not in said:
+            yield (key,), f"is missing beside {' and '.join(said)}", "a share needs good, total and target: 99.9%"
+    if service is not None and latency is None:
+        yield ("service_time",), "does nothing without latency", "add latency: 300ms, or remove it"
+    if service is not None and latency is not None and latency <= service:
+        said_too = f"must be more than service_time ({duration(service)}), got {duration(latency)}"
+        yield ("latency",), said_too, "no number of replicas answers faster than an idle one"
+
+
+def named(policy: Policy) -> Iterator[Fault]:
+    """Signals that others name are there, and one without a goal is named by another."""
+    known = {signal.name for signal in policy.signals}
+    uses: list[tuple[Path, str]] = [
+        (("signals", index, key), getattr(signal, key))
+        for index, signal in enumerate(policy.signals)
+        for key in written(signal, ("busy", "served"))
+    ]
+    aim = policy.objective or Objective()
+    uses += [(("objective", key), name) for key, name in (("good", aim.good), ("total", aim.total)) if name is not None]
+    for path, name in uses:
+        if name not in known:
+            near = nearest(name, known)
+            hint = f"did you mean {near}?" if near else "add a signal of that name; it needs no goal"
+            yield path, f"there is no signal named {name}", hint
+    told = {name for _, name in uses}
+    for index, signal in enumerate(policy.signals):
+        path = ("signals", index)
+        if not signal.votes and signal.wake_above is None and signal.name not in told:
+            said = f"expected exactly one goal of {', '.join(GOALS)}, or only wake_above, got none"
+            yield path, said, "add per_replica: the load one replica should carry"
+        for key in written(signal, ("busy", "served")):
+            if getattr(signal, key) == signal.name:
+                yield (*path, key), "names the signal itself", "name another, which needs no goal"
 
 
 def signals(policy: Policy) -> Iterator[Fault]:

@@ -28,6 +28,14 @@ def of(text: str, change: str) -> str:
 
 
 CPU = signal("resource: cpu, utilization: 70%")
+LEARNS = f"""{HEAD}algorithm: adaptive
+objective: {{latency: 300ms, good: fast, total: served, target: 99.9%}}
+signals:
+  - {{name: s, {QUERY}, per_replica: 8, capacity: learn, busy: cpu, served: served}}
+  - {{name: cpu, resource: cpu}}
+  - {{name: served, prometheus: 'sum(rate(answers[1m]))'}}
+  - {{name: fast, prometheus: 'sum(rate(answers_bucket{{le="0.3"}}[1m]))'}}
+"""
 
 
 @pytest.mark.parametrize(
@@ -59,7 +67,18 @@ CPU = signal("resource: cpu, utilization: 70%")
         # adaptive
         (signal(f"{QUERY}, value: 3, capacity: 4"), "signals[0].capacity: goes with per_replica only"),
         (signal(f"{QUERY}, per_replica: 8, capacity: 7"), "capacity: must be at least per_replica (8), got 7"),
-        (signal(f"{QUERY}, per_replica: 8, capacity: learn"), "signals[0].capacity: expected a number"),
+        (signal(f"{QUERY}, per_replica: 8, capacity: learnt"), "or 256Mi, above 0 or learn, got learnt"),
+        (signal(f"{QUERY}, per_replica: 8, capacity: learn"), "signals[0].capacity: nothing to learn it from"),
+        (signal(f"{QUERY}, per_replica: 8, capacity: 9, busy: s"), "signals[0].busy: does nothing beside a capacity"),
+        (signal(f"{QUERY}, per_replica: 8, served: s"), "signals[0].served: does nothing without capacity"),
+        (signal(f"{QUERY}, per_replica: 8, capacity: 9, served: s"), "signals[0].served: names the signal itself"),
+        (LEARNS.replace("busy: cpu", "busy: gpu"), "busy: there is no signal named gpu\n  hint: did you mean cpu?"),
+        (LEARNS.replace("busy: cpu, ", ""), "signals[1]: expected exactly one goal of per_replica"),
+        (LEARNS.replace(", target: 99.9%", ""), "objective.target: is missing beside good and total"),
+        (LEARNS.replace("latency: 300ms, ", "service_time: 100ms, "), "objective.service_time: does nothing without"),
+        (LEARNS.replace("target: 99.9%", "target: 100%"), "such as 70%, above 0, below 100%"),
+        (LEARNS.replace("objective: {latency: 300ms, good: fast, total: served, target: 99.9%}", "objective: {}"),
+         "objective: expected latency, or good, total and target, got none"),
         (SMALLEST + "objective: {latency: 300ms}\n", "objective: does nothing without algorithm: adaptive"),
         (SMALLEST + "compare: hpa\n", "compare: must be another than algorithm, which is hpa"),
         (SMALLEST + "algorithm: adaptive\ncompare: adaptive\n", "hint: compare: hpa, or remove it"),
