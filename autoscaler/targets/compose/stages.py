@@ -3,7 +3,10 @@
 CREATE   begin → connect → copy → start → wait, or begin → compose where only the compose program can
 REMOVE   begin (marked as draining) → tell → stop → remove
 REPLACE  begin → connect → copy → start → wait → drain → tell → stop → remove → rename
+         begin (marked as leaving) → tell → stop → make → connect → copy → start → wait → remove → rename
 
+The second is for two that cannot run side by side (a fixed port or address): the old one stops first, and is kept until
+the new one is ready. Where that never is, the old one gets its name back (`restore`) and is started again (`restart`).
 Only where a policy has `before_stop` is an instance told. A new container that cannot be had is taken away again
 (`discard`); one that was never started and belongs to nobody is found by a later daemon (`sweep`).
 
@@ -20,22 +23,25 @@ import msgspec
 from autoscaler.clients.docker_engine import DockerEngine
 from autoscaler.clients.http_probe import HttpProbe
 from autoscaler.errors import Conflict, Gone, Refused, TargetError, Unreachable
+from autoscaler.model.decision import Reason
 from autoscaler.model.operation import BEGIN, Advanced, Operation, OperationKind, Outcome, OutcomeKind
 from autoscaler.targets.compose.clone import cannot, twin
-from autoscaler.targets.compose.container import DRAINING, PROJECT, Container, container, lives_in, pattern
+from autoscaler.targets.compose.container import DRAINING, LEAVING, PROJECT, Container, container, lives_in, pattern
 from autoscaler.targets.compose.declared import declared
 from autoscaler.targets.compose.maker import SPEC, Maker
 
 COMPOSE, CONNECT, COPY, START, WAIT, DRAIN, TELL, STOP, REMOVE, RENAME, DISCARD, SWEEP = (
     "compose", "connect", "copy", "start", "wait", "drain", "tell", "stop", "remove", "rename", "discard", "sweep",
 )  # fmt: skip
+MAKE, RESTORE, RESTART = "make", "restore", "restart"
 LOOK_S = 0.25
 AGAIN_S = 1.0
 STEADY_S = 2.0  # what a container without a health check must run to be called ready
 NUMBERS = 100  # how many names taken by strangers a new container steps over
 
 # The old one is leaving and the new one in its place, or nothing of it is left to keep: only forward from here.
-_NO_WAY_BACK = (TELL, STOP, REMOVE, RENAME, DISCARD)
+_NO_WAY_BACK = (TELL, STOP, REMOVE, RENAME, DISCARD, RESTORE, RESTART)
+_BUILDING = (CONNECT, COPY, START, WAIT, DRAIN)
 _ENDS = {Conflict: OutcomeKind.CONFLICT, Gone: OutcomeKind.GONE, Refused: OutcomeKind.REFUSED}
 
 
@@ -56,14 +62,16 @@ class Stages:
         try:
             return await self._stage(operation, now)
         except Unreachable as error:
-            if now < operation.deadline:
+            if now < operation.deadline or _first(operation):  # it must come back, however long that takes
                 return msgspec.structs.replace(operation, wait_until=now + AGAIN_S)
             return Outcome(operation, OutcomeKind.FAILED, now, error.message)
         except TargetError as error:
             if operation.stage in _NO_WAY_BACK and not isinstance(error, Gone) and now < operation.deadline:
                 return msgspec.structs.replace(operation, wait_until=now + AGAIN_S)
-            if "new" in operation.facts and operation.stage in (CONNECT, COPY, START, WAIT, DRAIN):
+            if "new" in operation.facts and operation.stage in _BUILDING:
                 return _to(operation, DISCARD, why=error.message, end=_ENDS[type(error)].value)
+            if operation.stage == MAKE:
+                return _to(operation, RESTORE, why=error.message, end=_ENDS[type(error)].value)
             return Outcome(operation, _ENDS[type(error)], now, error.message)
 
     async def close(self) -> None:
@@ -99,7 +107,11 @@ class Stages:
                 return _applied(operation, now, _made(operation))
             case "discard":
                 await self._engine.remove(operation.facts["new"])
-                return _discarded(operation, now)
+                return _to(operation, RESTORE) if _first(operation) else _discarded(operation, now)
+            case "make":
+                return await self._build(operation, now)
+            case "restore" | "restart":
+                return await self._back(operation, now)
             case _:
                 return await self._leave(operation, now)
 
@@ -137,10 +149,49 @@ class Stages:
         old = container(source)
         if old.draining:
             return Outcome(operation, OutcomeKind.GONE, now, f"{old.final_name} is on its way out already")
-        why = cannot(source, beside=False) or await self._bound(source)
-        if why:
-            return Outcome(operation, OutcomeKind.REFUSED, now, f"a new one cannot run beside the sick one: {why}")
-        return await self._make(operation, source, f"{old.id[:12]}_{old.final_name}", old.final_name, old.number, now)
+        bound = await self._bound(source)
+        if bound:
+            return Outcome(operation, OutcomeKind.REFUSED, now, f"nothing can take its place: {bound}")
+        alone = cannot(source, beside=False)
+        if not alone and not old.leaving:
+            return await self._build(operation, now)
+        if operation.surge:
+            said = f"how: surge, but a new one cannot run beside the old one: {alone}"
+            return Outcome(operation, OutcomeKind.REFUSED, now, said)
+        well = operation.unless_ready and old.ready
+        if old.leaving and well:  # marked by this very stage, and no further
+            return _to(operation, RESTORE, first=alone, why="it is well again", end=OutcomeKind.CONFLICT.value)
+        if well:
+            return Outcome(operation, OutcomeKind.CONFLICT, now, "the sick container is well again")
+        if not old.leaving:
+            await self._maker.image(await self._pattern(operation, source))  # what cannot be made stops nothing
+            await self._engine.rename(old.id, f"{LEAVING}{old.final_name}")
+        ran = "yes" if old.state in ("running", "restarting", "paused") else "no"
+        return _leaving(_to(operation, STOP, first=alone, ran=operation.facts.get("ran", ran)), old, now)
+
+    async def _pattern(self, operation: Operation, old: dict[str, Any]) -> dict[str, Any]:
+        """What the new one is made like: the old one, with a newer image or configuration where that is the reason."""
+        if operation.reason == Reason.CONFIG_CHANGED.value:
+            return await self._maker.newest(old)
+        return await self._maker.renewed(old) if operation.reason == Reason.IMAGE_CHANGED.value else old
+
+    async def _build(self, operation: Operation, now: float) -> Advanced:
+        """Make the new one under a name that says whose place it is to take."""
+        source = await self._maker.source(operation)
+        old = container(source)
+        like = await self._pattern(operation, source)
+        return await self._make(operation, like, f"{old.id[:12]}_{old.final_name}", old.final_name, old.number, now)
+
+    async def _back(self, operation: Operation, now: float) -> Advanced:
+        """The old one has its place again: its name first, then it runs, where it did."""
+        if operation.stage == RESTORE:
+            old = container(await self._engine.inspect(operation.instance))
+            if old.leaving:
+                await self._engine.rename(old.id, old.final_name)
+            return _to(operation, RESTART)
+        if operation.facts.get("ran") != "no":
+            await self._engine.start(operation.instance)
+        return _discarded(operation, now)
 
     async def _make(
         self, operation: Operation, source: dict[str, object], name: str, final: str, number: int, now: float
@@ -188,8 +239,9 @@ class Stages:
     async def _wait(self, operation: Operation, now: float) -> Advanced:
         new = container(await self._engine.inspect(operation.facts["new"]))
         if new.ready and _steady(new, operation, now):
-            replacing = operation.kind is OperationKind.REPLACE
-            return _to(operation, DRAIN) if replacing else _applied(operation, now, _made(operation))
+            if operation.kind is not OperationKind.REPLACE:
+                return _applied(operation, now, _made(operation))
+            return _to(operation, REMOVE if _first(operation) else DRAIN)
         if new.state in ("exited", "dead"):
             return _to(operation, DISCARD, why=f"it ended with exit code {new.exit_code}")
         if now >= float(operation.facts["ready_by"]):
@@ -203,7 +255,7 @@ class Stages:
         """Mark the old one as leaving: from here on the new one counts. Unless the old one is well again."""
         try:
             old = container(await self._engine.inspect(operation.instance))
-            if not old.draining and old.ready:
+            if operation.unless_ready and not old.draining and old.ready:
                 return _to(operation, DISCARD, why="the sick container is well again", end=OutcomeKind.CONFLICT.value)
             if not old.draining:
                 await self._engine.rename(old.id, f"{DRAINING}{old.final_name}")
@@ -244,13 +296,18 @@ class Stages:
             grace = float(operation.facts.get("grace", "10")) if grace is None else grace
             with contextlib.suppress(Gone):
                 await self._engine.stop(operation.instance, max(1, round(grace)))
-            return _to(operation, REMOVE)
+            return _to(operation, MAKE if _first(operation) else REMOVE)
         await self._engine.remove(operation.instance)
         return (
             _to(operation, RENAME)
             if operation.kind is OperationKind.REPLACE
             else _applied(operation, now, _made(operation))
         )
+
+
+def _first(operation: Operation) -> bool:
+    """True where the old one stops before the new one is made."""
+    return "first" in operation.facts
 
 
 def _leaving(operation: Operation, old: Container, now: float) -> Operation:
@@ -279,6 +336,8 @@ def _made(operation: Operation) -> str:
     """What there is to say about what was done: a name that was taken, what was copied, who was not told."""
     facts = operation.facts
     said = [facts.get("said", ""), facts.get("untold", "")]
+    if facts.get("first"):
+        said.append(f"the old one stopped first: {facts['first']}")
     if "taken" in facts:
         said.append(f"{facts['taken']} is the name of a container of somebody else, so the new one is {facts['name']}")
     if "copied" in facts:
@@ -288,4 +347,5 @@ def _made(operation: Operation) -> str:
 
 def _discarded(operation: Operation, now: float) -> Outcome:
     kind = OutcomeKind(operation.facts.get("end", OutcomeKind.FAILED.value))
-    return Outcome(operation, kind, now, f"the new container was taken away again: {operation.facts.get('why', '')}")
+    what = "the old container is back" if _first(operation) else "the new container was taken away again"
+    return Outcome(operation, kind, now, f"{what}: {operation.facts.get('why', '')}")

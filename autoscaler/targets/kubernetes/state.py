@@ -40,7 +40,7 @@ def instance(pod: Pod, *, seen_ready: bool, now: float) -> Instance | None:
         running=status.phase == "Running",
         restarts=sum(each.restart_count for each in status.container_statuses),
         exit_code=ended.exit_code if ended is not None else None,
-        oom_kills=_oom_kills(pod),
+        ooms=_ooms(pod),
         image=pod.spec.containers[0].image if pod.spec.containers else "",
         config_hash=labels.pod_template_hash or labels.controller_revision_hash,
         node=pod.spec.node_name,
@@ -105,9 +105,10 @@ def _last_end(pod: Pod) -> Terminated | None:
     return max(ends, key=lambda each: _seconds(each.finished_at, 0.0)) if ends else None
 
 
-def _oom_kills(pod: Pod) -> int:
-    # The API keeps the last two ends of each container: this is "at least".
-    return sum(each.reason == "OOMKilled" for each in _ends(pod))
+def _ooms(pod: Pod) -> tuple[float, ...]:
+    # The API keeps the last two ends of each container: these are the latest, not all.
+    ends = {_seconds(each.finished_at, 0.0) for each in _ends(pod) if each.reason == "OOMKilled"}
+    return tuple(sorted(at for at in ends if at))
 
 
 def _ends(pod: Pod) -> Iterable[Terminated]:
