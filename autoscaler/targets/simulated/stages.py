@@ -98,7 +98,7 @@ class Stages:
 
     def _room(self, operation: Operation, now: float) -> Advanced | None:
         """What to do first where the old one has to stop before the new one is made; None where it has not."""
-        workload = self._fleet.look(operation.ref)
+        workload = self._fleet.workload(operation.ref)
         old = workload.units.get(operation.instance)
         if operation.kind is not OperationKind.REPLACE or not workload.alone or old is None or old.draining:
             return None

@@ -23,8 +23,9 @@ def endpoint(source: dict[str, Any], network: str = "shop_default") -> dict[str,
 def test_every_label_is_kept_but_the_number_and_what_a_recreate_left() -> None:
     source = record(labels={"team": "shop", f"{P}replace": "shop-web-1", "io.autoscaler.operation": "older"})
     labels = body(source)["Labels"]
+    own = {"io.autoscaler.operation": "op", "io.autoscaler.origin": source["Created"]}
     expected = {k: v for k, v in source["Config"]["Labels"].items() if k != f"{P}replace"}
-    assert labels == {**expected, f"{P}container-number": "2", "io.autoscaler.operation": "op"}
+    assert labels == {**expected, f"{P}container-number": "2", **own}
 
 
 def test_the_image_label_is_the_image_that_is_used() -> None:
