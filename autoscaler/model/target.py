@@ -51,6 +51,7 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True):
     exit_code: int | None = None
     ooms: tuple[float, ...] = ()  # when it ran out of memory, as far as the platform remembers
     image: str = ""
+    image_id: str = ""  # what its image's name meant when it was made, where `image` is a name
     config_hash: str = ""
     drifted: bool = False  # made from another image or configuration than most of the others
     newer_image: str = ""  # what its tag means by now, where that is another image

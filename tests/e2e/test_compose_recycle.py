@@ -112,7 +112,7 @@ def test_killed_on_its_way_back_the_old_one_runs_again_under_its_name(
 def test_without_the_memory_of_the_dead_one_the_names_tell_what_had_stopped_first(
     alone: Lone, front: Front, tmp_path: Path, stage: str
 ) -> None:
-    ((name, before),) = alone.ids().items()
+    (name,) = alone.ids()
     made = daemon(alone, front, tmp_path)
     try:
         made.start(kill_at=f"replace:{stage}")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
+
+import msgspec
 
 from autoscaler.clients.kubernetes_wire import Pod, Terminated, Workload
 from autoscaler.model.target import Instance, TargetState, WorkloadRef
@@ -42,6 +44,7 @@ def instance(pod: Pod, *, seen_ready: bool, now: float) -> Instance | None:
         exit_code=ended.exit_code if ended is not None else None,
         ooms=_ooms(pod),
         image=pod.spec.containers[0].image if pod.spec.containers else "",
+        image_id=_image_id(pod),
         config_hash=labels.pod_template_hash or labels.controller_revision_hash,
         node=pod.spec.node_name,
         address=status.pod_ip,
@@ -62,12 +65,29 @@ def state(
         existing=status.replicas,
         ready=status.ready_replicas,
         at=at,
-        instances=tuple(sorted(instances, key=lambda each: (each.created, each.name))),
+        instances=_told(sorted(instances, key=lambda each: (each.created, each.name))),
         rollout=rolling_out(workload),
         version=workload.metadata.resource_version,
         writer=writer(workload),
         off_by_owner=spec.replicas == 0 and not zero_is_ours,
     )
+
+
+def _told(pods: Sequence[Instance]) -> tuple[Instance, ...]:
+    """The pods, oldest first, with what the newest of the same template runs, where that is another image."""
+    newest = {each.config_hash: each.image_id for each in pods if each.image_id}
+    return tuple(
+        msgspec.structs.replace(each, newer_image=newest[each.config_hash])
+        if each.image_id and each.image_id != newest[each.config_hash]
+        else each
+        for each in pods
+    )
+
+
+def _image_id(pod: Pod) -> str:
+    """The images its containers run; empty as long as not all are known."""
+    ids = sorted(each.image_id for each in pod.status.container_statuses)
+    return " ".join(ids) if ids and all(ids) else ""
 
 
 def rolling_out(workload: Workload) -> bool:
