@@ -34,7 +34,20 @@ ALL = When(
     image_changed=True,
     config_changed=True,
 )
-WAYS = ("sick", "crash", "restart", "oom", "age", "image", "config", "well", "fail", "nothing", "restarted daemon")
+WAYS = (
+    "sick",
+    "outage",
+    "crash",
+    "restart",
+    "oom",
+    "age",
+    "image",
+    "config",
+    "well",
+    "fail",
+    "nothing",
+    "restarted daemon",
+)
 
 recycles = st.builds(
     Recycle,
@@ -78,6 +91,9 @@ class World:
             "well": {"ready": True, "running": True, "exit_code": None, "since": self.now},
         }.get(way, {})  # type: ignore[assignment]
         self.units[name] = msgspec.structs.replace(self.units[name], **change)
+        if way == "outage":
+            for each in list(self.units):
+                self.happens("sick", int(each.removeprefix("web-")))
         if way == "restarted daemon":
             self.known = msgspec.json.decode(msgspec.json.encode(self.known), type=Recycling)
         for place in list(self.open):
