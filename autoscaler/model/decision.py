@@ -120,7 +120,7 @@ STALE = frozenset({Reason.CONFIG_CHANGED, Reason.IMAGE_CHANGED, Reason.TOO_OLD})
 Fact = str | int | float | bool | None
 
 
-class Step(msgspec.Struct, frozen=True):
+class Step(msgspec.Struct, frozen=True, gc=False):
     """One stage's before, after and reason; `facts` are the numbers the sentence is made of."""
 
     stage: Stage
@@ -130,7 +130,7 @@ class Step(msgspec.Struct, frozen=True):
     facts: dict[str, Fact] = {}
 
 
-class Replacement(msgspec.Struct, frozen=True):
+class Replacement(msgspec.Struct, frozen=True, gc=False):
     """One instance to put a new one in place of, and why. `serves` where it is ready all the same."""
 
     instance: str
@@ -141,7 +141,7 @@ class Replacement(msgspec.Struct, frozen=True):
     serves: bool = False
 
 
-class Decision(msgspec.Struct, frozen=True, kw_only=True):
+class Decision(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """All steps of one workload in one cycle, the count they lead to, and the instances to replace.
 
     `current` is the count decided from, `desired` the count to have; `act` is False where the policy only observes

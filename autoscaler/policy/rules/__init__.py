@@ -12,7 +12,7 @@ from autoscaler.policy.rules import recycle, shape, signal, target, whole, windo
 RULES: dict[type, tuple[Callable[[Any], Iterator[Fault]], ...]] = {
     policy.ComposeTarget: (shape.one_of, target.compose),
     policy.Fallback: (shape.one_of,),
-    policy.KubernetesTarget: (target.kubernetes,),
+    policy.KubernetesTarget: (shape.one_of, target.kubernetes),
     policy.Opening: (window.opening,),
     policy.Plausible: (signal.plausible,),
     policy.Policy: (
