@@ -181,5 +181,5 @@ def test_a_pod_that_runs_another_image_than_the_newest_of_its_template_is_told_w
         return msgspec.structs.replace(found, created=at)
 
     pods = [running("web-a", 1.0, "web@sha256:a"), running("web-b", 2.0, "web@sha256:b"), running("web-c", 3.0, "")]
-    told = state(REF, workload(), pods, zero_is_ours=False, at=NOW)
+    told = state(REF, workload(), pods, zero_is_ours=False, at=NOW, ready=2)
     assert [each.newer_image for each in told.instances] == ["web@sha256:b", "", ""]
