@@ -41,6 +41,16 @@ _EXPECTS = (
     "{signal}: expects at most {expected}{per} within {within} ({times} of 100 times), needs {needs}; "
     "the plain rule says {plain}"
 )
+_DUE: Mapping[Reason, str] = {
+    Reason.UNHEALTHY: "has been unhealthy for {for}",
+    Reason.NEVER_READY: "is {for} old and was never ready",
+    Reason.EXITED: "ended with exit code {exit_code} and nobody starts it again",
+    Reason.OOM_KILLS: "ran out of memory {times} times in {per}",
+    Reason.RESTARTS: "was restarted {times} times in {per}",
+    Reason.CONFIG_CHANGED: "is made from a configuration that was changed",
+    Reason.IMAGE_CHANGED: "is made from an image whose tag means another one by now",
+    Reason.TOO_OLD: "is {for} old, {limit} are allowed",
+}
 _SENTENCES: Mapping[Reason, str] = {
     Reason.ABOVE_TARGET: "{signal}: {measured}, so it asks for {after}",
     Reason.BELOW_TARGET: "{signal}: {measured}, so {after} are enough",
@@ -116,11 +126,28 @@ _SENTENCES: Mapping[Reason, str] = {
     Reason.OVERRIDE: "set to {after}{by} for another {rest}",
     Reason.OBSERVED: "mode is observe: {after} would be set, nothing is changed",
     Reason.BUSY: "an earlier change to {after} is still being carried out",
-    Reason.UNHEALTHY: "{instance} has been unhealthy for {for}: a new one takes its place",
-    Reason.RECYCLE_BUDGET: "{instance} has been unhealthy for {for}, but another replacement is still under way",
-    Reason.RECYCLE_WAITS: "{instance} has been unhealthy for {for}, but replacing waits for {on}",
-    Reason.RECYCLE_BACKOFF: (
-        "{instance} has been unhealthy for {for}; replacements never became ready, in a row: {failures}; next in {rest}"
+    Reason.UNHEALTHY: f"{{instance}} {_DUE[Reason.UNHEALTHY]}: a new one takes its place",
+    Reason.NEVER_READY: f"{{instance}} {_DUE[Reason.NEVER_READY]}: a new one takes its place",
+    Reason.EXITED: f"{{instance}} {_DUE[Reason.EXITED]}: a new one takes its place",
+    Reason.OOM_KILLS: f"{{instance}} {_DUE[Reason.OOM_KILLS]}: a new one takes its place",
+    Reason.RESTARTS: f"{{instance}} {_DUE[Reason.RESTARTS]}: a new one takes its place",
+    Reason.CONFIG_CHANGED: f"{{instance}} {_DUE[Reason.CONFIG_CHANGED]}: a new one takes its place",
+    Reason.IMAGE_CHANGED: f"{{instance}} {_DUE[Reason.IMAGE_CHANGED]}: a new one takes its place",
+    Reason.TOO_OLD: f"{{instance}} {_DUE[Reason.TOO_OLD]}: a new one takes its place",
+    Reason.RECYCLE_BUDGET: "{instance} {is_due}, but the budget of {count} in {per} is spent; next in {rest}",
+    Reason.RECYCLE_UNAVAILABLE: (
+        "{instance} {is_due}, but {out} are out of service or being replaced, which is all that {unavailable} allows"
+    ),
+    Reason.RECYCLE_WINDOW: "{instance} {is_due}, but no window for replacing what serves is open",
+    Reason.RECYCLE_BREAKER: (
+        "{instance} {is_due}, but {sick} are sick, more than {percent} %: one is replaced first, to see if that helps"
+    ),
+    Reason.RECYCLE_FLEET: "{instance} {is_due}, but the whole fleet has begun enough replacements in this minute",
+    Reason.RECYCLE_WAITS: "{instance} {is_due}, but replacing waits for {on}",
+    Reason.RECYCLE_BACKOFF: "{instance} {is_due}; replacements that did not last, in a row: {failures}; next in {rest}",
+    Reason.RECYCLE_GIVEN_UP: (
+        "{instance} {is_due}, and {tries} replacements in a row did not last: given up until `resume` or another "
+        "image or configuration"
     ),
 }
 
@@ -171,6 +198,8 @@ def sentence(step: Step) -> str:
     words["writer"] = f" ({words['writer']})" if words.get("writer") else ""
     words["during"] = f" while the window {words['window']} is open" if "window" in words else ""
     words["for_how_long"] = "until resumed" if step.facts.get("rest_s") is None else f"for another {words['rest']}"
+    if "cause" in step.facts:
+        words["is_due"] = _DUE[Reason(step.facts["cause"])].format_map(_Forgiving(words))
     text = _SENTENCES[step.reason].format_map(_Forgiving(words))
     unread = step.facts.get("unread")
     return f"{text} ({unread} instances could not be read: counted as loaded to the target)" if unread else text

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import msgspec
 
+from autoscaler.decide import lineage
 from autoscaler.decide.adaptive.capacity import Known
 from autoscaler.decide.adaptive.series import Learned
 from autoscaler.decide.hpa import Event, History, Recommendation
+from autoscaler.decide.lineage import NOTHING, Recycling
 from autoscaler.model.policy import Policy, Signal
 
 DEFAULT_LEAD_S = 30.0  # from order to ready, until a raise of this workload was measured
@@ -66,7 +68,7 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     `shrunk` is when we ordered fewer last, `sized` that the last count came from what is expected and not from the
     plain rule, `carries` what is known of each signal's capacity, `learned` of its load; that is kept apart, as it is
     large. `taught` is how many seconds of it a recorded past told. `shadow` is where the other algorithm stands beside
-    it.
+    it. `recycling` is what was replaced, and how it fared.
     """
 
     first_seen: float
@@ -102,8 +104,7 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     learned: dict[str, Learned] = {}
     taught: dict[str, float] = {}
     shadow: Shadow | None = None
-    recycle_failures: int = 0
-    recycle_failed_at: float = 0.0
+    recycling: Recycling = NOTHING
 
     @property
     def lead(self) -> float:
@@ -190,8 +191,8 @@ def clamped(memory: Memory, now: float) -> Memory:
         conflicts=tuple(min(at, now) for at in memory.conflicts),
         contest=past(memory.contest),
         good={name: Good(each.load, min(each.at, now)) for name, each in memory.good.items()},
-        recycle_failed_at=min(memory.recycle_failed_at, now),
         shadow=None if future else memory.shadow,
+        recycling=lineage.clamped(memory.recycling, now),
     )
 
 
@@ -238,13 +239,6 @@ def conflicted(memory: Memory, now: float) -> Memory:
     contest = memory.contest if goes_on else (now if len(recent) + 1 >= CONFLICTS else None)
     pushes = memory.pushes if goes_on else 0
     return msgspec.structs.replace(memory, conflicts=(*recent, now), contest=contest, pushes=pushes)
-
-
-def recycled(memory: Memory, now: float, *, failed: bool) -> Memory:
-    """The memory after a replacement ended: failures in a row are counted, a success forgets them."""
-    if failed:
-        return msgspec.structs.replace(memory, recycle_failures=memory.recycle_failures + 1, recycle_failed_at=now)
-    return msgspec.structs.replace(memory, recycle_failures=0) if memory.recycle_failures else memory
 
 
 def ordered(memory: Memory, order: Applied, history: History, *, idle: bool, reversals: int) -> Memory:

@@ -166,8 +166,7 @@ def _decided(turn: Turn, brake: Brake, *, look: bool = True) -> tuple[Decision, 
         turn.hold(Reason.FLEET_BRAKE, Stage.GUARD, latched=brake.latched is not None)
     replace: tuple[Replacement, ...] = ()
     if policy.recycle is not None and turn.reason not in (Reason.PAUSED, Reason.STALE_STATE):
-        replace, said = replacements(plan.workload, seen, turn.memory, desired=turn.count, now=turn.now)
-        turn.steps.extend(said)
+        replace = _replaced(turn, brake, act=act)
     if not act and (turn.count != current or replace):
         turn.steps.append(Step(Stage.CONTROL, current, turn.count, Reason.OBSERVED))
     if look and not seen.busy and turn.memory.known != current:
@@ -178,6 +177,19 @@ def _decided(turn: Turn, brake: Brake, *, look: bool = True) -> tuple[Decision, 
         readings=_named(plan, seen),
     )  # fmt: skip
     return decision, turn.memory
+
+
+def _replaced(turn: Turn, brake: Brake, *, act: bool) -> tuple[Replacement, ...]:
+    """Who is replaced in this turn; it is remembered where it is carried out, restarts and the like in any case."""
+    known = turn.memory.recycling
+    found = replacements(
+        turn.plan.workload, turn.seen, known, desired=turn.count, now=turn.now, act=act, fleet=brake.may_recycle
+    )
+    turn.steps.extend(found.steps)
+    after = found.known if act else msgspec.structs.replace(known, tallies=found.known.tallies)
+    if after != known:
+        turn.remember(recycling=after)
+    return found.chosen
 
 
 def _named(plan: Plan, look: Seen) -> tuple[tuple[str, Reading], ...]:

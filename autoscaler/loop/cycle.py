@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from autoscaler.decide import lineage
 from autoscaler.decide import memory as remembering
 from autoscaler.decide.brake import Fleet
 from autoscaler.decide.explain import sentence, why
@@ -21,7 +22,7 @@ from autoscaler.loop.lasting import Lasting
 from autoscaler.loop.observe import Observer
 from autoscaler.loop.orders import Orders
 from autoscaler.loop.recollect import WORDS, Recollection, braked, plain, restored, told
-from autoscaler.model.decision import Decision, Reason, Stage, Step
+from autoscaler.model.decision import SICK, STALE, Decision, Reason, Stage, Step
 from autoscaler.model.observation import Seen
 from autoscaler.model.operation import Operation, OperationKind, Outcome, OutcomeKind
 from autoscaler.model.target import TargetState
@@ -90,7 +91,9 @@ class Cycle:
         policies = [plan.workload.policy for plan in plans]
         operations = sorted(self._orders.following(decisions, seen, policies, now), key=urgency)
         await self._keeper.record(self._shown(decisions, seen))  # first: no change without its line, whoever dies now
-        await self._actor.begin(operations, [braked(self.fleet)])
+        spent = {each.ref.key for each in decisions if each.act and each.replace}
+        budgets = [plain(key, self.memories[key]) for key in sorted(spent)]
+        await self._actor.begin(operations, [braked(self.fleet), *budgets])
         return decisions
 
     def _follow(self, now: float) -> None:
@@ -150,9 +153,8 @@ class Cycle:
         operation = outcome.operation
         key = operation.ref.key
         memory = self.memories.get(key)
-        if memory is not None and operation.kind is OperationKind.REPLACE and outcome.kind is not OutcomeKind.CONFLICT:
-            failed = outcome.kind is not OutcomeKind.APPLIED
-            self.memories[key] = remembering.recycled(memory, outcome.at, failed=failed)
+        if memory is not None and operation.kind is OperationKind.REPLACE:
+            self.memories[key] = _fared(memory, outcome)
         elif memory is not None and operation.kind is OperationKind.CREATE and _not_had(outcome):
             self.memories[key] = remembering.uncertain(memory)
         elif memory is not None and operation.kind is OperationKind.SCALE and outcome.kind is OutcomeKind.CONFLICT:
@@ -266,6 +268,16 @@ class Cycle:
         ]
 
 
+def _fared(memory: Memory, outcome: Outcome) -> Memory:
+    """The memory once a replacement has ended, well or not. One that nobody needed any more was none."""
+    known, place = memory.recycling, outcome.operation.lineage
+    if outcome.kind is OutcomeKind.CONFLICT:
+        after = lineage.taken_back(known, place)
+    else:
+        after = lineage.ended(known, place, outcome.at, failed=outcome.kind is not OutcomeKind.APPLIED)
+    return msgspec.structs.replace(memory, recycling=after)
+
+
 def _not_had(outcome: Outcome) -> bool:
     """True where we did not get an instance. One that we got, and that somebody else took away, is his doing."""
     taken = outcome.kind is OutcomeKind.GONE and "new" in outcome.operation.facts
@@ -274,5 +286,5 @@ def _not_had(outcome: Outcome) -> bool:
 
 def _text(decision: Decision) -> str:
     """Why the count is what it is, and which instance gets a successor."""
-    due = [sentence(each) for each in decision.steps if each.reason is Reason.UNHEALTHY]
+    due = [sentence(each) for each in decision.steps if each.reason in SICK | STALE]
     return "; ".join([why(decision), *due])

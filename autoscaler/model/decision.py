@@ -102,10 +102,26 @@ class Reason(enum.Enum):
     BUSY = "busy"
     # recycling
     UNHEALTHY = "unhealthy"
+    NEVER_READY = "never_ready"
+    EXITED = "exited"
+    OOM_KILLS = "oom_kills"
+    RESTARTS = "restarts"
+    CONFIG_CHANGED = "config_changed"
+    IMAGE_CHANGED = "image_changed"
+    TOO_OLD = "too_old"
     RECYCLE_BUDGET = "recycle_budget"
+    RECYCLE_UNAVAILABLE = "recycle_unavailable"
+    RECYCLE_WINDOW = "recycle_window"
+    RECYCLE_BREAKER = "recycle_breaker"
+    RECYCLE_FLEET = "recycle_fleet"
     RECYCLE_WAITS = "recycle_waits"
     RECYCLE_BACKOFF = "recycle_backoff"
+    RECYCLE_GIVEN_UP = "recycle_given_up"
 
+
+# Why an instance is due for replacement: it does not serve as it should, or it does and is not what it should be.
+SICK = frozenset({Reason.UNHEALTHY, Reason.NEVER_READY, Reason.EXITED, Reason.OOM_KILLS, Reason.RESTARTS})
+STALE = frozenset({Reason.CONFIG_CHANGED, Reason.IMAGE_CHANGED, Reason.TOO_OLD})
 
 Fact = str | int | float | bool | None
 
@@ -121,12 +137,14 @@ class Step(msgspec.Struct, frozen=True, gc=False):
 
 
 class Replacement(msgspec.Struct, frozen=True, gc=False):
-    """One instance to put a new one in place of, and why."""
+    """One instance to put a new one in place of, and why. `serves` where it is ready all the same."""
 
     instance: str
     name: str
     reason: Reason
     for_s: float = 0.0
+    lineage: str = ""
+    serves: bool = False
 
 
 class Beside(msgspec.Struct, frozen=True, gc=False):

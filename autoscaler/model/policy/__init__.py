@@ -5,7 +5,18 @@ loader turns text into these types (`30s`, `70%`) by the marker in `extra`; noth
 """
 
 from autoscaler.model.policy.behavior import HPA_BEHAVIOR, Behavior, Direction, Legacy, Rate, Reversals, Select
-from autoscaler.model.policy.lifecycle import BeforeStop, Lifecycle, Recycle, When
+from autoscaler.model.policy.lifecycle import (
+    BeforeStop,
+    Breaker,
+    Exited,
+    How,
+    Lifecycle,
+    Method,
+    Opening,
+    Recycle,
+    Times,
+    When,
+)
 from autoscaler.model.policy.node import DURATION, NUMBER, PERCENT, QUANTITY, Name, Node, Seconds
 from autoscaler.model.policy.policy import (
     Algorithm,
@@ -48,25 +59,30 @@ __all__ = [
     "Algorithm",
     "BeforeStop",
     "Behavior",
+    "Breaker",
     "Capacity",
     "Combine",
     "ComposeTarget",
     "Direction",
     "Empty",
+    "Exited",
     "Failing",
     "Fallback",
+    "How",
     "Idle",
     "Kind",
     "KubernetesTarget",
     "Legacy",
     "Lifecycle",
     "LoadStep",
+    "Method",
     "Mode",
     "Name",
     "Node",
     "NotANumber",
     "Objective",
     "OnDoubt",
+    "Opening",
     "Parity",
     "Placed",
     "Plausible",
@@ -87,6 +103,7 @@ __all__ = [
     "Select",
     "Signal",
     "TargetSpec",
+    "Times",
     "When",
     "Window",
     "ZeroIf",

@@ -38,7 +38,7 @@ ONE_OF: dict[type, tuple[tuple[str, ...], str, str, str]] = {
 
 def written(struct: object, names: tuple[str, ...]) -> list[str]:
     """Which of these fields say something."""
-    return [name for name in names if getattr(struct, name) not in (None, {}, ())]
+    return [name for name in names if getattr(struct, name) not in (None, False, {}, ())]
 
 
 def one_of(struct: object) -> Iterator[Fault]:

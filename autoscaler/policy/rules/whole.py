@@ -4,17 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from autoscaler.model.policy import (
-    Algorithm,
-    Behavior,
-    Fallback,
-    Objective,
-    Parity,
-    Policy,
-    Replicas,
-    When,
-    ZeroIf,
-)
+from autoscaler.model.policy import Algorithm, Behavior, Fallback, Objective, Parity, Policy, Replicas, ZeroIf
 from autoscaler.policy.convert import Fault
 from autoscaler.policy.placeholders import WORDS, used
 from autoscaler.policy.rules.shape import ONE_OF, written
@@ -165,12 +155,6 @@ def lifecycle(policy: Policy) -> Iterator[Fault]:
                 yield ("lifecycle", key), why, hint
     if target.compose is not None and said.before_stop is not None and not said.before_stop.http.startswith(":"):
         yield ("lifecycle", "before_stop", "http"), f"port is missing, got {said.before_stop.http}", ":8000/drain"
-
-
-def when(when: When) -> Iterator[Fault]:
-    """At least one cause."""
-    if not written(when, when.__struct_fields__):
-        yield (), "expected at least one cause, got none", "add unhealthy_for: 30s"
 
 
 def _inside(replicas: Replicas, count: int | None, path: Path) -> Iterator[Fault]:

@@ -11,6 +11,7 @@ from tests.unit.policy.test_load import SMALLEST, one, problem, problems
 
 HEAD = "name: web\ntarget: {compose: {project: shop, service: web}}\nreplicas: {min: 2, max: 12}\n"
 QUERY = "prometheus: sum(jobs)"
+PROCESS = HEAD.replace("compose: {project: shop, service: web}", "process: {command: [serve]}")
 KUBERNETES = HEAD.replace("compose: {project: shop, service: web}", "kubernetes: {namespace: shop, name: web}")
 WAKES = f"signals: [{{name: w, {QUERY}, wake_above: 0}}]\n"
 
@@ -161,6 +162,17 @@ signals:
         (SMALLEST + "behavior: {reversals: 6 per 1h}\n", "behavior.reversals: expected a map, got 6 per 1h"),
         (SMALLEST + "behavior: {reversals: {count: 2, per: 1h}}\nparity: strict\n", "reversals: does not go with"),
         (SMALLEST + "recycle: {when: {}}\n", "recycle.when: expected at least one cause, got none"),
+        (SMALLEST + "recycle: {when: {restarts: {count: 3}}}\n", "recycle.when.restarts: per is missing"),
+        (SMALLEST + "recycle: {when: {exited: ok}}\n", "recycle.when.exited: expected"),
+        (SMALLEST + "recycle: {when: {unhealthy_for: 1m}, unavailable: 0}\n", "recycle.unavailable: expected"),
+        (SMALLEST + "recycle: {when: {unhealthy_for: 1m}, windows: [{cron: 0 3 * * *, for: 1h}]}\n",
+         "recycle.windows: does nothing without older_than, image_changed or config_changed"),
+        (SMALLEST + "recycle: {when: {older_than: 1d}, windows: [{cron: 0 3 * *, for: 1h}]}\n",
+         "recycle.windows[0].cron: expected five fields"),
+        (SMALLEST + "recycle: {when: {older_than: 1d}, method: delete}\n", "does not go with a compose target"),
+        (KUBERNETES + "recycle: {when: {older_than: 1d}, how: surge}\n", "recycle.how: does not go with a kubernetes"),
+        (KUBERNETES + "recycle: {when: {exited: error}}\n", "when.exited: does not go with a kubernetes target"),
+        (PROCESS + "recycle: {when: {image_changed: true}}\n", "workers have no image"),
         (SMALLEST + "labels: [a]\n", "labels: expected a map, got a list"),
         (SMALLEST + "lifecycle: {before_stop: {http: drain}}\n", "http: expected text like :8000/drain, got drain"),
         (SMALLEST + "lifecycle: {before_stop: {http: /drain}}\n", "before_stop.http: port is missing, got /drain"),
