@@ -178,6 +178,7 @@ def _fitting(settings: Settings, texts: Sequence[tuple[str, str]], revision: str
     loaded = load(texts, revision)
     wrong = misfits(
         loaded.placed,
+        loaded.cleanups,
         cycle_s=settings.cycle,
         servers=settings.servers,
         engines=settings.engines,

@@ -27,7 +27,7 @@ from autoscaler.cli.root import root
 from autoscaler.loop import answers
 from autoscaler.loop.rehearse import Foresight
 from autoscaler.model.decision import Decision, Reason
-from autoscaler.model.policy import Policy, Scope
+from autoscaler.model.policy import Cleanup, Policy, Scope
 from autoscaler.policy.importers.report import Report
 from autoscaler.policy.lint import Findings
 from autoscaler.policy.reference import keys
@@ -127,6 +127,7 @@ def _joined(text: str) -> str:
 
 PARTS: Mapping[str, Callable[[], str]] = {
     "policy-keys": lambda: f"{keys(Policy)}\n\n{keys(Scope, 'scope')}",
+    "cleanup-keys": lambda: keys(Cleanup),
     "test-keys": lambda: keys(PolicyTest),
     "settings-keys": lambda: keys(Settings),
     "json": shapes,

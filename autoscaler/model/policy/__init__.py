@@ -5,6 +5,7 @@ loader turns text into these types (`30s`, `70%`) by the marker in `extra`; noth
 """
 
 from autoscaler.model.policy.behavior import HPA_BEHAVIOR, Behavior, Direction, Legacy, Rate, Reversals, Select
+from autoscaler.model.policy.cleanup import Cleanup, Orphans, Removals
 from autoscaler.model.policy.lifecycle import BeforeStop, Lifecycle, Recycle, When
 from autoscaler.model.policy.node import DURATION, NUMBER, PERCENT, QUANTITY, Name, Node, Seconds
 from autoscaler.model.policy.policy import (
@@ -16,12 +17,11 @@ from autoscaler.model.policy.policy import (
     Objective,
     OnDoubt,
     Parity,
-    Placed,
     Policy,
-    PolicySet,
     Scope,
     Window,
 )
+from autoscaler.model.policy.set import Placed, PlacedCleanup, PolicySet
 from autoscaler.model.policy.signal import (
     Empty,
     Failing,
@@ -47,6 +47,7 @@ __all__ = [
     "Algorithm",
     "BeforeStop",
     "Behavior",
+    "Cleanup",
     "Combine",
     "ComposeTarget",
     "Direction",
@@ -65,8 +66,10 @@ __all__ = [
     "NotANumber",
     "Objective",
     "OnDoubt",
+    "Orphans",
     "Parity",
     "Placed",
+    "PlacedCleanup",
     "Plausible",
     "Policy",
     "PolicySet",
@@ -75,6 +78,7 @@ __all__ = [
     "Ready",
     "Recycle",
     "Reduce",
+    "Removals",
     "Replicas",
     "Resource",
     "Reversals",

@@ -24,7 +24,7 @@ def window(window: Window) -> Iterator[Fault]:
     for index, text in enumerate(window.excepted):
         if not _is_date(text):
             yield ("except", index), f"expected a date such as 2026-12-25, got {text}", "year-month-day"
-    zone, cron = _zone(window.timezone), _cron(window)
+    zone, cron = zone_of(window.timezone), cron_of(window.cron)
     if isinstance(zone, str):
         yield ("timezone",), f"there is no time zone {window.timezone}", zone
     if isinstance(cron, BadCron):
@@ -59,14 +59,15 @@ def _overlap(window: Window, cron: Cron, zone: tzinfo) -> Iterator[Fault]:
         yield ("for",), said, f"at most {apart}, or fewer starts"
 
 
-def _cron(window: Window) -> Cron | BadCron:
+def cron_of(line: str) -> Cron | BadCron:
+    """The times of a line, or what is wrong with it."""
     try:
-        return parse(window.cron)
+        return parse(line)
     except BadCron as bad:
         return bad
 
 
-def _zone(name: str) -> tzinfo | str:
+def zone_of(name: str) -> tzinfo | str:
     """The zone, or a hint where there is none of that name."""
     if name == "UTC":
         return UTC

@@ -128,7 +128,7 @@ def test_words_that_yaml_1_1_would_turn_into_something_else_stay_text() -> None:
         (("name: web\n", "name: web\nversion: 2\n"), "version: expected a whole number, at least 1, at most 1, got 2"),
         (("name: web\n", "name: web\nname: api\n"), "0.yaml:2:1: key name is written twice, first in line 1"),
         (("name: web\n", "name: !!str web\n"), "0.yaml:1:7: tags are not used here, got !!str"),
-        (("name: web\n", "name: web\nkind: cleanup\n"), "0.yaml:2:7: kind: not available yet"),
+        (("name: web\n", "name: web\nkind: cleanup\n"), "0.yaml:3:1: target: unknown key"),
         (("name: web\n", "name: [web\n"), "this is not YAML"),
         (("name: web\n", "name: *nobody\n"), "alias *nobody names nothing"),
         (("name: web\n", "name: web\n<<: {mode: act}\n"), "merge keys (<<) are not used here"),

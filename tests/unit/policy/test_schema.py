@@ -145,7 +145,7 @@ def test_every_text_of_the_loaders_own_tests_that_loads_is_valid() -> None:
 
 
 def test_editors_are_told_what_a_key_means_and_its_default() -> None:
-    policy = schema()["else"]["properties"]
+    policy = schema()["else"]["else"]["properties"]
     assert policy["mode"]["description"] == "act, or observe: decide and record only"
     assert policy["mode"]["default"] == "act"
     every = policy["every"]
