@@ -23,6 +23,7 @@ from autoscaler.decide.plan import Plan, prepare
 from autoscaler.errors import PolicyError, SettingsError, SourceError, UsageError
 from autoscaler.loop.act import Actor
 from autoscaler.loop.board import Board
+from autoscaler.loop.cleaner import PLACE, Cleaner, Previews, preview
 from autoscaler.loop.cycle import Cycle
 from autoscaler.loop.daemon import Daemon, Parts
 from autoscaler.loop.desk import Desk
@@ -33,11 +34,12 @@ from autoscaler.loop.observe import Observer
 from autoscaler.loop.past import Past
 from autoscaler.loop.registry import Targets
 from autoscaler.loop.rehearse import Foresight
+from autoscaler.loop.timetable import Timetable
 from autoscaler.model.operation import Operation
-from autoscaler.model.policy import PolicySet
+from autoscaler.model.policy import Cleanup, Policy, PolicySet
 from autoscaler.policy.fit import misfits
 from autoscaler.policy.load import load
-from autoscaler.ports import Clock, Source, Target
+from autoscaler.ports import Clock, Fact, Source, Stockroom, Target
 from autoscaler.servers import PrometheusServer
 from autoscaler.settings import Settings
 from autoscaler.sources.intervals import Intervals
@@ -80,6 +82,9 @@ async def run(
         if before_call is not None:
             actor.before_call = before_call
         cycle = Cycle(Observer(adapters.targets, adapters.sources), actor, keeper, board, clock)
+        timetable = Timetable()
+        room = partial(_stockroom, adapters.targets)
+        cleaner = Cleaner(room, keeper, board, clock, timetable=timetable, act=not read_only)
         parts = Parts(
             targets=adapters.targets,
             cycle=cycle,
@@ -90,6 +95,7 @@ async def run(
             board=board,
             clock=clock,
             load=partial(_fitting, settings),
+            cleaner=cleaner,
         )
         daemon = Daemon(parts, settings.cycle)
         past = Past(board, keeper, retelling(adapters.past, settings.cycle))
@@ -107,10 +113,13 @@ async def run(
     log.event("stopped")
 
 
-async def dry_run(settings: Settings, *, current: int | None = None) -> Foresight:
+async def dry_run(
+    settings: Settings, *, current: int | None = None, only: Callable[[Sequence[Policy]], Sequence[Policy]] = list
+) -> Foresight:
     """What a daemon with these settings would decide now, had it run before. Changes nothing.
 
-    With `current` no platform is asked: every workload is taken to have that many ready instances. Raises
+    With `current` no platform is asked: every workload is taken to have that many ready instances. `only` chooses among
+    the policies. Raises
     AutoscalerError for policies that do not load, platforms that cannot be had and a Prometheus that does not answer.
     """
     from autoscaler.clock import SystemClock
@@ -118,7 +127,7 @@ async def dry_run(settings: Settings, *, current: int | None = None) -> Foresigh
 
     clock = SystemClock()
     texts = read([Path(each) for each in settings.policies])
-    policies = _fitting(settings, texts, identity(texts)).policies
+    policies = only(_fitting(settings, texts, identity(texts)).policies)
     async with _adapters(settings, clock, read_only=True, current=current) as adapters:
         await adapters.targets.survey(policies)
         found = adapters.targets.discover(policies)
@@ -138,6 +147,37 @@ async def dry_run(settings: Settings, *, current: int | None = None) -> Foresigh
             notes=tuple(dict.fromkeys([*silent.values(), *notes])),
             workloads=tuple(told),
         )
+
+
+async def preview_cleanups(settings: Settings, only: Callable[[Sequence[Cleanup]], Sequence[Cleanup]]) -> Previews:
+    """What the clean-ups of these settings would do now, as a daemon would that remembers what this one's store does.
+
+    Changes nothing. Raises AutoscalerError for policies that do not load and engines that cannot be had.
+    """
+    from autoscaler.clock import SystemClock
+    from autoscaler.store.policy_files import identity, read
+    from autoscaler.store.sqlite import SqliteStore
+
+    clock, file = SystemClock(), settings.data_folder / "memory.sqlite"
+    texts = read([Path(each) for each in settings.policies])
+    cleanups = only([each.cleanup for each in _fitting(settings, texts, identity(texts)).cleanups])
+    facts: Sequence[Fact] = ()
+    notes = (
+        () if file.exists() else (f"no daemon has kept anything in {file}: images and volumes it saw are not known",)
+    )
+    if file.exists():
+        store = SqliteStore(file, clock)
+        facts = await store.facts()
+        await store.close()
+    async with _adapters(settings, clock, read_only=True) as adapters:
+        found = []
+        for each in cleanups:
+            place = PLACE if each.engine is None else f"{PLACE}/{each.engine}"
+            room = _stockroom(adapters.targets, place)
+            if room is None:
+                raise UsageError(adapters.targets.faults[place])
+            found.append(await preview(each, room, facts, clock.now()))
+    return Previews(at=clock.now(), cleanups=tuple(found), notes=notes)
 
 
 def imagined(settings: Settings) -> list[Plan]:
@@ -251,6 +291,12 @@ async def _adapters(
             await target.close()
         for source in sources.values():
             await source.close()
+
+
+def _stockroom(targets: Targets, place: str) -> Stockroom | None:
+    """What lies about on a platform; None where it cannot be had or has nothing to tell."""
+    make: Callable[[], Stockroom | None] | None = getattr(targets.get(place), "stockroom", None)
+    return make() if make is not None else None
 
 
 def _servers(settings: Settings) -> dict[str, Server]:

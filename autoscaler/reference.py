@@ -25,6 +25,7 @@ from autoscaler.backtest.scenario_spec import PolicyTest
 from autoscaler.backtest.tuning import Tuning
 from autoscaler.cli.root import root
 from autoscaler.loop import answers
+from autoscaler.loop.cleaner import Previews
 from autoscaler.loop.rehearse import Foresight
 from autoscaler.model.decision import Decision, Reason
 from autoscaler.model.policy import Cleanup, Policy, Scope
@@ -43,6 +44,7 @@ ANSWERS = (
     answers.History,
     answers.Done,
     Foresight,
+    Previews,
     Findings,
     Report,
     Verdicts,

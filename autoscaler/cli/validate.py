@@ -64,9 +64,7 @@ def _checked(files: Sequence[Path], placed: Sequence[Placed], cycle_s: float) ->
     return len(load_tests(texts_of(files), placed, cycle_s=cycle_s))
 
 
-def _misfits(
-    placed: Sequence[Placed], cleanups: Sequence[PlacedCleanup], known: settings.Settings
-) -> list[str]:
+def _misfits(placed: Sequence[Placed], cleanups: Sequence[PlacedCleanup], known: settings.Settings) -> list[str]:
     return misfits(
         placed,
         cleanups,

@@ -133,7 +133,9 @@ def _volume(cleanup: Cleanup, each: Volume, users: Sequence[str], *, made: bool)
     elsewhere = [user for user in users if user != cleanup.project]
     name = each.name[:12]
     if elsewhere:
-        return Item(What.VOLUME, each.name, name, Why.USED_ELSEWHERE, f"{_whose(elsewhere)} had it too", each.size), False
+        return Item(
+            What.VOLUME, each.name, name, Why.USED_ELSEWHERE, f"{_whose(elsewhere)} had it too", each.size
+        ), False
     if not made:
         said = "it was not seen when the engine made it, so somebody may have named it"
         return Item(What.VOLUME, each.name, name, Why.NOT_SEEN, said, each.size), False
@@ -161,3 +163,25 @@ def _repository(name: str) -> str:
 
 def _whose(projects: Sequence[str]) -> str:
     return " and ".join(f"project {each}" if each else "a container of no project" for each in projects)
+
+
+def goes(item: Item) -> str:
+    """One thing that goes, in words."""
+    return f"{item.what.value} {item.name} ({item.why.value}, {amount(item.size)}): {item.text}"
+
+
+def stays(item: Item) -> str:
+    """One thing that stays, and what holds it back."""
+    return f"{item.what.value} {item.name} ({item.why.value}): {item.text}"
+
+
+def amount(size: int) -> str:
+    """Bytes for people.
+
+    >>> amount(0), amount(999), amount(12_345), amount(3_400_000_000)
+    ('0 B', '999 B', '12.3 kB', '3.4 GB')
+    """
+    for unit, step in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if size >= step:
+            return f"{size / step:.1f} {unit}"
+    return f"{size} B"

@@ -15,6 +15,7 @@ from autoscaler.loop.act import Actor
 from autoscaler.loop.board import Board
 from autoscaler.loop.cadence import Cadence
 from autoscaler.loop.claims import claimed
+from autoscaler.loop.cleaner import Cleaner
 from autoscaler.loop.cycle import Cycle
 from autoscaler.loop.desk import FLEET, Words, words
 from autoscaler.loop.keeper import Keeper
@@ -45,6 +46,7 @@ class Parts(msgspec.Struct, frozen=True):
     board: Board
     clock: Clock
     load: Load
+    cleaner: Cleaner | None = None
     lease_s: float = LEASE_S  # between two renewals of the lease
 
 
@@ -94,6 +96,8 @@ class Daemon:
         await self._restore()
         self._spawn("policies", self._follow_policies)
         self._spawn("lease", self._tenure.keep)
+        if parts.cleaner is not None:
+            self._spawn("clean-ups", partial(parts.cleaner.run, self._cadence.every_s))
         try:
             await self._turn()
         finally:
@@ -112,6 +116,7 @@ class Daemon:
     def control(self, said: Words) -> None:
         """What people said, as of now; decided by from the next cycle on, which starts at once."""
         self._words, self._said = said, True
+        self._pause_cleaner()
         self.hurry()
 
     # one turn
@@ -179,6 +184,13 @@ class Daemon:
         parts.cycle.restore([each for each in facts if each.key != CLEAN], clean=clean)
         self._words, self._said = words(facts), True
         self._left = facts
+        if parts.cleaner is not None:
+            parts.cleaner.restore(facts)
+            self._pause_cleaner()
+
+    def _pause_cleaner(self) -> None:
+        if self._parts.cleaner is not None:
+            self._parts.cleaner.paused = self._words.pauses.get(FLEET)
 
     async def _resume_operations(self) -> None:
         """Once the platforms know their workloads: go on with stored operations, and with traces no store tells of."""
@@ -229,7 +241,10 @@ class Daemon:
         parts.cycle.plans, self._said = plans, True
         self._apply_controls()
         parts.board.activated(loaded, [plan.workload for plan in plans.values()])
+        if parts.cleaner is not None:
+            parts.cleaner.follow(loaded)
         text = f"policies: {len(loaded.placed)}, workloads: {len(plans)}"
+        text += f", clean-ups: {len(loaded.cleanups)}" if loaded.cleanups else ""
         await parts.keeper.put(parts.cycle.forget(gone))
         await parts.keeper.record(
             [Record(at=now, kind=RecordKind.POLICIES, revision=loaded.revision, reason="activated", text=text)]

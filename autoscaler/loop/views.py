@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from autoscaler import __version__
 from autoscaler.decide.explain import explain, why
 from autoscaler.loop.answers import (
+    CleanupStatus,
     CycleStatus,
     Doing,
     Explanation,
@@ -18,7 +19,8 @@ from autoscaler.loop.answers import (
     WorkloadDetail,
     WorkloadStatus,
 )
-from autoscaler.loop.board import Board, Entry
+from autoscaler.loop.board import Board, Cleaned, Entry
+from autoscaler.loop.cleaner import key_of, told
 from autoscaler.model.decision import Decision
 from autoscaler.model.observation import Override, Pause
 from autoscaler.model.operation import Operation, OperationKind
@@ -48,6 +50,7 @@ def status(
             line(entry, everywhere or pauses.get(key), overrides.get(key))
             for key, entry in sorted(board.entries.items())
         ),
+        cleanups=tuple(cleanup(board.cleanups[name]) for name in sorted(board.cleanups)),
         pause=everywhere,
         faults=tuple(FaultLine(fault.at, fault.sentence) for fault in reversed(board.faults)),
         store=store,
@@ -82,6 +85,26 @@ def line(entry: Entry, pause: Pause | None, override: Override | None) -> Worklo
         pause=pause,
         override=override,
         doing=tuple(map(doing, entry.operations)),
+    )
+
+
+def cleanup(entry: Cleaned) -> CleanupStatus:
+    """One clean-up at a glance."""
+    gone = [each for each in entry.freed if not each.trouble]
+    return CleanupStatus(
+        key=key_of(entry.cleanup),
+        policy=entry.cleanup.name,
+        file=entry.file,
+        line=entry.line,
+        mode=entry.cleanup.mode.value,
+        project=entry.cleanup.project,
+        next=entry.next,
+        at=entry.at,
+        removed=len(gone),
+        freed_bytes=sum(each.size for each in gone),
+        held=len(entry.sweep.stays),
+        trouble=entry.trouble,
+        lines=tuple(told(entry)),
     )
 
 
@@ -125,6 +148,12 @@ def explanation(decision: Decision, *, since_change: bool = False, note: str = "
         since_change=since_change,
         note=note,
     )
+
+
+def explained(entry: Cleaned, now: float) -> Explanation:
+    """A clean-up in words, as its last run left it."""
+    at = now if entry.at is None else entry.at
+    return Explanation(key=key_of(entry.cleanup), decided=at, lines=tuple(told(entry)))
 
 
 def history(records: Sequence[Record]) -> History:

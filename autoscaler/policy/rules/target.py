@@ -58,7 +58,8 @@ def _named_twice(
     placed: Sequence[Placed], cleanups: Sequence[PlacedCleanup]
 ) -> Iterator[tuple[Placed | PlacedCleanup, str, str]]:
     names: dict[str, Placed | PlacedCleanup] = {}
-    for each in (*placed, *cleanups):
+    everything: list[Placed | PlacedCleanup] = [*placed, *cleanups]
+    for each in everything:
         name = each.policy.name if isinstance(each, Placed) else each.cleanup.name
         first = names.setdefault(name, each)
         if first is not each:

@@ -10,6 +10,7 @@ from autoscaler.model.cleanup import Ended, Image, Mounted, Sightings, Stock, Sw
 from autoscaler.model.policy import Cleanup, Orphans, Removals
 
 NOW = 1_000_000.0
+UNSEEN = Sightings()
 ALL = Cleanup(
     name="night",
     project="shop",
@@ -26,7 +27,7 @@ def ended(id: str = "c", **words: object) -> Ended:
     return Ended(**told)  # type: ignore[arg-type]
 
 
-def done(stock: Stock, seen: Sightings = Sightings(), cleanup: Cleanup = ALL, spent: tuple[float, ...] = ()) -> Sweep:
+def done(stock: Stock, seen: Sightings = UNSEEN, cleanup: Cleanup = ALL, spent: tuple[float, ...] = ()) -> Sweep:
     return sweep(cleanup, stock, seen, spent, NOW)
 
 
@@ -98,10 +99,10 @@ def test_an_anonymous_volume_goes_once_no_container_has_it_if_it_was_seen_when_i
         return Volume(name=name, plain=plain)
 
     stock = Stock(
-        volumes=tuple(map(volume, ("made", "given", "shared", "unseen", "used"))) + (volume("data", plain=False),),
+        volumes=(*map(volume, ("made", "given", "shared", "unseen", "used")), volume("data", plain=False)),
         used_volumes=frozenset({"used"}),
     )
-    mine = {name: ("shop",) for name in ("made", "given", "used", "data")}
+    mine = dict.fromkeys(("made", "given", "used", "data"), ("shop",))
     seen = Sightings(volumes={**mine, "shared": ("", "shop")}, made=frozenset({"made", "shared", "unseen", "used"}))
     assert goes(stock, seen) == [("made", Why.ORPHAN_VOLUME)]
     assert stays(stock, seen) == [("given", Why.NOT_SEEN), ("shared", Why.USED_ELSEWHERE)]
@@ -181,7 +182,7 @@ def test_nothing_outside_of_the_project_and_of_what_was_seen_is_ever_chosen(
             one = containers[item.id]
             assert one.project == "shop"
             assert NOW - one.finished >= 3600.0
-            assert not (one.by_hand or one.kept_running or one.marked or one.lends)
+            assert not any((one.by_hand, one.kept_running, one.marked, one.lends))
             continue
         theirs = users[item.what].get(item.id, set())
         assert theirs <= {"shop"}
