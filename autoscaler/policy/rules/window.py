@@ -24,7 +24,7 @@ def window(window: Window) -> Iterator[Fault]:
     for index, text in enumerate(window.excepted):
         if not _is_date(text):
             yield ("except", index), f"expected a date such as 2026-12-25, got {text}", "year-month-day"
-    zone, cron = zone_of(window.timezone), cron_of(window.cron)
+    zone, cron = zone_of(window.timezone), _cron(window)
     if isinstance(zone, str):
         yield ("timezone",), f"there is no time zone {window.timezone}", zone
     if isinstance(cron, BadCron):
@@ -59,10 +59,9 @@ def _overlap(window: Window, cron: Cron, zone: tzinfo) -> Iterator[Fault]:
         yield ("for",), said, f"at most {apart}, or fewer starts"
 
 
-def cron_of(line: str) -> Cron | BadCron:
-    """The times of a line, or what is wrong with it."""
+def _cron(window: Window) -> Cron | BadCron:
     try:
-        return parse(line)
+        return parse(window.cron)
     except BadCron as bad:
         return bad
 
