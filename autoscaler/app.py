@@ -7,9 +7,11 @@ import contextlib
 import re
 import signal
 import socket
+import uuid
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -39,11 +41,14 @@ from autoscaler.model.operation import Operation
 from autoscaler.model.policy import Cleanup, Policy, PolicySet
 from autoscaler.policy.fit import misfits
 from autoscaler.policy.load import load
-from autoscaler.ports import Clock, Fact, Source, Stockroom, Target
+from autoscaler.ports import Clock, Fact, Lease, Source, Stockroom, Store, Target
 from autoscaler.servers import PrometheusServer
 from autoscaler.settings import Settings
 from autoscaler.sources.intervals import Intervals
 from autoscaler.sources.past import PastSource, Server
+
+if TYPE_CHECKING:
+    from autoscaler.clients.kubernetes_api import KubernetesApi
 
 ANSWER_S = 5.0
 
@@ -65,18 +70,14 @@ async def run(
     `before_call` is told each operation whose next platform call is about to leave.
     """
     from autoscaler.clock import SystemClock
-    from autoscaler.store.lease_file import FileLease
     from autoscaler.store.policy_folder import FolderSource
-    from autoscaler.store.sqlite import SqliteStore
     from autoscaler.web.server import Vitals, serve
 
     clock = SystemClock()
-    folder = settings.data_folder
-    lease = FileLease(folder / "lease", clock)
+    lease, store = _tenancy(settings, clock)
     async with _adapters(settings, clock, read_only=read_only) as adapters:
         policies = FolderSource([Path(each) for each in settings.policies], clock)
         board = Board(started=clock.now(), cycle_s=settings.cycle)
-        store = SqliteStore(folder / "memory.sqlite", clock)
         keeper = Keeper(store, [LogSink()])
         actor = Actor(adapters.targets, keeper, lease, clock)
         if before_call is not None:
@@ -105,12 +106,33 @@ async def run(
         )
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, daemon.stop)
-        await daemon.begin()
+        if settings.kubernetes.lease is None:
+            await daemon.begin()
         async with serve(desk, vitals, settings.socket_path, settings.address):
             log.event("started", socket=str(settings.socket_path), listen=settings.listen, read_only=read_only)
-            await daemon.run()
+            if settings.kubernetes.lease is None or await daemon.stand_by():
+                await daemon.run()
+        await lease.close()
         await store.close()
     log.event("stopped")
+
+
+def _tenancy(settings: Settings, clock: Clock) -> tuple[Lease, Store]:
+    """Who may act and what the next one knows: files of this machine, or objects that daemons in a cluster share."""
+    from autoscaler.store.lease_file import FileLease
+    from autoscaler.store.sqlite import SqliteStore
+
+    folder = settings.data_folder
+    local = SqliteStore(folder / "memory.sqlite", clock)
+    if settings.kubernetes.lease is None:
+        return FileLease(folder / "lease", clock), local
+    from autoscaler.store.cluster_lease import ClusterLease
+    from autoscaler.store.cluster_memory import ClusterMemory
+
+    namespace, _, name = settings.kubernetes.lease.partition("/")
+    identity = f"{socket.gethostname()}_{uuid.uuid4().hex[:8]}"
+    lease = ClusterLease(_kubernetes_api(settings, clock), clock, namespace, name, identity)
+    return lease, ClusterMemory(local, _kubernetes_api(settings, clock), namespace, name)
 
 
 async def dry_run(
@@ -337,14 +359,19 @@ def _compose(host: str | None, clock: Clock, *, specs: Path | None, instance: st
 
 
 def _kubernetes(settings: Settings, clock: Clock) -> Target:
+    from autoscaler.targets.kubernetes import KubernetesTarget
+
+    return KubernetesTarget(_kubernetes_api(settings, clock), clock)
+
+
+def _kubernetes_api(settings: Settings, clock: Clock) -> KubernetesApi:
     try:
         from autoscaler.clients.kubernetes_api import KubernetesApi
     except ModuleNotFoundError:
         raise _missing("kubernetes", "kubernetes") from None
-    from autoscaler.targets.kubernetes import KubernetesTarget
 
     told = settings.kubernetes
-    return KubernetesTarget(KubernetesApi(clock, kubeconfig=told.kubeconfig, context=told.context), clock)
+    return KubernetesApi(clock, kubeconfig=told.kubeconfig, context=told.context)
 
 
 def _process(settings: Settings, clock: Clock) -> Target:

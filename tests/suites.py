@@ -1,7 +1,8 @@
-"""Runs the slow suites in two lanes side by side, each suite in its own pytest process; prints each as it ends.
+"""Runs the slow suites in three lanes side by side, each suite in its own pytest process; prints each as it ends.
 
-Two, because the machine may have two cores. What failed there is run once more with nothing beside it: deadlines in
-tests of real parts are for the parts, not for a crowd. Both runs are printed, and what fails alone fails the whole.
+Three on two cores, because they mostly wait for real parts. The suites on the one Docker engine share a lane: some
+restart it. What failed is run once more with nothing beside it: deadlines in tests of real parts are for the parts,
+not for a crowd. Both runs are printed, and what fails alone fails the whole.
 """
 
 from __future__ import annotations
@@ -19,14 +20,16 @@ LANES: Sequence[Sequence[Suite]] = (
     (
         ("docker", ("-m", "docker", *(f"--ignore={file}" for file in OPERATIONS))),
         ("docker, deaths and faults", ("-m", "docker", *OPERATIONS)),
-        ("other faults", ("-m", "kubernetes or prometheus or e2e", FAULTS, *(f"--ignore={file}" for file in OF_DATA))),
     ),
     (
         (
             "kubernetes, prometheus, processes",
             ("-m", "(kubernetes or prometheus or e2e) and not docker", f"--ignore={FAULTS}"),
         ),
+    ),
+    (
         ("faults of data and clocks", ("-m", "prometheus or e2e", *OF_DATA)),
+        ("other faults", ("-m", "kubernetes or prometheus or e2e", FAULTS, *(f"--ignore={file}" for file in OF_DATA))),
         ("simulation", ("-m", "simulation")),
     ),
 )

@@ -13,7 +13,7 @@ RULES: dict[type, tuple[Callable[[Any], Iterator[Fault]], ...]] = {
     policy.Cleanup: (cleanup.cleanup,),
     policy.ComposeTarget: (shape.one_of, target.compose),
     policy.Fallback: (shape.one_of,),
-    policy.KubernetesTarget: (target.kubernetes,),
+    policy.KubernetesTarget: (shape.one_of, target.kubernetes),
     policy.Plausible: (signal.plausible,),
     policy.Policy: (whole.policy, whole.adaptive, whole.signals, whole.idle, whole.lifecycle, window.schedule),
     policy.Rate: (shape.one_of,),
