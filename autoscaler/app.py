@@ -27,6 +27,7 @@ from autoscaler.errors import PolicyError, SettingsError, SourceError, StoreErro
 from autoscaler.loop.act import Actor
 from autoscaler.loop.board import Board
 from autoscaler.loop.claims import claimed
+from autoscaler.loop.cleaner import PLACE, Cleaner, Previews, preview
 from autoscaler.loop.cycle import Cycle
 from autoscaler.loop.daemon import Daemon, Parts
 from autoscaler.loop.desk import Desk
@@ -38,12 +39,13 @@ from autoscaler.loop.past import Past
 from autoscaler.loop.recollect import Recollection, left
 from autoscaler.loop.registry import Targets
 from autoscaler.loop.rehearse import Foresight, remembering
+from autoscaler.loop.timetable import Timetable
 from autoscaler.loop.warming import Warming
 from autoscaler.model.operation import Operation
-from autoscaler.model.policy import PolicySet
+from autoscaler.model.policy import Cleanup, Policy, PolicySet
 from autoscaler.policy.fit import misfits
 from autoscaler.policy.load import load
-from autoscaler.ports import Clock, Lease, Source, Store, Target
+from autoscaler.ports import Clock, Fact, Lease, Source, Stockroom, Store, Target
 from autoscaler.servers import PrometheusServer
 from autoscaler.settings import Settings
 from autoscaler.sources.intervals import Intervals
@@ -86,6 +88,9 @@ async def run(
         if before_call is not None:
             actor.before_call = before_call
         cycle = Cycle(Observer(adapters.targets, adapters.sources), actor, keeper, board, clock)
+        timetable = Timetable()
+        room = partial(_stockroom, adapters.targets)
+        cleaner = Cleaner(room, keeper, board, clock, timetable=timetable, act=not read_only)
         parts = Parts(
             targets=adapters.targets,
             cycle=cycle,
@@ -97,6 +102,7 @@ async def run(
             clock=clock,
             load=partial(_fitting, settings),
             warming=Warming(adapters.past.apart(), cycle, board, clock, settings.cycle, lambda: lease.remaining() > 0),
+            cleaner=cleaner,
         )
         daemon = Daemon(parts, settings.cycle)
         past = Past(board, keeper, retelling(adapters.past.apart(), settings.cycle))
@@ -135,21 +141,26 @@ def _tenancy(settings: Settings, clock: Clock) -> tuple[Lease, Store]:
     return lease, ClusterMemory(local, _kubernetes_api(settings, clock), namespace, name)
 
 
-async def dry_run(settings: Settings, *, current: int | None = None, memory: bool = True) -> Foresight:
+async def dry_run(
+    settings: Settings,
+    *,
+    current: int | None = None,
+    memory: bool = True,
+    only: Callable[[Sequence[Policy]], Sequence[Policy]] = list,
+) -> Foresight:
     """What the daemon of these settings would decide in its next cycle. Changes nothing.
-
 
     By the memory of the daemon that runs, or ran last, in the data folder; of workloads that it does not know, and of
     all without `memory`, as one would decide that had run before. With `current` no platform is asked and no memory
-    taken over: every workload is taken to have that many ready instances. Raises AutoscalerError for policies that do
-    not load, platforms that cannot be had and a Prometheus that does not answer.
+    taken over: every workload is taken to have that many ready instances. `only` chooses among the policies. Raises
+    AutoscalerError for policies that do not load, platforms that cannot be had and a Prometheus that does not answer.
     """
     from autoscaler.clock import SystemClock
     from autoscaler.store.policy_files import identity, read
 
     clock = SystemClock()
     texts = read([Path(each) for each in settings.policies])
-    policies = _fitting(settings, texts, identity(texts)).policies
+    policies = only(_fitting(settings, texts, identity(texts)).policies)
     async with _adapters(settings, clock, read_only=True, current=current) as adapters:
         await adapters.targets.survey(policies)
         found = adapters.targets.discover(policies)
@@ -194,6 +205,37 @@ async def _left(settings: Settings, clock: Clock) -> tuple[Recollection | None, 
     return (None, "") if found is None else (left(*found), "")
 
 
+async def preview_cleanups(settings: Settings, only: Callable[[Sequence[Cleanup]], Sequence[Cleanup]]) -> Previews:
+    """What the clean-ups of these settings would do now, as a daemon would that remembers what this one's store does.
+
+    Changes nothing. Raises AutoscalerError for policies that do not load and engines that cannot be had.
+    """
+    from autoscaler.clock import SystemClock
+    from autoscaler.store.policy_files import identity, read
+    from autoscaler.store.sqlite import SqliteStore
+
+    clock, file = SystemClock(), settings.data_folder / MEMORY
+    texts = read([Path(each) for each in settings.policies])
+    cleanups = only([each.cleanup for each in _fitting(settings, texts, identity(texts)).cleanups])
+    facts: Sequence[Fact] = ()
+    notes = (
+        () if file.exists() else (f"no daemon has kept anything in {file}: images and volumes it saw are not known",)
+    )
+    if file.exists():
+        store = SqliteStore(file, clock)
+        facts = await store.facts()
+        await store.close()
+    async with _adapters(settings, clock, read_only=True) as adapters:
+        found = []
+        for each in cleanups:
+            place = PLACE if each.engine is None else f"{PLACE}/{each.engine}"
+            room = _stockroom(adapters.targets, place)
+            if room is None:
+                raise UsageError(adapters.targets.faults[place])
+            found.append(await preview(each, room, facts, clock.now()))
+    return Previews(at=clock.now(), cleanups=tuple(found), notes=notes)
+
+
 def imagined(settings: Settings, revision: str = "") -> list[Plan]:
     """The plans of all policies of these settings, without asking any platform; those that observe act.
 
@@ -236,6 +278,7 @@ def _fitting(settings: Settings, texts: Sequence[tuple[str, str]], revision: str
     loaded = load(texts, revision)
     wrong = misfits(
         loaded.placed,
+        loaded.cleanups,
         cycle_s=settings.cycle,
         servers=settings.servers,
         engines=settings.engines,
@@ -308,6 +351,12 @@ async def _adapters(
             await target.close()
         for source in sources.values():
             await source.close()
+
+
+def _stockroom(targets: Targets, place: str) -> Stockroom | None:
+    """What lies about on a platform; None where it cannot be had or has nothing to tell."""
+    make: Callable[[], Stockroom | None] | None = getattr(targets.get(place), "stockroom", None)
+    return make() if make is not None else None
 
 
 def _servers(settings: Settings) -> dict[str, Server]:

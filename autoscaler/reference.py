@@ -25,9 +25,10 @@ from autoscaler.backtest.scenario_spec import PolicyTest
 from autoscaler.backtest.tuning import Tuning
 from autoscaler.cli.root import root
 from autoscaler.loop import answers
+from autoscaler.loop.cleaner import Previews
 from autoscaler.loop.rehearse import Foresight
 from autoscaler.model.decision import Decision, Reason
-from autoscaler.model.policy import Policy, Scope
+from autoscaler.model.policy import Cleanup, Policy, Scope
 from autoscaler.policy.importers.report import Report
 from autoscaler.policy.lint import Findings
 from autoscaler.policy.reference import keys
@@ -43,6 +44,7 @@ ANSWERS = (
     answers.History,
     answers.Done,
     Foresight,
+    Previews,
     Findings,
     Report,
     Verdicts,
@@ -127,6 +129,7 @@ def _joined(text: str) -> str:
 
 PARTS: Mapping[str, Callable[[], str]] = {
     "policy-keys": lambda: f"{keys(Policy)}\n\n{keys(Scope, 'scope')}",
+    "cleanup-keys": lambda: keys(Cleanup),
     "test-keys": lambda: keys(PolicyTest),
     "settings-keys": lambda: keys(Settings),
     "json": shapes,

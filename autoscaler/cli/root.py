@@ -20,6 +20,8 @@ COMMANDS = {
     "test": "test",
     "schema": "schema",
     "dry-run": "dry_run",
+    "recycle": "recycle",
+    "cleanup": "cleanup",
     "record": "record",
     "backtest": "backtest",
     "tune": "tune",

@@ -189,6 +189,10 @@ class DockerEngine:
             self._streams.discard(stream)
             await asyncio.to_thread(_close, stream)
 
+    async def ask(self, work: Callable[[Any], T]) -> T:
+        """What a call of the SDK that takes its time gives, its errors as ours."""
+        return await self._call(work, pool=self._slow)
+
     async def close(self) -> None:
         """Let go of the engine."""
         self._closed = True

@@ -99,6 +99,28 @@ class WorkloadDetail(msgspec.Struct, frozen=True, kw_only=True):
     version: int = VERSION
 
 
+class CleanupStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """One clean-up: when it runs `next`, when it ran last (`at`), and what that did and left, in words.
+
+    `removed` and `freed_bytes` are those of the last run, `held` how many things it left that look like going,
+    `trouble` says why it could not run.
+    """
+
+    key: str
+    policy: str
+    file: str
+    line: int
+    mode: str
+    project: str
+    next: float | None = None
+    at: float | None = None
+    removed: int = 0
+    freed_bytes: int = 0
+    held: int = 0
+    trouble: str = ""
+    lines: tuple[str, ...] = ()
+
+
 class CycleStatus(msgspec.Struct, frozen=True, kw_only=True):
     """How the loop turns: cycles over all workloads since the start, and the last one."""
 
@@ -133,6 +155,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     cycle: CycleStatus
     policies: PolicyStatus
     workloads: tuple[WorkloadStatus, ...] = ()
+    cleanups: tuple[CleanupStatus, ...] = ()
     pause: Pause | None = None
     faults: tuple[FaultLine, ...] = ()
     store: str = ""  # why the store fails; empty while it works
@@ -145,13 +168,14 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     `decided` is when the decision was made. `since_change` says that it is on record and held from then until the next
     change of count or reason; `reconstructed` that the cycle was decided once more from what the source tells of that
     time. `note` says what is to be known about either. `asked` says of each query whether it is asked together with
-    others, and why not; `learned` what adaptive knows of its loads; both only for the present.
+    others, and why not; `learned` what adaptive knows of its loads; both only for the present. A clean-up has lines
+    only.
     """
 
     key: str
     decided: float
     lines: tuple[str, ...]
-    decision: Decision
+    decision: Decision | None = None
     since_change: bool = False
     reconstructed: bool = False
     note: str = ""

@@ -16,6 +16,7 @@ from autoscaler.loop.act import Actor
 from autoscaler.loop.board import Board
 from autoscaler.loop.cadence import Cadence
 from autoscaler.loop.claims import claimed
+from autoscaler.loop.cleaner import Cleaner
 from autoscaler.loop.cycle import Cycle
 from autoscaler.loop.desk import FLEET, Words, words
 from autoscaler.loop.keeper import Keeper
@@ -49,6 +50,7 @@ class Parts(msgspec.Struct, frozen=True):
     clock: Clock
     load: Load
     warming: Warming | None = None  # without one nothing is learned from history
+    cleaner: Cleaner | None = None
     lease_s: float = LEASE_S  # between two renewals of the lease
 
 
@@ -117,6 +119,8 @@ class Daemon:
         self._spawn("lease", self._tenure.keep)
         if parts.warming is not None:
             self._spawn("history", parts.warming.keep)
+        if parts.cleaner is not None:
+            self._spawn("clean-ups", partial(parts.cleaner.run, self._cadence.every_s))
         try:
             await self._turn()
         finally:
@@ -135,6 +139,7 @@ class Daemon:
     def control(self, said: Words) -> None:
         """What people said, as of now; decided by from the next cycle on, which starts at once."""
         self._words, self._said = said, True
+        self._pause_cleaner()
         self.hurry()
 
     # one turn
@@ -193,11 +198,19 @@ class Daemon:
 
     async def _restore(self) -> None:
         parts = self._parts
-        before = left(await parts.keeper.facts(), parts.clock.now())
+        facts = await parts.keeper.facts()
+        before = left(facts, parts.clock.now())
         await parts.keeper.put([Fact(FactKind.MEMORY, CLEAN, None)])
         parts.cycle.restore(before.facts, clean=before.clean)
         self._words, self._said = words(before.facts), True
         self._left = before.facts
+        if parts.cleaner is not None:
+            parts.cleaner.restore(facts)
+            self._pause_cleaner()
+
+    def _pause_cleaner(self) -> None:
+        if self._parts.cleaner is not None:
+            self._parts.cleaner.paused = self._words.pauses.get(FLEET)
 
     async def _resume_operations(self) -> None:
         """Once the platforms know their workloads: go on with stored operations, and with traces no store tells of."""
@@ -248,7 +261,10 @@ class Daemon:
         parts.cycle.plans, self._said = plans, True
         self._apply_controls()
         parts.board.activated(loaded, [plan.workload for plan in plans.values()])
+        if parts.cleaner is not None:
+            parts.cleaner.follow(loaded)
         text = f"policies: {len(loaded.placed)}, workloads: {len(plans)}"
+        text += f", clean-ups: {len(loaded.cleanups)}" if loaded.cleanups else ""
         await parts.keeper.put(parts.cycle.forget(gone))
         await parts.keeper.record(
             [Record(at=now, kind=RecordKind.POLICIES, revision=loaded.revision, reason="activated", text=text)]

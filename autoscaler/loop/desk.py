@@ -16,6 +16,7 @@ from autoscaler.loop import views
 from autoscaler.loop.answers import Done, Explanation, History, Status, WorkloadDetail
 from autoscaler.loop.asked import asked
 from autoscaler.loop.board import Board, Entry
+from autoscaler.loop.cleaner import key_of
 from autoscaler.loop.keeper import Keeper
 from autoscaler.loop.names import UnknownWorkload, find
 from autoscaler.loop.past import Past
@@ -104,6 +105,9 @@ class Desk:
 
     async def explain(self, name: str, at: float | None = None) -> Explanation:
         """How the count came about, now or at a past time."""
+        swept = self._board.cleanups.get(name)
+        if at is None and swept is not None:
+            return views.explained(swept, self._clock.now())
         if at is None:
             entry = self._entry(name)
             if entry.decision is None:
@@ -236,7 +240,9 @@ class Desk:
         return self._board.entries[workload.ref.key]
 
     def _key(self, name: str) -> str:
-        """The key of a workload; a whole key need not be steered any more, its history remains."""
+        """The key of a workload or clean-up; a whole key need not be steered any more, its history remains."""
+        if name in self._board.cleanups:
+            return key_of(self._board.cleanups[name].cleanup)
         try:
             return self._entry(name).workload.ref.key
         except UnknownWorkload:

@@ -8,6 +8,7 @@ from autoscaler import __version__
 from autoscaler.decide.explain import explain, why
 from autoscaler.decide.proof import Known, told
 from autoscaler.loop.answers import (
+    CleanupStatus,
     Compared,
     CycleStatus,
     Doing,
@@ -21,7 +22,9 @@ from autoscaler.loop.answers import (
     WorkloadDetail,
     WorkloadStatus,
 )
-from autoscaler.loop.board import Board, Entry
+from autoscaler.loop.board import Board, Cleaned, Entry
+from autoscaler.loop.cleaner import key_of
+from autoscaler.loop.cleaner import told as swept
 from autoscaler.model.decision import Beside, Decision
 from autoscaler.model.observation import Override, Pause
 from autoscaler.model.operation import Operation, OperationKind
@@ -51,6 +54,7 @@ def status(
             line(entry, everywhere or pauses.get(key), overrides.get(key))
             for key, entry in sorted(board.entries.items())
         ),
+        cleanups=tuple(cleanup(board.cleanups[name]) for name in sorted(board.cleanups)),
         pause=everywhere,
         faults=tuple(FaultLine(fault.at, fault.sentence) for fault in reversed(board.faults)),
         store=store,
@@ -113,6 +117,26 @@ def lines_known(entry: Entry) -> tuple[str, ...]:
     return (*map(told, entry.known), *([entry.history] if entry.history else ()))
 
 
+def cleanup(entry: Cleaned) -> CleanupStatus:
+    """One clean-up at a glance."""
+    gone = [each for each in entry.freed if not each.trouble]
+    return CleanupStatus(
+        key=key_of(entry.cleanup),
+        policy=entry.cleanup.name,
+        file=entry.file,
+        line=entry.line,
+        mode=entry.cleanup.mode.value,
+        project=entry.cleanup.project,
+        next=entry.next,
+        at=entry.at,
+        removed=len(gone),
+        freed_bytes=sum(each.size for each in gone),
+        held=len(entry.sweep.stays),
+        trouble=entry.trouble,
+        lines=tuple(swept(entry)),
+    )
+
+
 def _trouble(entry: Entry) -> str:
     """Why the state is not known, else why the last operation came to nothing; empty where all is well."""
     if isinstance(entry.state, Missing):
@@ -153,6 +177,12 @@ def explanation(decision: Decision, *, since_change: bool = False, note: str = "
         since_change=since_change,
         note=note,
     )
+
+
+def explained(entry: Cleaned, now: float) -> Explanation:
+    """A clean-up in words, as its last run left it."""
+    at = now if entry.at is None else entry.at
+    return Explanation(key=key_of(entry.cleanup), decided=at, lines=tuple(swept(entry)))
 
 
 def history(records: Sequence[Record]) -> History:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 
-from autoscaler.model.policy import Mode, Parity, Placed, Policy
+from autoscaler.model.policy import Mode, Parity, Placed, PlacedCleanup, Policy
 from autoscaler.policy.nodes import Problem
 from autoscaler.policy.units import duration
 from autoscaler.policy.words import nearest
@@ -14,6 +14,7 @@ Misfit = tuple[str, str]  # what does not fit, and a way out
 
 def misfits(
     policies: Sequence[Placed],
+    cleanups: Sequence[PlacedCleanup] = (),
     *,
     cycle_s: float,
     servers: Collection[str],
@@ -21,7 +22,7 @@ def misfits(
     strict_may_act: bool,
 ) -> list[str]:
     """Each thing that does not fit, as file:line:column: sentence and hint. `servers` and `engines` are named ones."""
-    return [
+    found = [
         str(Problem(each.file, each.line, 1, f"{each.policy.name}: {said}", hint))
         for each in policies
         for said, hint in (
@@ -31,6 +32,11 @@ def misfits(
             *_strict(each.policy, strict_may_act),
         )
     ]
+    for each_cleanup in cleanups:
+        file, line, name = each_cleanup.file, each_cleanup.line, each_cleanup.cleanup.name
+        for said, hint in _known_engine("engine", each_cleanup.cleanup.engine, engines):
+            found.append(str(Problem(file, line, 1, f"{name}: {said}", hint)))
+    return found
 
 
 def _every(policy: Policy, cycle_s: float) -> Iterator[Misfit]:
@@ -51,8 +57,12 @@ def _servers(policy: Policy, servers: Collection[str]) -> Iterator[Misfit]:
 
 def _engine(policy: Policy, engines: Collection[str]) -> Iterator[Misfit]:
     engine = policy.target.compose.engine if policy.target.compose is not None else None
+    yield from _known_engine("target.compose.engine", engine, engines)
+
+
+def _known_engine(key: str, engine: str | None, engines: Collection[str]) -> Iterator[Misfit]:
     if engine is not None and engine not in engines:
-        said = f"target.compose.engine: the daemon's settings know no engine {engine}"
+        said = f"{key}: the daemon's settings know no engine {engine}"
         yield said, _known(engine, engines, "engines")
 
 

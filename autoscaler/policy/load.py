@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from autoscaler.errors import PolicyError
-from autoscaler.model.policy import Placed, Policy, PolicySet
+from autoscaler.model.policy import Cleanup, Placed, PlacedCleanup, Policy, PolicySet
 from autoscaler.policy.convert import Converter
 from autoscaler.policy.inherit import Defaults
 from autoscaler.policy.nodes import Node, Problem, documents
@@ -18,7 +18,7 @@ from autoscaler.policy.words import Path
 
 Text = tuple[str, str]  # a file's name and content
 
-LATER_KINDS = ("cleanup",)
+KINDS = ("policy", "defaults", "cleanup")
 
 
 class Loaded(msgspec.Struct, frozen=True):
@@ -33,11 +33,13 @@ class Read(msgspec.Struct, frozen=True):
 
     loaded: tuple[Loaded, ...]
     defaults: Defaults
+    cleanups: tuple[PlacedCleanup, ...] = ()
 
 
 def load(texts: Sequence[Text], revision: str) -> PolicySet:
     """The policies in these texts, as one whole. Raises PolicyError with every problem."""
-    return PolicySet(revision, tuple(each.placed for each in read(texts, keep=False).loaded))
+    found = read(texts, keep=False)
+    return PolicySet(revision, tuple(each.placed for each in found.loaded), found.cleanups)
 
 
 def read(texts: Sequence[Text], *, keep: bool = True) -> Read:
@@ -45,6 +47,7 @@ def read(texts: Sequence[Text], *, keep: bool = True) -> Read:
     problems: list[Problem] = []
     defaults = Defaults()
     policies: deque[tuple[str, Node]] = deque()
+    cleanups: list[PlacedCleanup] = []
     for file, text in texts:
         for document in documents(file, text, problems):
             kind = _kind(file, document, problems)
@@ -52,17 +55,19 @@ def read(texts: Sequence[Text], *, keep: bool = True) -> Read:
                 policies.append((file, _without_kind(document)))
             elif kind == "defaults":
                 defaults.add(file, document, problems)
+            elif kind == "cleanup":
+                cleanups += _cleanup(file, document, problems)
     defaults.check(problems)
     loaded = []
     while policies:  # each let go of once it is made: ten thousand are 200 MB of nodes
         made = _policy(*policies.popleft(), defaults, problems, keep=keep)
         if made is not None:
             loaded.append(made)
-    for each, sentence, hint in twice([one.placed for one in loaded]):
+    for each, sentence, hint in twice([one.placed for one in loaded], cleanups):
         problems.append(Problem(each.file, each.line, 1, sentence, hint))
     if problems:
         raise PolicyError(tuple(str(problem) for problem in _told(problems)))
-    return Read(tuple(loaded), defaults)
+    return Read(tuple(loaded), defaults, tuple(cleanups))
 
 
 def _policy(file: str, document: Node, defaults: Defaults, problems: list[Problem], *, keep: bool) -> Loaded | None:
@@ -72,6 +77,12 @@ def _policy(file: str, document: Node, defaults: Defaults, problems: list[Proble
     )
     policy = converter.struct(whole, Policy)
     return None if policy is None else Loaded(Placed(policy, file, document.line), converter.nodes if keep else {})
+
+
+def _cleanup(file: str, document: Node, problems: list[Problem]) -> list[PlacedCleanup]:
+    converter = Converter(file, problems, rules=faults, whole="cleanup", origin=document.origin)
+    made = converter.struct(document, Cleanup)
+    return [] if made is None else [PlacedCleanup(made, file, document.line)]
 
 
 def _name(document: Node) -> str:
@@ -84,10 +95,9 @@ def _kind(file: str, document: Node, problems: list[Problem]) -> str:
     if not isinstance(document.value, dict) or "kind" not in document.value:
         return "policy"
     kind = document.value["kind"]
-    if kind.value in ("policy", "defaults"):
+    if kind.value in KINDS:
         return str(kind.value)
-    later = kind.value in LATER_KINDS
-    said = "not available yet" if later else f"expected policy or defaults, got {kind.text or 'nothing'}"
+    said = f"expected policy, defaults or cleanup, got {kind.text or 'nothing'}"
     problems.append(Problem(file, kind.line, kind.column, f"kind: {said}", "write kind: policy, or leave it out"))
     return ""
 

@@ -44,6 +44,13 @@ def _families(board: Board, *, leading: bool, store_failing: bool) -> Iterator[t
     yield "operations_total", "counter", "Operations by how they ended.", outcomes
     missing = [("", _labels(source=s, why=w), n) for (s, w), n in sorted(board.missing.items())]
     yield "readings_missing_total", "counter", "Readings that were missing, by source and cause.", missing
+    removed = [("", _labels(cleanup=name, what=what), n) for (name, what), n in sorted(board.removed.items())]
+    yield "cleanup_removed_total", "counter", "What clean-ups took away.", removed
+    yield "cleanup_freed_bytes_total", "counter", "Bytes that clean-ups gave back.", _by("cleanup", board.freed)
+    held = [("", _labels(cleanup=name), len(each.sweep.stays)) for name, each in sorted(board.cleanups.items())]
+    yield "cleanup_held", "gauge", "What the last run of a clean-up left although it looks like going.", held
+    ran = [("", _labels(cleanup=name), each.at) for name, each in sorted(board.cleanups.items()) if each.at is not None]
+    yield "cleanup_last_timestamp_seconds", "gauge", "When a clean-up ran last.", ran
     yield from _workloads(list(entries))
 
 

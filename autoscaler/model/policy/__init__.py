@@ -5,6 +5,7 @@ loader turns text into these types (`30s`, `70%`) by the marker in `extra`; noth
 """
 
 from autoscaler.model.policy.behavior import HPA_BEHAVIOR, Behavior, Direction, Legacy, Rate, Reversals, Select
+from autoscaler.model.policy.cleanup import Cleanup, Orphans, Removals
 from autoscaler.model.policy.lifecycle import (
     BeforeStop,
     Breaker,
@@ -27,12 +28,11 @@ from autoscaler.model.policy.policy import (
     Objective,
     OnDoubt,
     Parity,
-    Placed,
     Policy,
-    PolicySet,
     Scope,
     Window,
 )
+from autoscaler.model.policy.set import Placed, PlacedCleanup, PolicySet
 from autoscaler.model.policy.signal import (
     Capacity,
     Empty,
@@ -61,6 +61,7 @@ __all__ = [
     "Behavior",
     "Breaker",
     "Capacity",
+    "Cleanup",
     "Combine",
     "ComposeTarget",
     "Direction",
@@ -83,8 +84,10 @@ __all__ = [
     "Objective",
     "OnDoubt",
     "Opening",
+    "Orphans",
     "Parity",
     "Placed",
+    "PlacedCleanup",
     "Plausible",
     "Policy",
     "PolicySet",
@@ -93,6 +96,7 @@ __all__ = [
     "Ready",
     "Recycle",
     "Reduce",
+    "Removals",
     "Replicas",
     "Resource",
     "Reversals",

@@ -1,4 +1,4 @@
-"""One policy as a whole, and the set of them that is in force."""
+"""One policy as a whole."""
 
 import enum
 from typing import Annotated
@@ -139,23 +139,3 @@ class Scope(Node, frozen=True, kw_only=True):
 
     namespace: Annotated[Name, Meta(description="policies of this Kubernetes namespace")] | None = None
     project: Annotated[Name, Meta(description="policies of this compose project")] | None = None
-
-
-class Placed(msgspec.Struct, frozen=True):
-    """A policy with the place it was read from: `file:line`."""
-
-    policy: Policy
-    file: str
-    line: int
-
-
-class PolicySet(msgspec.Struct, frozen=True):
-    """Everything that loaded as one whole, and the revision it came from."""
-
-    revision: str
-    placed: tuple[Placed, ...] = ()
-
-    @property
-    def policies(self) -> tuple[Policy, ...]:
-        """The policies without their places."""
-        return tuple(each.policy for each in self.placed)

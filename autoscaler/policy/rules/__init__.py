@@ -7,9 +7,10 @@ from typing import Any
 
 from autoscaler.model import policy
 from autoscaler.policy.convert import Fault
-from autoscaler.policy.rules import recycle, shape, signal, target, whole, window
+from autoscaler.policy.rules import cleanup, recycle, shape, signal, target, whole, window
 
 RULES: dict[type, tuple[Callable[[Any], Iterator[Fault]], ...]] = {
+    policy.Cleanup: (cleanup.cleanup,),
     policy.ComposeTarget: (shape.one_of, target.compose),
     policy.Fallback: (shape.one_of,),
     policy.KubernetesTarget: (shape.one_of, target.kubernetes),

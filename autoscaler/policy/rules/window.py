@@ -29,7 +29,7 @@ def opening(window: Window | Opening) -> Iterator[Fault]:
     for index, text in enumerate(window.excepted):
         if not _is_date(text):
             yield ("except", index), f"expected a date such as 2026-12-25, got {text}", "year-month-day"
-    zone, cron = _zone(window.timezone), _cron(window)
+    zone, cron = zone_of(window.timezone), _cron(window)
     if isinstance(zone, str):
         yield ("timezone",), f"there is no time zone {window.timezone}", zone
     if isinstance(cron, BadCron):
@@ -71,7 +71,7 @@ def _cron(window: Window | Opening) -> Cron | BadCron:
         return bad
 
 
-def _zone(name: str) -> tzinfo | str:
+def zone_of(name: str) -> tzinfo | str:
     """The zone, or a hint where there is none of that name."""
     if name == "UTC":
         return UTC

@@ -12,6 +12,7 @@ from typing import Any
 from autoscaler import log
 from autoscaler.clients.compose_program import ComposeProgram
 from autoscaler.clients.docker_engine import DockerEngine
+from autoscaler.clients.docker_stock import DockerStock
 from autoscaler.errors import Gone, TargetError, Unreachable
 from autoscaler.model.operation import Advanced, Operation, OperationKind, Outcome, OutcomeKind
 from autoscaler.model.policy import Policy
@@ -28,6 +29,7 @@ from autoscaler.targets.compose.maker import Maker
 from autoscaler.targets.compose.order import Look, pattern_source, split
 from autoscaler.targets.compose.specs import Spec, Specs
 from autoscaler.targets.compose.state import Known, counted, state
+from autoscaler.targets.compose.stockroom import ComposeStockroom
 from autoscaler.targets.compose.survey import Survey
 from autoscaler.targets.naming import named, service
 
@@ -221,6 +223,10 @@ class ComposeTarget:
                 if ref.namespace == project:
                     found += left(ref, [each for each in everything if each.service == ref.name], self._clock.now())
         return found
+
+    def stockroom(self) -> ComposeStockroom:
+        """What lies about on this engine."""
+        return ComposeStockroom(DockerStock(self._engine), self._specs, self._known.stopped)
 
     async def close(self) -> None:
         """Let go of the engine."""

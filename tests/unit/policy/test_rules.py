@@ -259,9 +259,8 @@ def test_a_key_that_does_not_work_yet_is_refused_by_name(kind: type, key: str) -
     assert f"{key}: not available yet" in problem(head + target + own)
 
 
-def test_a_later_kind_is_refused_by_name() -> None:
-    assert "kind: not available yet" in problem("kind: cleanup\nproject: shop\n")
-    assert "kind: expected policy or defaults, got polisy" in problem("kind: polisy\n")
+def test_an_unknown_kind_is_refused_with_those_there_are() -> None:
+    assert "kind: expected policy, defaults or cleanup, got polisy" in problem("kind: polisy\n")
 
 
 def test_two_policies_on_one_explicit_target_are_refused_and_selectors_are_not() -> None:
