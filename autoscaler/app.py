@@ -10,6 +10,7 @@ import socket
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -43,6 +44,10 @@ from autoscaler.settings import Settings
 from autoscaler.sources.intervals import Intervals
 from autoscaler.sources.past import PastSource, Server
 
+if TYPE_CHECKING:
+    from autoscaler.sources.push import PushSource
+    from autoscaler.web.receiver import Door
+
 ANSWER_S = 5.0
 
 
@@ -53,6 +58,7 @@ class Adapters(msgspec.Struct, frozen=True):
     sources: Mapping[str, Source]
     prometheus: Mapping[str, PrometheusClient]
     past: PastSource
+    pushed: PushSource | None  # where there is a receiver
 
 
 async def run(
@@ -100,7 +106,11 @@ async def run(
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, daemon.stop)
         await daemon.begin()
-        async with serve(desk, vitals, settings.socket_path, settings.address):
+        async with (
+            _receiving(settings, adapters, clock, daemon.wake) as door,
+            serve(desk, vitals, settings.socket_path, settings.address),
+        ):
+            vitals.more = door.families if door is not None else tuple
             log.event("started", socket=str(settings.socket_path), listen=settings.listen, read_only=read_only)
             await daemon.run()
         await store.close()
@@ -182,6 +192,7 @@ def _fitting(settings: Settings, texts: Sequence[tuple[str, str]], revision: str
         servers=settings.servers,
         engines=settings.engines,
         strict_may_act=settings.strict_may_act,
+        receives=settings.push.address is not None,
     )
     if wrong:
         raise PolicyError(tuple(wrong))
@@ -243,13 +254,43 @@ async def _adapters(
         "scrape": ScrapeSource(clock),
         "platform": PlatformSource(meters, clock),
     }
+    pushed = _push(settings)
+    if pushed is not None:
+        sources["push"] = pushed
     try:
-        yield Adapters(targets, sources, clients, PastSource(servers, settings.cycle))
+        yield Adapters(targets, sources, clients, PastSource(servers, settings.cycle), pushed)
     finally:
         for target in targets.made().values():
             await target.close()
         for source in sources.values():
             await source.close()
+
+
+def _push(settings: Settings) -> PushSource | None:
+    """What keeps pushed series; None without a receiver."""
+    if settings.push.address is None:
+        return None
+    try:
+        from autoscaler.sources.push import PushSource
+    except ModuleNotFoundError:
+        raise _missing("a receiver and push signals", "push") from None
+    return PushSource()
+
+
+@contextlib.asynccontextmanager
+async def _receiving(
+    settings: Settings, adapters: Adapters, clock: Clock, wake: Callable[[str], None]
+) -> AsyncIterator[Door | None]:
+    """The receiver's door, open, where the settings want one."""
+    if adapters.pushed is None or settings.push.address is None:
+        yield None
+        return
+    from autoscaler.web.receiver import Door, receive
+
+    adapters.pushed.wake = wake
+    door = Door(settings.push, adapters.pushed, clock.now)
+    async with receive(door, settings.push.address):
+        yield door
 
 
 def _servers(settings: Settings) -> dict[str, Server]:
@@ -280,7 +321,7 @@ def _compose(host: str | None, clock: Clock, *, specs: Path | None, instance: st
     try:
         from autoscaler.clients.docker_engine import DockerEngine
     except ModuleNotFoundError:
-        raise _missing("compose", "docker") from None
+        raise _missing("compose targets", "docker") from None
     from autoscaler.targets.compose import ComposeTarget
 
     folder = specs / instance if specs is not None else None
@@ -293,7 +334,7 @@ def _kubernetes(settings: Settings, clock: Clock) -> Target:
     try:
         from autoscaler.clients.kubernetes_api import KubernetesApi
     except ModuleNotFoundError:
-        raise _missing("kubernetes", "kubernetes") from None
+        raise _missing("kubernetes targets", "kubernetes") from None
     from autoscaler.targets.kubernetes import KubernetesTarget
 
     told = settings.kubernetes
@@ -306,7 +347,5 @@ def _process(settings: Settings, clock: Clock) -> Target:
     return ProcessTarget(settings.data_folder / "workers", clock)
 
 
-def _missing(platform: str, extra: str) -> SettingsError:
-    return SettingsError(
-        f"{platform} targets need a library that is not installed", hint=f"pip install 'autoscaler[{extra}]'"
-    )
+def _missing(what: str, extra: str) -> SettingsError:
+    return SettingsError(f"{what} need a library that is not installed", hint=f"pip install 'autoscaler[{extra}]'")

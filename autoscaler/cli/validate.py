@@ -70,4 +70,5 @@ def _misfits(placed: Sequence[Placed], known: settings.Settings) -> list[str]:
         servers=known.servers,
         engines=known.engines,
         strict_may_act=known.strict_may_act,
+        receives=known.push.address is not None,
     )

@@ -118,7 +118,7 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
 
 def measures(signal: Signal) -> str:
     """A word that changes whenever what a signal measures does."""
-    return f"{signal.source}:{signal.prometheus or signal.scrape or signal.resource}:{signal.reduce}"
+    return f"{signal.source}:{signal.prometheus or signal.scrape or signal.push or signal.resource}:{signal.reduce}"
 
 
 def fingerprint(policy: Policy) -> str:

@@ -79,6 +79,10 @@ class Daemon:
         """Make the next cycle start now."""
         self._cadence.hurry()
 
+    def wake(self, key: str) -> None:
+        """Look at one workload soon, before the next cycle."""
+        self._cadence.wake(key)
+
     async def begin(self) -> None:
         """Take the lease. Raises LeaseError when another daemon has it."""
         lease = self._parts.lease

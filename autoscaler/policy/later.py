@@ -8,7 +8,7 @@ LATER: dict[type, frozenset[str]] = {
     policy.Policy: frozenset({"compare"}),
     policy.TargetSpec: frozenset({"swarm"}),
     policy.KubernetesTarget: frozenset({"apiVersion", "selector", "cluster"}),
-    policy.Signal: frozenset({"container", "push"}),
+    policy.Signal: frozenset({"container"}),
     policy.Recycle: frozenset({"how", "unavailable", "budget", "breaker", "windows", "method"}),
     policy.When: frozenset(
         [

@@ -15,6 +15,7 @@ RULES: dict[type, tuple[Callable[[Any], Iterator[Fault]], ...]] = {
     policy.KubernetesTarget: (target.kubernetes,),
     policy.Plausible: (signal.plausible,),
     policy.Policy: (whole.policy, whole.adaptive, whole.signals, whole.idle, whole.lifecycle, window.schedule),
+    policy.Push: (signal.push,),
     policy.Rate: (shape.one_of,),
     policy.Replicas: (whole.replicas,),
     policy.Scope: (shape.one_of,),
