@@ -6,7 +6,18 @@ import pytest
 
 from autoscaler.backtest.notation import reading
 from autoscaler.decide.explain import explain
-from autoscaler.model.policy import Algorithm, Behavior, Combine, Direction, Idle, Parity, Push, Rate, ScrapeMode, Signal
+from autoscaler.model.policy import (
+    Algorithm,
+    Behavior,
+    Combine,
+    Direction,
+    Idle,
+    Parity,
+    Push,
+    Rate,
+    ScrapeMode,
+    Signal,
+)
 from autoscaler.model.signal import Missing, MissingWhy
 from tests.scenarios.story import QUICK, Story, load, policy
 
