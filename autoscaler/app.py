@@ -38,7 +38,7 @@ from autoscaler.model.operation import Operation
 from autoscaler.model.policy import PolicySet
 from autoscaler.policy.fit import misfits
 from autoscaler.policy.load import load
-from autoscaler.ports import Clock, Source, Target
+from autoscaler.ports import Clock, PolicySource, Source, Target
 from autoscaler.servers import PrometheusServer
 from autoscaler.settings import Settings
 from autoscaler.sources.intervals import Intervals
@@ -69,51 +69,69 @@ async def run(
     `before_call` is told each operation whose next platform call is about to leave.
     """
     from autoscaler.clock import SystemClock
-    from autoscaler.store.lease_file import FileLease
     from autoscaler.store.policy_folder import FolderSource
+
+    clock = SystemClock()
+    policies = FolderSource([Path(each) for each in settings.policies], clock)
+    async with _adapters(settings, clock, read_only=read_only) as adapters:
+        board = Board(started=clock.now(), cycle_s=settings.cycle)
+        await steer(settings, adapters, policies, clock, board=board, read_only=read_only, before_call=before_call)
+
+
+async def steer(
+    settings: Settings,
+    adapters: Adapters,
+    policies: PolicySource,
+    clock: Clock,
+    *,
+    board: Board,
+    read_only: bool = False,
+    before_call: Callable[[Operation], None] | None = None,
+    started: Callable[[Daemon], None] = lambda daemon: None,
+) -> None:
+    """Run a daemon over these adapters and policies until SIGTERM, SIGINT or its own `stop`.
+
+    `started` is told the daemon before its first cycle. Raises AutoscalerError when it cannot start.
+    """
+    from autoscaler.store.lease_file import FileLease
     from autoscaler.store.sqlite import SqliteStore
     from autoscaler.web.server import Vitals, serve
 
-    clock = SystemClock()
     folder = settings.data_folder
     lease = FileLease(folder / "lease", clock)
-    async with _adapters(settings, clock, read_only=read_only) as adapters:
-        policies = FolderSource([Path(each) for each in settings.policies], clock)
-        board = Board(started=clock.now(), cycle_s=settings.cycle)
-        store = SqliteStore(folder / "memory.sqlite", clock)
-        keeper = Keeper(store, [LogSink()])
-        actor = Actor(adapters.targets, keeper, lease, clock)
-        if before_call is not None:
-            actor.before_call = before_call
-        cycle = Cycle(Observer(adapters.targets, adapters.sources), actor, keeper, board, clock)
-        parts = Parts(
-            targets=adapters.targets,
-            cycle=cycle,
-            actor=actor,
-            keeper=keeper,
-            lease=lease,
-            policies=policies,
-            board=board,
-            clock=clock,
-            load=partial(_fitting, settings),
-        )
-        daemon = Daemon(parts, settings.cycle)
-        past = Past(board, keeper, retelling(adapters.past, settings.cycle))
-        desk = Desk(board, keeper, clock, daemon.control, past)
-        vitals = Vitals(
-            board, clock.now, leading=lambda: lease.remaining() > 0, store_failing=lambda: bool(keeper.failing)
-        )
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, daemon.stop)
-        await daemon.begin()
-        async with (
-            _receiving(settings, adapters, clock, daemon.wake) as door,
-            serve(desk, vitals, settings.socket_path, settings.address),
-        ):
-            vitals.more = door.families if door is not None else tuple
-            log.event("started", socket=str(settings.socket_path), listen=settings.listen, read_only=read_only)
-            await daemon.run()
-        await store.close()
+    store = SqliteStore(folder / "memory.sqlite", clock)
+    keeper = Keeper(store, [LogSink()])
+    actor = Actor(adapters.targets, keeper, lease, clock)
+    if before_call is not None:
+        actor.before_call = before_call
+    cycle = Cycle(Observer(adapters.targets, adapters.sources), actor, keeper, board, clock)
+    parts = Parts(
+        targets=adapters.targets,
+        cycle=cycle,
+        actor=actor,
+        keeper=keeper,
+        lease=lease,
+        policies=policies,
+        board=board,
+        clock=clock,
+        load=partial(_fitting, settings),
+    )
+    daemon = Daemon(parts, settings.cycle)
+    past = Past(board, keeper, retelling(adapters.past, settings.cycle))
+    desk = Desk(board, keeper, clock, daemon.control, past)
+    vitals = Vitals(board, clock.now, leading=lambda: lease.remaining() > 0, store_failing=lambda: bool(keeper.failing))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, daemon.stop)
+    await daemon.begin()
+    async with (
+        _receiving(settings, adapters, clock, daemon.wake) as door,
+        serve(desk, vitals, settings.socket_path, settings.address),
+    ):
+        vitals.more = door.families if door is not None else tuple
+        log.event("started", socket=str(settings.socket_path), listen=settings.listen, read_only=read_only)
+        started(daemon)
+        await daemon.run()
+    await store.close()
     log.event("stopped")
 
 

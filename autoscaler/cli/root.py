@@ -24,6 +24,7 @@ COMMANDS = {
     "backtest": "backtest",
     "tune": "tune",
     "benchmark": "benchmark",
+    "simulate": "simulate",
     "import": "import_",
     "export": "export",
     "status": "status",
