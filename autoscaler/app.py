@@ -25,7 +25,7 @@ from autoscaler.errors import PolicyError, SettingsError, SourceError, UsageErro
 from autoscaler.loop.act import Actor
 from autoscaler.loop.board import Board
 from autoscaler.loop.cycle import Cycle
-from autoscaler.loop.daemon import Daemon, Parts
+from autoscaler.loop.daemon import Daemon, Load, Parts
 from autoscaler.loop.desk import Desk
 from autoscaler.loop.foresee import foresee, retelling
 from autoscaler.loop.keeper import Keeper
@@ -37,7 +37,7 @@ from autoscaler.loop.rehearse import Foresight
 from autoscaler.model.operation import Operation
 from autoscaler.model.policy import PolicySet
 from autoscaler.policy.fit import misfits
-from autoscaler.policy.load import load
+from autoscaler.policy.load import Loader, load
 from autoscaler.ports import Clock, PolicySource, Source, Target
 from autoscaler.servers import PrometheusServer
 from autoscaler.settings import Settings
@@ -114,7 +114,7 @@ async def steer(
         policies=policies,
         board=board,
         clock=clock,
-        load=partial(_fitting, settings),
+        load=_loading(settings),
     )
     daemon = Daemon(parts, settings.cycle)
     past = Past(board, keeper, retelling(adapters.past, settings.cycle))
@@ -146,7 +146,7 @@ async def dry_run(settings: Settings, *, current: int | None = None) -> Foresigh
 
     clock = SystemClock()
     texts = read([Path(each) for each in settings.policies])
-    policies = _fitting(settings, texts, identity(texts)).policies
+    policies = _fitting(settings, load, texts, identity(texts)).policies
     async with _adapters(settings, clock, read_only=True, current=current) as adapters:
         await adapters.targets.survey(policies)
         found = adapters.targets.discover(policies)
@@ -183,7 +183,7 @@ def imagined_from(settings: Settings, texts: Sequence[tuple[str, str]]) -> list[
     from autoscaler.store.policy_files import identity
     from autoscaler.targets.naming import named
 
-    policies = _fitting(settings, texts, identity(texts)).policies
+    policies = _fitting(settings, load, texts, identity(texts)).policies
     several = [policy.name for policy in policies if not policy.target.explicit and policy.replicas is not None]
     if several:
         raise UsageError(
@@ -201,7 +201,22 @@ async def record(
     return await recorder.record(plans, past, recorder.cycles(since, until, settings.cycle), load=load, told=told)
 
 
-def _fitting(settings: Settings, texts: Sequence[tuple[str, str]], revision: str) -> PolicySet:
+def _loading(settings: Settings) -> Load:
+    """How the daemon loads one set after the other: beside its cycles, and only what is not as it was."""
+    loader = Loader()
+
+    async def loading(texts: Sequence[tuple[str, str]], revision: str) -> PolicySet:
+        return await asyncio.to_thread(_fitting, settings, loader.load, texts, revision)
+
+    return loading
+
+
+def _fitting(
+    settings: Settings,
+    load: Callable[[Sequence[tuple[str, str]], str], PolicySet],
+    texts: Sequence[tuple[str, str]],
+    revision: str,
+) -> PolicySet:
     """The policies in these texts, where all of them fit these settings. Raises PolicyError with every problem."""
     loaded = load(texts, revision)
     wrong = misfits(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -37,7 +37,56 @@ class Read(msgspec.Struct, frozen=True):
 
 def load(texts: Sequence[Text], revision: str) -> PolicySet:
     """The policies in these texts, as one whole. Raises PolicyError with every problem."""
-    return PolicySet(revision, tuple(each.placed for each in read(texts, keep=False).loaded))
+    return Loader().load(texts, revision)
+
+
+class Loader:
+    """Loads sets one after the other, and reads again only the files that are not as they were.
+
+    Where documents of defaults are, or were, others than before, everything is read. What could be read of a set that
+    is refused as a whole is not read again either.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[str, tuple[Placed, ...]]] = {}  # files without defaults and problems
+        self._defaults: tuple[Text, ...] = ()
+
+    def load(self, texts: Sequence[Text], revision: str) -> PolicySet:
+        """The policies in these texts, as one whole. Raises PolicyError with every problem."""
+        problems: list[Problem] = []
+        defaults = Defaults()
+        told: dict[str, deque[tuple[str, Node]]] = {}
+        with_defaults: list[Text] = []
+        for file, text in texts:
+            before = self._known.get(file)
+            if before is not None and before[0] == text:
+                continue
+            policies: deque[tuple[str, Node]] = deque()
+            told[file] = policies
+            if _sorted_out(file, text, policies, defaults, problems):
+                with_defaults.append((file, text))
+        if tuple(with_defaults) != self._defaults:
+            self._defaults = tuple(with_defaults)
+            if self._known:
+                self._known.clear()
+                return self.load(texts, revision)
+        defaults.check(problems)
+        faulty = {each.file for each in problems}
+        placed: list[Placed] = []
+        known: dict[str, tuple[str, tuple[Placed, ...]]] = {}
+        for file, text in texts:
+            if file not in told:
+                known[file] = self._known[file]
+                placed.extend(known[file][1])
+                continue
+            count = len(problems)
+            made = tuple(each.placed for each in _made(told.pop(file), defaults, problems, keep=False))
+            placed.extend(made)
+            if len(problems) == count and file not in faulty and (file, text) not in with_defaults:
+                known[file] = text, made
+        self._known = known
+        _raise(problems, placed)
+        return PolicySet(revision, tuple(placed))
 
 
 def read(texts: Sequence[Text], *, keep: bool = True) -> Read:
@@ -46,23 +95,43 @@ def read(texts: Sequence[Text], *, keep: bool = True) -> Read:
     defaults = Defaults()
     policies: deque[tuple[str, Node]] = deque()
     for file, text in texts:
-        for document in documents(file, text, problems):
-            kind = _kind(file, document, problems)
-            if kind == "policy":
-                policies.append((file, _without_kind(document)))
-            elif kind == "defaults":
-                defaults.add(file, document, problems)
+        _sorted_out(file, text, policies, defaults, problems)
     defaults.check(problems)
-    loaded = []
+    loaded = list(_made(policies, defaults, problems, keep=keep))
+    _raise(problems, [one.placed for one in loaded])
+    return Read(tuple(loaded), defaults)
+
+
+def _sorted_out(
+    file: str, text: str, policies: deque[tuple[str, Node]], defaults: Defaults, problems: list[Problem]
+) -> bool:
+    """Put the documents of a file where they belong; True where defaults are among them."""
+    found = False
+    for document in documents(file, text, problems):
+        kind = _kind(file, document, problems)
+        if kind == "policy":
+            policies.append((file, _without_kind(document)))
+        elif kind == "defaults":
+            found = True
+            defaults.add(file, document, problems)
+    return found
+
+
+def _made(
+    policies: deque[tuple[str, Node]], defaults: Defaults, problems: list[Problem], *, keep: bool
+) -> Iterator[Loaded]:
     while policies:  # each let go of once it is made: ten thousand are 200 MB of nodes
         made = _policy(*policies.popleft(), defaults, problems, keep=keep)
         if made is not None:
-            loaded.append(made)
-    for each, sentence, hint in twice([one.placed for one in loaded]):
+            yield made
+
+
+def _raise(problems: list[Problem], placed: list[Placed]) -> None:
+    """Raises PolicyError where something is wrong, with what is wrong between policies."""
+    for each, sentence, hint in twice(placed):
         problems.append(Problem(each.file, each.line, 1, sentence, hint))
     if problems:
         raise PolicyError(tuple(str(problem) for problem in _told(problems)))
-    return Read(tuple(loaded), defaults)
 
 
 def _policy(file: str, document: Node, defaults: Defaults, problems: list[Problem], *, keep: bool) -> Loaded | None:

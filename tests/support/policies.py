@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from hypothesis import strategies as st
@@ -26,6 +27,7 @@ from autoscaler.model.policy import (
     Parity,
     Plausible,
     Policy,
+    PolicySet,
     ProcessTarget,
     Rate,
     Ready,
@@ -43,6 +45,7 @@ from autoscaler.model.policy import (
     Window,
     ZeroIf,
 )
+from autoscaler.policy.load import load
 
 WORDS = st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"]), min_size=1, max_size=12).filter(
     lambda word: word.strip() and word != "<<" and "*" not in word
@@ -206,3 +209,8 @@ def policies(draw: st.DrawFn) -> Policy:
         ),
         recycle=draw(maybe(spans(0.001, 1e6).map(lambda span: Recycle(when=When(unhealthy_for=span))))),
     )
+
+
+async def loading(texts: Sequence[tuple[str, str]], revision: str) -> PolicySet:
+    """What a daemon loads by where time is virtual: no thread is at work."""
+    return load(texts, revision)

@@ -20,12 +20,13 @@ from autoscaler.loop.registry import PLATFORMS, Targets
 from autoscaler.loop.rehearse import Recalled, rehearse
 from autoscaler.model.decision import Decision
 from autoscaler.model.observation import Ask, Seen
+from autoscaler.model.policy import PolicySet
 from autoscaler.model.signal import Missing, MissingWhy, Point, Reading, Series
 from autoscaler.model.target import TargetState, WorkloadRef
-from autoscaler.policy.load import load
 from autoscaler.ports import Revision, Store
 from autoscaler.store.memory import MemoryStore
 from autoscaler.targets.simulated import Fleet, SimulatedTarget
+from tests.support.policies import loading
 from tests.support.virtual import LoopClock
 
 WEB = WorkloadRef("compose", "shop", "service", "web")
@@ -102,7 +103,9 @@ class House:
     def __init__(
         self, policies: str = POLICY, *, count: int = 1, cycle_s: float = 15.0, fleet: Fleet | None = None,
         store: Store | None = None, start_s: float = 5.0, platform: type[SimulatedTarget] = SimulatedTarget,
+        load_s: float = 0.0,
     ) -> None:  # fmt: skip
+        self._load_s = load_s
         self.clock = LoopClock()
         self.dial = Dial()
         self.texts = Texts(policies)
@@ -120,12 +123,16 @@ class House:
         )
         parts = Parts(
             targets=targets, cycle=self.cycle, actor=self.actor, keeper=self.keeper, lease=self.lease,
-            policies=self.texts, board=self.board, clock=self.clock, load=load,
+            policies=self.texts, board=self.board, clock=self.clock, load=self._load,
         )  # fmt: skip
         self.daemon = Daemon(parts, cycle_s)
         self.desk = Desk(
             self.board, self.keeper, self.clock, self.daemon.control, Past(self.board, self.keeper, self.retell)
         )
+
+    async def _load(self, texts: Sequence[tuple[str, str]], revision: str) -> PolicySet:
+        await self.clock.sleep(self._load_s)
+        return await loading(texts, revision)
 
     async def retell(self, plan: Plan, state: TargetState, at: float) -> Decision:
         """The past as the dial would tell it: what it says now."""
