@@ -43,6 +43,7 @@ from autoscaler.servers import PrometheusServer
 from autoscaler.settings import Settings
 from autoscaler.sources.intervals import Intervals
 from autoscaler.sources.past import PastSource, Server
+from autoscaler.web.metrics import Family, labels
 
 if TYPE_CHECKING:
     from autoscaler.sources.push import PushSource
@@ -127,7 +128,7 @@ async def steer(
         _receiving(settings, adapters, clock, daemon.wake) as door,
         serve(desk, vitals, settings.socket_path, settings.address),
     ):
-        vitals.more = door.families if door is not None else tuple
+        vitals.more = partial(_meters, adapters, door)
         log.event("started", socket=str(settings.socket_path), listen=settings.listen, read_only=read_only)
         started(daemon)
         await daemon.run()
@@ -308,6 +309,17 @@ def _push(settings: Settings) -> PushSource | None:
     except ModuleNotFoundError:
         raise _missing("a receiver and push signals", "push") from None
     return PushSource()
+
+
+def _meters(adapters: Adapters, door: Door | None) -> list[Family]:
+    """What /metrics tells beside the board."""
+    asked = [
+        ("", labels(server=name, outcome=outcome), count)
+        for name, client in sorted(adapters.prometheus.items())
+        for outcome, count in sorted(client.outcomes.items())
+    ]
+    queries = ("prometheus_queries_total", "counter", "Queries asked, by server and how they ended.", asked)
+    return [queries, *(door.families() if door is not None else ())]
 
 
 @contextlib.asynccontextmanager
