@@ -115,7 +115,7 @@ async def steer(
         policies=policies,
         board=board,
         clock=clock,
-        load=_loading(settings),
+        load=loading(settings),
     )
     daemon = Daemon(parts, settings.cycle)
     past = Past(board, keeper, retelling(adapters.past, settings.cycle))
@@ -202,14 +202,14 @@ async def record(
     return await recorder.record(plans, past, recorder.cycles(since, until, settings.cycle), load=load, told=told)
 
 
-def _loading(settings: Settings) -> Load:
+def loading(settings: Settings) -> Load:
     """How the daemon loads one set after the other: beside its cycles, and only what is not as it was."""
     loader = Loader()
 
-    async def loading(texts: Sequence[tuple[str, str]], revision: str) -> PolicySet:
+    async def load_beside(texts: Sequence[tuple[str, str]], revision: str) -> PolicySet:
         return await asyncio.to_thread(_fitting, settings, loader.load, texts, revision)
 
-    return loading
+    return load_beside
 
 
 def _fitting(
