@@ -6,6 +6,7 @@ The daemon is the one that `run` starts; only what it talks to is not there: pla
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import resource
 import time
@@ -29,13 +30,14 @@ from autoscaler.targets.simulated import Fleet, SimulatedTarget
 PROJECT = 100  # services in one
 PER_REPLICA = 100.0
 MEAN_REPLICAS = 3
+MOST = 30
 START_S = 5.0
 SICK_EVERY = 2000  # workloads of which one instance falls sick each cycle
 
 POLICY = """\
 name: {name}
 target: {{compose: {{project: {project}, service: {service}}}}}
-replicas: {{min: 1, max: 30}}
+replicas: {{min: 1, max: {most}}}
 signals:
   - {{name: requests, prometheus: 'sum(rate(requests_total{{service="{{service}}"}}[1m]))', per_replica: 100}}
   - {{name: in flight, prometheus: 'sum(in_flight{{service="{{service}}"}})', per_replica: 100}}
@@ -130,18 +132,20 @@ async def simulate(settings: Settings, workloads: int, *, cycles: int | None, se
     clock, before = SystemClock(), _peak_kib()
     began = clock.monotonic()
     fleet, refs = Fleet(clock), [_ref(number) for number in range(workloads)]
-    for ref in refs:
-        fleet.put(ref, MEAN_REPLICAS, start_s=START_S)
+    loads = LoadSource(seed, mean=MEAN_REPLICAS * PER_REPLICA, speed=speed)
+    for ref in refs:  # as many as are needed, so that it is the steady state that is measured
+        fleet.put(ref, max(1, min(MOST, math.ceil(loads.load(ref, clock.now()) / PER_REPLICA))), start_s=START_S)
     world = World(fleet, refs, clock, seed=seed, cycles=cycles, cycle_s=settings.cycle)
     adapters = Adapters(
         targets=Targets({"compose": lambda: SimulatedTarget(fleet, clock)}),
-        sources={"prometheus": LoadSource(seed, mean=MEAN_REPLICAS * PER_REPLICA, speed=speed)},
+        sources={"prometheus": loads},
         prometheus={},
         past=PastSource({}, settings.cycle),
         pushed=None,
     )
     text = "---\n".join(
-        POLICY.format(name=f"{ref.namespace}-{ref.name}", project=ref.namespace, service=ref.name) for ref in refs
+        POLICY.format(name=f"{ref.namespace}-{ref.name}", project=ref.namespace, service=ref.name, most=MOST)
+        for ref in refs
     )
 
     def started(daemon: Daemon) -> None:

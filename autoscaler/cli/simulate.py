@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @click.option("--workloads", type=click.IntRange(1, 100_000), default=1000, show_default=True, help="How many.")
 @click.option("--cycles", type=click.IntRange(1, 100_000), default=10, show_default=True, help="Measured ones.")
 @click.option("--seed", type=int, default=1, show_default=True, help="The same loads and mishaps again.")
-@click.option("--speed", type=click.FloatRange(1, 10_000), default=60.0, show_default=True, help="Days of load in one.")
+@click.option("--speed", type=click.FloatRange(1, 10_000), default=1.0, show_default=True, help="Days of load in one.")
 @click.option("--serve", is_flag=True, help="Go on until SIGTERM or SIGINT, with the API and /metrics.")
 @output
 @config

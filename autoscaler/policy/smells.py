@@ -24,6 +24,15 @@ _FRONT = re.compile(r"haproxy|nginx|ingress|envoy|traefik|istio|gateway|frontend
 _RATES = {"rate", "irate", "increase"}
 
 
+# Metrics of pods, and what docs/rules/recording-rules.yml makes of them.
+RECORDED = {
+    "container_cpu_usage_seconds_total": "workload:container_cpu_usage_seconds:rate1m",
+    "container_memory_working_set_bytes": "workload:container_memory_working_set_bytes:sum",
+    "http_requests_total": "workload:http_requests:rate1m",
+    "http_request_duration_seconds_bucket": "workload:http_request_duration_seconds:p95",
+}
+
+
 class Smell(msgspec.Struct, frozen=True):
     """What smells where: a stable code, a path in the policy, a sentence, a way out."""
 
@@ -104,7 +113,10 @@ def _alone(query: str, known: Facts | str, path: Path) -> Iterator[Smell]:
     else:
         return
     said = f"each workload's query is asked by itself: {why}"
+    ready = sorted(record for metric, record in RECORDED.items() if metric in known.metrics)
     hint = "a recording rule whose series have the workload as a label, matched by ="
+    if ready:
+        hint += f"; ready in docs/rules/recording-rules.yml: {', '.join(ready)}"
     yield Smell("asked_alone", path, said, hint)
 
 

@@ -24,7 +24,20 @@ def test_it_measures_the_cycles_that_were_asked_for_and_keeps_nothing(tmp_path: 
     config = tmp_path / "autoscaler.yaml"
     config.write_text(f"{{cycle: 300ms, data: {tmp_path / 'data'}}}")
     done = CliRunner().invoke(
-        root, ["simulate", "--workloads", "30", "--cycles", "3", "--format", "json", "--config", str(config)]
+        root,
+        [
+            "simulate",
+            "--workloads",
+            "30",
+            "--cycles",
+            "3",
+            "--speed",
+            "5000",
+            "--format",
+            "json",
+            "--config",
+            str(config),
+        ],
     )
     assert done.exit_code == 0, done.output
     told = json.loads(done.output)

@@ -18,8 +18,11 @@ def texts(*changed: int) -> list[tuple[str, str]]:
         (
             f"{file}.yaml",
             "---\n".join(
-                POLICY.format(name=f"p{file}-{number}", project=f"p{file}", service=f"s{number}").replace(
-                    "max: 30", "max: 40" if file in changed else "max: 30"
+                POLICY.format(
+                    name=f"p{file}-{number}",
+                    project=f"p{file}",
+                    service=f"s{number}",
+                    most=40 if file in changed else 30,
                 )
                 for number in range(IN_EACH)
             ),
