@@ -7,6 +7,7 @@ import contextlib
 import re
 import signal
 import socket
+import uuid
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -38,7 +39,7 @@ from autoscaler.model.operation import Operation
 from autoscaler.model.policy import PolicySet
 from autoscaler.policy.fit import misfits
 from autoscaler.policy.load import Loader, load
-from autoscaler.ports import Clock, PolicySource, Source, Target
+from autoscaler.ports import Clock, Lease, PolicySource, Source, Store, Target
 from autoscaler.servers import PrometheusServer
 from autoscaler.settings import Settings
 from autoscaler.sources.intervals import Intervals
@@ -46,6 +47,7 @@ from autoscaler.sources.past import PastSource, Server
 from autoscaler.web.metrics import Family, labels
 
 if TYPE_CHECKING:
+    from autoscaler.clients.kubernetes_api import KubernetesApi
     from autoscaler.sources.push import PushSource
     from autoscaler.web.receiver import Door
 
@@ -94,13 +96,9 @@ async def steer(
 
     `started` is told the daemon before its first cycle. Raises AutoscalerError when it cannot start.
     """
-    from autoscaler.store.lease_file import FileLease
-    from autoscaler.store.sqlite import SqliteStore
     from autoscaler.web.server import Vitals, serve
 
-    folder = settings.data_folder
-    lease = FileLease(folder / "lease", clock)
-    store = SqliteStore(folder / "memory.sqlite", clock)
+    lease, store = _tenancy(settings, clock)
     keeper = Keeper(store, [LogSink()])
     actor = Actor(adapters.targets, keeper, lease, clock)
     if before_call is not None:
@@ -123,17 +121,37 @@ async def steer(
     vitals = Vitals(board, clock.now, leading=lambda: lease.remaining() > 0, store_failing=lambda: bool(keeper.failing))
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, daemon.stop)
-    await daemon.begin()
-    async with (
-        _receiving(settings, adapters, clock, daemon.wake) as door,
-        serve(desk, vitals, settings.socket_path, settings.address),
-    ):
-        vitals.more = partial(_meters, adapters, door)
+    if settings.kubernetes.lease is None:
+        await daemon.begin()
+    async with serve(desk, vitals, settings.socket_path, settings.address):
         log.event("started", socket=str(settings.socket_path), listen=settings.listen, read_only=read_only)
-        started(daemon)
-        await daemon.run()
+        if settings.kubernetes.lease is None or await daemon.stand_by():
+            # Opened only where somebody decides by it: what is sent to one that stands by would be lost.
+            async with _receiving(settings, adapters, clock, daemon.wake) as door:
+                vitals.more = partial(_meters, adapters, door)
+                started(daemon)
+                await daemon.run()
+    await lease.close()
     await store.close()
     log.event("stopped")
+
+
+def _tenancy(settings: Settings, clock: Clock) -> tuple[Lease, Store]:
+    """Who may act and what the next one knows: files of this machine, or objects that daemons in a cluster share."""
+    from autoscaler.store.lease_file import FileLease
+    from autoscaler.store.sqlite import SqliteStore
+
+    folder = settings.data_folder
+    local = SqliteStore(folder / "memory.sqlite", clock)
+    if settings.kubernetes.lease is None:
+        return FileLease(folder / "lease", clock), local
+    from autoscaler.store.cluster_lease import ClusterLease
+    from autoscaler.store.cluster_memory import ClusterMemory
+
+    namespace, _, name = settings.kubernetes.lease.partition("/")
+    identity = f"{socket.gethostname()}_{uuid.uuid4().hex[:8]}"
+    lease = ClusterLease(_kubernetes_api(settings, clock), clock, namespace, name, identity)
+    return lease, ClusterMemory(local, _kubernetes_api(settings, clock), namespace, name)
 
 
 async def dry_run(settings: Settings, *, current: int | None = None) -> Foresight:
@@ -376,14 +394,19 @@ def _compose(host: str | None, clock: Clock, *, specs: Path | None, instance: st
 
 
 def _kubernetes(settings: Settings, clock: Clock) -> Target:
+    from autoscaler.targets.kubernetes import KubernetesTarget
+
+    return KubernetesTarget(_kubernetes_api(settings, clock), clock)
+
+
+def _kubernetes_api(settings: Settings, clock: Clock) -> KubernetesApi:
     try:
         from autoscaler.clients.kubernetes_api import KubernetesApi
     except ModuleNotFoundError:
         raise _missing("kubernetes targets", "kubernetes") from None
-    from autoscaler.targets.kubernetes import KubernetesTarget
 
     told = settings.kubernetes
-    return KubernetesTarget(KubernetesApi(clock, kubeconfig=told.kubeconfig, context=told.context), clock)
+    return KubernetesApi(clock, kubeconfig=told.kubeconfig, context=told.context)
 
 
 def _process(settings: Settings, clock: Clock) -> Target:

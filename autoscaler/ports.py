@@ -154,6 +154,10 @@ class Store(Protocol):
         """Everything kept."""
         ...
 
+    async def close(self) -> None:
+        """Let go of files and connections."""
+        ...
+
 
 class Lease(Protocol):
     """Who may act. Only the holder calls a platform's writing side."""
@@ -172,6 +176,10 @@ class Lease(Protocol):
 
     async def release(self) -> None:
         """Give it up at once."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections."""
         ...
 
 

@@ -45,6 +45,18 @@ class KubernetesSettings(Node, frozen=True, kw_only=True):
 
     kubeconfig: Annotated[str, Meta(min_length=1, description="the kubeconfig file")] | None = None
     context: Annotated[str, Meta(min_length=1, description="the context in it")] | None = None
+    lease: (
+        Annotated[
+            str,
+            Meta(
+                pattern=r"^[a-z0-9][-a-z0-9]*/[a-z0-9][-.a-z0-9]*$",
+                description="NAMESPACE/NAME of the Lease that daemons share: one acts and keeps its memory in "
+                "ConfigMaps beside it, the others stand by",
+                examples=["ops/autoscaler"],
+            ),
+        ]
+        | None
+    ) = None
 
 
 class Settings(Node, frozen=True, kw_only=True):

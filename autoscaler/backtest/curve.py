@@ -28,19 +28,20 @@ class Curve(msgspec.Struct, frozen=True, kw_only=True):
 def curve(played: Played, points: int) -> Curve:
     """The replay as at most so many steps."""
     size = max(1, math.ceil(len(played.times) / points))
-    parts = [range(first, min(first + size, len(played.times))) for first in range(0, len(played.times), size)]
-
-    def known(part: range) -> list[int]:
-        return [index for index in part if math.isfinite(played.load[index])]
-
+    parts = [slice(first, first + size) for first in range(0, len(played.times), size)]
+    loads = [[load for load in played.load[part] if math.isfinite(load)] for part in parts]
+    needed = [
+        [count for count, load in zip(played.needed[part], played.load[part], strict=True) if math.isfinite(load)]
+        for part in parts
+    ]
     return Curve(
         start=played.times[0],
         step_s=size * (played.times[1] - played.times[0]) if len(played.times) > 1 else played.lasts(0),
-        load=tuple(_short(max((played.load[i] for i in known(part)), default=None)) for part in parts),
-        needed=tuple(max((played.needed[i] for i in known(part)), default=None) for part in parts),
-        ready=tuple(min(played.ready[i] for i in part) for part in parts),
-        desired=tuple(max(played.desired[i] for i in part) for part in parts),
-        over=tuple(_short(sum(played.over[i] for i in part)) or 0.0 for part in parts),
+        load=tuple(_short(max(part, default=None)) for part in loads),
+        needed=tuple(max(part, default=None) for part in needed),
+        ready=tuple(min(played.ready[part]) for part in parts),
+        desired=tuple(max(played.desired[part]) for part in parts),
+        over=tuple(_short(sum(played.over[part])) or 0.0 for part in parts),
     )
 
 

@@ -6,6 +6,7 @@ import math
 from array import array
 from collections.abc import Sequence
 from itertools import accumulate
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -14,6 +15,13 @@ from autoscaler.backtest.traces import Load
 from autoscaler.backtest.workload import Backend, Demand
 from autoscaler.model.signal import Missing, MissingWhy, Point, Reading, Series
 
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Column = npt.NDArray[np.float64]
+
+PART = 16_384  # cycles whose seconds are made in one go
 NOTHING_RUNS = Missing(MissingWhy.EMPTY, "no instance was ready")
 NO_LOAD = Missing(MissingWhy.EMPTY, "the load of this time was not recorded")
 
@@ -38,28 +46,38 @@ def arrivals(readings: Sequence[float], every_s: float, earlier_s: float) -> Arr
 
     Between two cycles it is a straight line. Values below zero are none.
     """
+    import numpy as np
+
     whole, part = divmod(earlier_s / every_s, 1.0)
-    first = int(whole)
-    at = array("d")
-    for beat in range(len(readings)):
-        here = readings[beat + first] if beat + first < len(readings) else math.nan
-        if part:
-            after = readings[beat + first + 1] if beat + first + 1 < len(readings) else math.nan
-            here = here * (1 - part) + after * part
-        at.append(max(here, 0.0) if math.isfinite(here) else math.nan)
+    beats = len(readings)
+    read = np.full(beats + 2, np.nan)
+    late = np.asarray(readings[int(whole) :], float)
+    read[: len(late)] = late
+    with np.errstate(invalid="ignore"):  # what is not finite is not known
+        came = read[:-1] * (1 - part) + read[1:] * part if part else read[:-1]
+    came[~np.isfinite(came)] = np.nan
+    came[came < 0] = 0.0
     rates = array("d")
-    for beat, rate in enumerate(at):
-        end = round((beat + 1) * every_s)
-        seconds = end - len(rates)
-        following = at[beat + 1] if beat + 1 < len(at) else math.nan
-        if not math.isfinite(rate) or not math.isfinite(following):
-            rates.extend([0.0] * seconds)
-        elif rate == following:
-            rates.extend([rate] * seconds)
-        else:
-            slope = (following - rate) / seconds if seconds else 0.0
-            rates.extend([rate + slope * (second + 0.5) for second in range(seconds)])
-    return Arrivals(at, Load(rates, array("d", accumulate(rates, initial=0.0))))
+    for first in range(0, beats, PART):
+        _spread(came[first : min(first + PART, beats) + 1], first, every_s, rates)
+    return Arrivals(_array(came[:beats]), Load(rates, array("d", accumulate(rates, initial=0.0))))
+
+
+def _spread(came: Column, first: int, every_s: float, rates: array[float]) -> None:
+    """Add the seconds of some cycles, the first of which is `first`; the last entry only says where they end."""
+    import numpy as np
+
+    here, following = came[:-1], came[1:]
+    ends = np.rint(np.arange(first + 1, first + 1 + len(here)) * every_s).astype(np.int64)
+    seconds = np.diff(ends, prepend=len(rates))
+    known = np.isfinite(following - here)
+    slope = np.where(known & (seconds > 0), (following - here) / np.maximum(seconds, 1), 0.0)
+    within = np.arange(len(rates), ends[-1]) - np.repeat(ends - seconds, seconds) + 0.5
+    rates.extend(_array(np.repeat(np.where(known, here, 0.0), seconds) + np.repeat(slope, seconds) * within))
+
+
+def _array(column: Column) -> array[float]:
+    return array("d", column.tobytes())
 
 
 class Fleet:
@@ -71,23 +89,22 @@ class Fleet:
     def __init__(self, come: Arrivals, demand: Demand, assumed: Assumed, start: float, count: int) -> None:
         self._come = come
         self._start = start
+        self._end = come.load.seconds
+        self._came = come.load.before
         self._capacity = assumed.capacity
         self._backend = Backend(come.load, demand, assumed.model(), delay_s=round(assumed.startup_s), count=count)
         self.existing = self.ready = count
         self.over, self.arrived = array("d"), array("d")
-        self._before = (0.0, 0.0)
-        self._busy: float | None = None
+        self._before = self._after = (0.0, 0.0)  # what was served, and the instance seconds, at the last two cycles
 
     def advance(self, now: float) -> None:
         """Let the time before `now` pass, and note what it brought."""
-        backend = self._backend
-        backend.advance(min(now - self._start, self._come.load.seconds))
+        backend, past = self._backend, now - self._start
+        backend.advance(past if past < self._end else self._end)
         self.existing, self.ready = backend.existing, backend.ready
         self.over.append(backend.violated)
-        self.arrived.append(self._come.load.before[backend.second])
-        served, ready_s = backend.served - self._before[0], backend.ready_s - self._before[1]
-        self._busy = served / (ready_s * self._capacity) if ready_s else None
-        self._before = backend.served, backend.ready_s
+        self.arrived.append(self._came[backend.second])
+        self._before, self._after = self._after, (backend.served, backend.ready_s)
 
     def order(self, count: int, now: float) -> None:
         """Have so many instances."""
@@ -98,4 +115,5 @@ class Fleet:
         """How busy the ready instances were since the cycle before, as a share of their capacity."""
         if not math.isfinite(self._come.at[beat]):
             return NO_LOAD
-        return NOTHING_RUNS if self._busy is None else Series((Point(self._busy),), 0.0)
+        served, ready_s = self._after[0] - self._before[0], self._after[1] - self._before[1]
+        return Series((Point(served / (ready_s * self._capacity)),), 0.0) if ready_s else NOTHING_RUNS

@@ -6,6 +6,7 @@ import math
 from array import array
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -13,6 +14,10 @@ from autoscaler.backtest.quality import area, clairvoyant
 from autoscaler.backtest.workload import Demand
 from autoscaler.decide.explain import explain
 from autoscaler.model.decision import Decision
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 HOUR_S = 3600.0
 DAY_S = 86400.0
@@ -44,16 +49,17 @@ class Played(msgspec.Struct, frozen=True):
 
     def counted(self) -> list[int]:
         """The entries that are scored: after the windows were filled, with a load that is known."""
-        return [index for index in range(self.scored, len(self.times)) if math.isfinite(self.load[index])]
+        return [index for index, load in enumerate(self.load) if index >= self.scored and math.isfinite(load)]
 
     def stretches(self) -> list[tuple[float, float]]:
         """The times that are scored, as (from, to); neighbours are one."""
+        counted = self.counted()
         found: list[tuple[float, float]] = []
-        for index in self.counted():
-            low = self.times[index]
-            if found and found[-1][1] == low:
-                low = found.pop()[0]
-            found.append((low, self.times[index] + self.lasts(index)))
+        first = 0
+        for place, index in enumerate(counted):
+            if place + 1 == len(counted) or counted[place + 1] != index + 1:
+                found.append((self.times[counted[first]], self.times[index] + self.lasts(index)))
+                first = place + 1
         return found
 
 
@@ -103,35 +109,41 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
 
 def score(played: Played, *, maximum: int, startup_s: float) -> Card:
     """The scorecard; `maximum` is the policy's, `startup_s` what a clairvoyant must know ahead."""
-    counted = played.counted()
-    lasts = [played.lasts(index) for index in range(len(played.times))]
+    import numpy as np
+
+    counted = np.array(played.counted(), int)
+    all_last = np.diff(np.array([*played.times, played.end]))
+    lasts, counts = all_last[counted], np.asarray(played.desired)[counted]
+    short = np.asarray(played.ready)[counted] < np.asarray(played.needed)[counted]
     least = clairvoyant_s(played, startup_s)
-    seconds = sum(lasts[i] for i in counted)
-    arrived = sum(played.arrived[i] for i in counted)
-    over = sum(played.over[i] for i in counted)
-    spent = sum(played.desired[i] * lasts[i] for i in counted)
-    full = sum(lasts[i] for i in counted if played.desired[i] >= maximum)
-    moves = [
-        after - before for before, after in pairwise(played.desired[max(played.scored - 1, 0) :]) if after != before
-    ]
-    counts = [played.desired[i] for i in counted]
+    seconds, whole = _total(lasts), _total(all_last[played.scored :])
+    arrived, over = _total(np.asarray(played.arrived)[counted]), _total(np.asarray(played.over)[counted])
+    spent = _total(counts * lasts)
+    full = _total(lasts[counts >= maximum])
+    course = np.diff(played.desired[max(played.scored - 1, 0) :])
+    moves = course[course != 0].tolist()
     return Card(
         hours=seconds / HOUR_S,
-        missing_minutes=(sum(lasts[played.scored :]) - seconds) / 60,
+        missing_minutes=(whole - seconds) / 60,
         requests=arrived,
         over_percent=100 * over / arrived if arrived else 0.0,
-        short_minutes=sum(lasts[i] for i in counted if played.ready[i] < played.needed[i]) / 60,
+        short_minutes=_total(lasts[short]) / 60,
         replica_hours=spent / HOUR_S,
         clairvoyant_hours=least / HOUR_S,
         cost=spent / least if least else None,
-        least=min(counts, default=0),
-        most=max(counts, default=0),
+        least=min(counts.tolist(), default=0),
+        most=max(counts.tolist(), default=0),
         changes=len(moves),
-        changes_per_day=len(moves) * DAY_S / max(sum(lasts[played.scored :]), 1.0),
+        changes_per_day=len(moves) * DAY_S / max(whole, 1.0),
         reversals=sum((one > 0) != (other > 0) for one, other in pairwise(moves)),
         at_max_percent=100 * full / seconds if seconds else 0.0,
         at_max_minutes=full / 60,
     )
+
+
+def _total(column: npt.NDArray[np.float64]) -> float:
+    """The sum in the order of time, as one adds up by hand."""
+    return float(sum(column.tolist()))
 
 
 def clairvoyant_s(played: Played, startup_s: float) -> int:
@@ -152,12 +164,12 @@ def clairvoyant_s(played: Played, startup_s: float) -> int:
 
 def needs(load: Sequence[float], demand: Demand, *, least: int = 1) -> array[int]:
     """The least count for each load, that of the cycle's end included; `least` where nothing comes (0 where idle)."""
-    found = array("l")
-    for index, here in enumerate(load):
-        after = load[index + 1] if index + 1 < len(load) else here
-        highest = max(here if math.isfinite(here) else 0.0, after if math.isfinite(after) else 0.0)
-        found.append(demand.of(highest) if highest > 0 else least)
-    return found
+    import numpy as np
+
+    known = np.asarray(load, float)
+    known = np.where(np.isfinite(known), known, 0.0)
+    highest = np.maximum(known, np.append(known[1:], known[-1:]))
+    return array("l", np.where(highest > 0, demand.of_each(highest), least).tolist())
 
 
 def worst(played: Played, changes: Sequence[Decision]) -> Worst | None:

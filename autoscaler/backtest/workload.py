@@ -9,11 +9,16 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from autoscaler.backtest.traces import Load
 from autoscaler.decide.adaptive.carried import FULLEST, wait
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 BLOCK_S = 15  # so many seconds are looked at together
 SLACK = 1e-9  # nearer than this to the edge each second is reckoned by itself
@@ -60,6 +65,13 @@ class Demand:
         while not self._carried or rate > self._carried[-1]:
             self._reach(2 * len(self._carried) + 1)
         return bisect_left(self._carried, rate) + 1
+
+    def of_each(self, rates: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+        """The same for many loads; 1 where there is none."""
+        import numpy as np
+
+        self.of(float(rates.max(initial=0.0)))
+        return np.searchsorted(np.frombuffer(self._carried), rates) + 1
 
     def runs(self, load: Load) -> list[tuple[int, int]]:
         """The demand of every second as (first second, count), one entry where it changes."""

@@ -44,7 +44,10 @@ def command(workloads: int, cycles: int, seed: int, speed: float, serve: bool, f
         with tempfile.TemporaryDirectory(prefix="autoscaler-") as folder:
             data = told.data or folder
             chosen = msgspec.structs.replace(
-                told, data=data if serve else folder, listen=told.listen if serve else "off"
+                told,
+                data=data if serve else folder,
+                listen=told.listen if serve else "off",
+                kubernetes=settings.KubernetesSettings(),  # no cluster has a part in it, nor its lease
             )
             if not serve:
                 chosen = msgspec.structs.replace(chosen, socket="")

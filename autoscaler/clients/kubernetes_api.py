@@ -17,7 +17,7 @@ import aiohttp
 import msgspec
 
 from autoscaler.clients.kubernetes_refusals import Asked, refusal
-from autoscaler.clients.kubernetes_wire import Page, Resource, Scale
+from autoscaler.clients.kubernetes_wire import Page, Resource, Scale, Served, ServedList
 from autoscaler.errors import Refused, SettingsError, TargetError, Unreachable
 
 R = TypeVar("R")
@@ -68,6 +68,12 @@ class KubernetesApi:
         self._loader: Any = None
         self._read_at = 0.0
 
+    async def served(self, group_version: str) -> tuple[Served, ...]:
+        """What the version of an API group has, subresources included; Gone where there is no such version."""
+        group = Resource(group_version, "")
+        path = group.path("").rstrip("/")
+        return _decode(await self._call("GET", path, Asked("list", group, "")), ServedList).resources
+
     async def get(self, resource: Resource, namespace: str, name: str, of: type[R]) -> R:
         """One object."""
         asked = Asked("get", resource, namespace, name)
@@ -99,6 +105,18 @@ class KubernetesApi:
         path = resource.path(namespace, name, "scale")
         answer = await self._call("PATCH", path, asked, query={"fieldManager": MANAGER}, body=(kind, patch))
         return _decode(answer, Scale)
+
+    async def create(self, resource: Resource, namespace: str, body: Mapping[str, Any], of: type[R]) -> R:
+        """A new object; Conflict where there is one of its name."""
+        asked = Asked("create", resource, namespace)
+        query = {"fieldManager": MANAGER}
+        return _decode(await self._call("POST", resource.path(namespace), asked, query=query, body=(JSON, body)), of)
+
+    async def merge(self, resource: Resource, namespace: str, name: str, change: Mapping[str, Any], of: type[R]) -> R:
+        """Change parts of an object; Conflict where the change names another resourceVersion than it has."""
+        asked = Asked("patch", resource, namespace, name)
+        path, query = resource.path(namespace, name), {"fieldManager": MANAGER}
+        return _decode(await self._call("PATCH", path, asked, query=query, body=(MERGE_PATCH, change)), of)
 
     async def evict(self, namespace: str, name: str, *, uid: str) -> None:
         """Ask for this very pod to be evicted; a pod of the same name but another uid is a Conflict."""

@@ -30,8 +30,10 @@ class Asked(msgspec.Struct, frozen=True):
         >>> Asked("patch", Resource("apps/v1", "deployments"), "shop", "web", "scale").words
         'patch deployments/scale shop/web'
         """
-        place = f"{self.namespace}/{self.name}" if self.name else f"in {self.namespace}"
-        return f"{self.verb} {self.what} {place}"
+        if self.name:
+            return f"{self.verb} {self.what} {self.namespace}/{self.name}"
+        what = self.what or f"what there is of {self.resource.group_version}"
+        return f"{self.verb} {what} in {self.namespace or 'all namespaces'}"
 
     @property
     def what(self) -> str:
@@ -97,10 +99,8 @@ def _rule(asked: Asked, message: str) -> str:
     if found is None:
         return ""
     verb, what, group = found.groups()
-    return (
-        f"add this rule to the Role in namespace {asked.namespace}:\n"
-        f'  - apiGroups: ["{group}"]\n    resources: ["{what}"]\n    verbs: ["{verb}"]'
-    )
+    role = f"Role in namespace {asked.namespace}" if asked.namespace else "ClusterRole"
+    return f'add this rule to the {role}:\n  - apiGroups: ["{group}"]\n    resources: ["{what}"]\n    verbs: ["{verb}"]'
 
 
 def _seconds(written: str | None) -> float | None:

@@ -30,13 +30,16 @@ class Resource(msgspec.Struct, frozen=True):
         return self.group_version.rpartition("/")[0]
 
     def path(self, namespace: str, name: str = "", subresource: str = "") -> str:
-        """The path of a namespace's objects, of one of them, or of its subresource.
+        """The path of a namespace's objects, of one of them, or of its subresource; of all namespaces where it is "".
 
         >>> Resource("apps/v1", "deployments").path("shop", "web", "scale")
         '/apis/apps/v1/namespaces/shop/deployments/web/scale'
+        >>> Resource("v1", "pods").path("")
+        '/api/v1/pods'
         """
         root = "apis" if "/" in self.group_version else "api"
-        parts = (root, self.group_version, "namespaces", namespace, self.plural, name, subresource)
+        place = ("namespaces", namespace) if namespace else ()
+        parts = (root, self.group_version, *place, self.plural, name, subresource)
         return "/" + "/".join(part for part in parts if part)
 
 
@@ -75,6 +78,7 @@ class Meta(Wire, frozen=True, gc=False):
     """What every object has."""
 
     name: str = ""
+    namespace: str = ""
     uid: str = ""
     resource_version: str = ""
     generation: int = 0
@@ -88,23 +92,16 @@ class Meta(Wire, frozen=True, gc=False):
         return next((owner for owner in self.owner_references if owner.controller), None)
 
 
-class WrittenMeta(Meta, frozen=True, gc=False):
-    """Metadata with who wrote what."""
+class LabelledMeta(Meta, frozen=True, gc=False):
+    """Metadata with labels."""
+
+    labels: dict[str, str] = {}
+
+
+class WrittenMeta(LabelledMeta, frozen=True, gc=False):
+    """Metadata with labels and who wrote what."""
 
     managed_fields: tuple[ManagedFields, ...] = ()
-
-
-class HashLabels(Wire, frozen=True, gc=False):
-    """The labels that tell which template a pod was made from."""
-
-    pod_template_hash: str = msgspec.field(name="pod-template-hash", default="")
-    controller_revision_hash: str = msgspec.field(name="controller-revision-hash", default="")
-
-
-class PodMeta(Meta, frozen=True, gc=False):
-    """A pod's metadata."""
-
-    labels: HashLabels = HashLabels()
 
 
 class Partial(Wire, frozen=True, gc=False):
@@ -113,11 +110,31 @@ class Partial(Wire, frozen=True, gc=False):
     metadata: Meta
 
 
+class Written(Wire, frozen=True, gc=False):
+    """An object of any kind, metadata only, with labels and who wrote what."""
+
+    metadata: WrittenMeta
+
+
+class RollingUpdate(Wire, frozen=True, gc=False):
+    """How far a StatefulSet's rolling update goes: pods with a lower number stay as they are."""
+
+    partition: int = 0
+
+
+class UpdateStrategy(Wire, frozen=True, gc=False):
+    """How a StatefulSet's pods are brought to a new template."""
+
+    type: str = ""
+    rolling_update: RollingUpdate | None = None
+
+
 class WorkloadSpec(Wire, frozen=True, gc=False):
     """What a workload's owner asked for; `replicas` is absent where none was set."""
 
     replicas: int | None = None
     paused: bool = False
+    update_strategy: UpdateStrategy = UpdateStrategy()
 
 
 class WorkloadStatus(Wire, frozen=True, gc=False):
@@ -127,10 +144,12 @@ class WorkloadStatus(Wire, frozen=True, gc=False):
     replicas: int = 0
     updated_replicas: int = 0
     ready_replicas: int = 0
+    current_revision: str = ""
+    update_revision: str = ""
 
 
 class Workload(Wire, frozen=True, gc=False):
-    """A Deployment, and what comes after it."""
+    """A Deployment, StatefulSet or ReplicaSet."""
 
     metadata: WrittenMeta
     spec: WorkloadSpec = WorkloadSpec()
@@ -194,7 +213,7 @@ class PodSpec(Wire, frozen=True, gc=False):
 class Pod(Wire, frozen=True, gc=False):
     """A pod."""
 
-    metadata: PodMeta
+    metadata: LabelledMeta
     spec: PodSpec = PodSpec()
     status: PodStatus = PodStatus()
 
@@ -205,11 +224,56 @@ class ScaleSpec(Wire, frozen=True, gc=False):
     replicas: int = 0
 
 
+class ScaleStatus(Wire, frozen=True, gc=False):
+    """What a /scale reports: how many there are, and the label selector of their pods as text."""
+
+    replicas: int = 0
+    selector: str = ""
+
+
 class Scale(Wire, frozen=True, gc=False):
     """The scale subresource."""
 
     metadata: Meta
     spec: ScaleSpec = ScaleSpec()
+    status: ScaleStatus = ScaleStatus()
+
+
+class Served(Wire, frozen=True, gc=False):
+    """One resource of an API group: `plural`, or `plural/subresource`."""
+
+    name: str
+    kind: str = ""
+    namespaced: bool = False
+
+
+class ServedList(Wire, frozen=True, gc=False):
+    """What an API group's version has."""
+
+    resources: tuple[Served, ...] = ()
+
+
+class LeaseSpec(Wire, frozen=True, gc=False):
+    """Who has a lease; times are kept as they are written: only that they change is of interest."""
+
+    holder_identity: str = ""
+    lease_duration_seconds: float = 0.0
+    renew_time: str = ""
+    lease_transitions: int = 0
+
+
+class LeaseObject(Wire, frozen=True, gc=False):
+    """A Lease of coordination.k8s.io."""
+
+    metadata: Meta
+    spec: LeaseSpec = LeaseSpec()
+
+
+class ConfigMap(Wire, frozen=True, gc=False):
+    """A ConfigMap's binary part."""
+
+    metadata: Meta
+    binary_data: dict[str, bytes] = {}  # base64 in JSON
 
 
 class Cause(Wire, frozen=True, gc=False):

@@ -13,7 +13,7 @@ LATCH_S = 3600.0
 DOUBT_SHARE = 0.05  # of the idle workloads, woken on doubt in one minute
 
 
-class Fleet(msgspec.Struct, frozen=True):
+class Fleet(msgspec.Struct, frozen=True, gc=False):
     """What the brake remembers: who shrank because of signals or idle and when, and until when nobody may.
 
     `size` is the number of workloads steered. `wanting` counts who wanted to shrink in the cycle at `cycle`, `idle` how
@@ -47,7 +47,7 @@ class Brake:
         self._now = now
         shrunk = fleet.shrunk
         self.shrunk = {key: min(at, now) for key, at in shrunk.items() if now - at < PERIOD_S} if shrunk else {}
-        self.wanting = fleet.wanting if fleet.deciding(now) else 0
+        self.wanting = fleet.wanting if fleet.cycle == now else 0
         self.idle = idle
         latched = None if fleet.latched is None else min(fleet.latched, now)  # a clock may have been set back
         if latched is not None and (now - latched >= LATCH_S or (resumed is not None and resumed >= latched)):
@@ -55,7 +55,7 @@ class Brake:
         self.latched = latched
         # whoever says `resume` has looked at the data: it does not latch again at once for the same reason
         self._vouched = resumed is not None and 0 <= now - resumed < PERIOD_S
-        self.doubting = [min(at, now) for at in fleet.doubting if now - at < 60.0]
+        self.doubting = [min(at, now) for at in fleet.doubting if now - at < 60.0] if fleet.doubting else []
 
     def holds(self, key: str) -> bool:
         """One more workload wants to shrink because of signals or idle: whether it may not, counted if it may."""

@@ -19,7 +19,7 @@ CONFLICTS_KEPT = 20
 LONGEST_HOLD_S = 7200.0  # no seed outlives this, whatever a clock says
 
 
-class Applied(msgspec.Struct, frozen=True):
+class Applied(msgspec.Struct, frozen=True, gc=False):
     """A count that we ordered and that was accepted."""
 
     before: int
@@ -28,7 +28,7 @@ class Applied(msgspec.Struct, frozen=True):
     ready: float | None = None  # when so many were first seen ready
 
 
-class Seed(msgspec.Struct, frozen=True):
+class Seed(msgspec.Struct, frozen=True, gc=False):
     """A count that holds a service up until a time, and what it is that is not known well enough."""
 
     count: int
@@ -36,14 +36,14 @@ class Seed(msgspec.Struct, frozen=True):
     because: str = ""
 
 
-class Good(msgspec.Struct, frozen=True):
+class Good(msgspec.Struct, frozen=True, gc=False):
     """The last good load of a signal."""
 
     load: float
     at: float
 
 
-class Memory(msgspec.Struct, frozen=True, kw_only=True):
+class Memory(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One workload's memory.
 
     `wish` is the count that the last accepted wish led to, and `accepted` when; `known` the count at the end of the

@@ -6,6 +6,7 @@ import msgspec
 
 from autoscaler.decide.hpa import DEFAULT_DOWN, DEFAULT_UP, LEGACY, Behavior, Legacy, Rate, Rules, Select, completed
 from autoscaler.decide.hpa import milli as to_milli
+from autoscaler.decide.hpa.quantity import Tolerance
 from autoscaler.decide.memory import fingerprint
 from autoscaler.model import policy as asked
 from autoscaler.model.observation import Override, Pause, Workload
@@ -40,8 +41,10 @@ class Plan(msgspec.Struct, frozen=True):
     workload: Workload
     goals: tuple[Goal, ...]
     behavior: Behavior | Legacy
+    tolerance: Tolerance  # of the behavior
     fingerprint: str
     signals: tuple[str, ...] = ()
+    keeps: bool = False  # any of its goals does
     every_s: float | None = None
     strict: bool = False
     adaptive: bool = False
@@ -95,13 +98,17 @@ def _behavior(written: asked.Behavior | asked.Legacy, up: Rules, down: Rules) ->
 
 def prepare(ref: WorkloadRef, policy: asked.Policy) -> Plan:
     """The plan of one workload under one policy, with the HPA's defaults where the policy is silent."""
+    behavior = _behavior(policy.behavior, DEFAULT_UP, DEFAULT_DOWN)
+    goals = tuple(map(_goal, policy.signals))
     return Plan(
         ref.key,
         Workload(ref, policy),
-        tuple(map(_goal, policy.signals)),
-        _behavior(policy.behavior, DEFAULT_UP, DEFAULT_DOWN),
+        goals,
+        behavior,
+        behavior.tolerance,
         fingerprint(policy),
         signals=tuple(signal.name for signal in policy.signals),
+        keeps=any(goal.keeps for goal in goals),
         every_s=policy.every,
         strict=policy.parity is asked.Parity.STRICT,
         adaptive=policy.algorithm is asked.Algorithm.ADAPTIVE,

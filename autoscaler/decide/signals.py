@@ -13,22 +13,32 @@ from autoscaler.decide.turn import Turn
 from autoscaler.decide.votes import Ballot, Vote, kept, vote
 from autoscaler.model.decision import Reason, Stage
 from autoscaler.model.policy import Combine
+from autoscaler.model.signal import Series
 from autoscaler.model.target import TargetState
+
+# looking a member up in its enum takes longer than most of what is done with it here
+_ALL, _BEHAVIOR = Combine.ALL, Stage.BEHAVIOR
+_NO_OPINION, _LARGEST = Reason.NO_OPINION, Reason.LARGEST_WISH
+_HELD_UP, _HELD_DOWN = Reason.STABILIZED_DOWN, Reason.STABILIZED_UP
 
 
 def cast(turn: Turn, state: TargetState, *, pushed: bool = False) -> list[Vote]:
     """The votes of all signals that have a goal, or of those that are pushed, reckoned from this state."""
-    ballot = Ballot(state, turn.current, turn.plan.behavior, turn.memory, turn.seen.vouchers, turn.now)
-    pairs = zip(turn.plan.goals, turn.seen.readings, strict=True)
-    if pushed:
-        pairs = ((goal, reading) for goal, reading in pairs if goal.asked.push is not None)  # type: ignore[assignment]
-    votes = [(goal, vote(goal, reading, ballot)) for goal, reading in pairs if goal.kind != "wake_above"]
-    return [sizing.sized(turn, goal, each) if turn.plan.adaptive else each for goal, each in votes]
+    plan, seen = turn.plan, turn.seen
+    ballot = Ballot(state, turn.current, plan.tolerance, turn.memory, seen.vouchers, turn.now)
+    votes: list[Vote] = []
+    for goal, reading in zip(plan.goals, seen.readings, strict=True):
+        if goal.kind != "wake_above" and not (pushed and goal.asked.push is None):
+            plain = vote(goal, reading, ballot)
+            votes.append(sizing.sized(turn, goal, plain) if plan.adaptive else plain)
+    return votes
 
 
 def remember(turn: Turn, votes: Sequence[Vote]) -> None:
-    """Keep what later votes fall back on."""
-    turn.memory = kept(turn.memory, turn.plan.goals, votes, turn.seen.readings, turn.now)
+    """Keep what later votes fall back on, where there is something to keep."""
+    readings = turn.seen.readings
+    if turn.plan.keeps or any([isinstance(each, Series) and each.found for each in readings]):
+        turn.memory = kept(turn.memory, turn.plan.goals, votes, readings, turn.now)
 
 
 def renewed(turn: Turn) -> None:
@@ -68,7 +78,7 @@ def decide(turn: Turn, votes: Sequence[Vote], limits: Limits) -> None:
     strict = turn.plan.strict
     if not (strict and 0 < turn.current < turn.low):  # there the HPA does not look at signals
         wish = _wish(turn, votes)
-        spoken = turn.reason is not Reason.NO_OPINION
+        spoken = turn.reason is not _NO_OPINION
         if turn.plan.adaptive or turn.memory.sized:
             sizing.switched(turn, votes)
         if spoken and (wish >= turn.current or not turn.missing):
@@ -83,16 +93,15 @@ def decide(turn: Turn, votes: Sequence[Vote], limits: Limits) -> None:
 
 def _wish(turn: Turn, votes: Sequence[Vote], *, pushed: bool = False) -> int:
     """The signals' wishes as one; while surplus instances of a rollout exist, not more than without them."""
-    everyone = turn.policy.combine is Combine.ALL and len(votes) > 1
-    together = combine.agreed if everyone else combine.largest
+    state = turn.state
+    together = combine.agreed if turn.policy.combine is _ALL and len(votes) > 1 else combine.largest
     combined = together(votes, turn.current)
-    if len(votes) > 1 or combined.reason is Reason.NO_OPINION:
+    if len(votes) > 1 or combined.reason is _NO_OPINION:
         turn.steps.append(combined)
     turn.count, turn.reason = combined.after, combined.reason
-    if combined.reason is Reason.LARGEST_WISH:
+    if combined.reason is _LARGEST:
         winner = combined.facts["winner"]  # told by its name: a wish below zero is not the count it leads to
         turn.reason = next(each.step.reason for each in votes if each.step.facts["signal"] == winner)
-    state = turn.state
     if state.rollout and state.existing > turn.current and combined.after > turn.current and not turn.plan.strict:
         settled = msgspec.structs.replace(state, existing=turn.current, ready=turn.current)
         plain = max(turn.current, together(cast(turn, settled, pushed=pushed), turn.current).after)
@@ -110,13 +119,10 @@ def _accept(turn: Turn, wish: int, limits: Limits) -> None:
     stands = memory.stands
     if not turn.missing and (wish >= turn.current if stands is None else wish <= turn.current < stands):
         stands = turn.current
-    turn.remember(
-        history=result.history,
-        accepted=turn.now,
-        wish=result.replicas,
-        stands=stands,
+    turn.memory = msgspec.structs.replace(
+        memory, history=result.history, accepted=turn.now, wish=result.replicas, stands=stands,
         freed=memory.freed if wish < turn.current else 0,
-    )
+    )  # fmt: skip
     _tell(turn, wish, result, limits)
 
 
@@ -126,8 +132,7 @@ def _tell(turn: Turn, wish: int, result: hpa.Result, limits: Limits) -> None:
     if result.stabilized != wish:
         down = result.stabilized > wish
         rules = behavior.down if down else behavior.up
-        reason = Reason.STABILIZED_DOWN if down else Reason.STABILIZED_UP
-        turn.move(result.stabilized, reason, Stage.BEHAVIOR, window_s=rules.stabilization_s)
+        turn.move(result.stabilized, _HELD_UP if down else _HELD_DOWN, _BEHAVIOR, window_s=rules.stabilization_s)
     if result.replicas == result.stabilized or (turn.current < turn.low and result.replicas == turn.low):
         return  # a count below its floor is the floor's matter
     reason, stage = _LIMITS[result.limit]

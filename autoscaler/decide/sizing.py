@@ -42,9 +42,8 @@ def learned(
     """
     samples: list[Sample] = []
     names: list[tuple[str, str]] = []
-    for plan, look in zip(plans, seen, strict=True):
-        if not plan.adaptive:
-            continue
+    for place in [place for place, plan in enumerate(plans) if plan.adaptive]:
+        plan, look = plans[place], seen[place]
         key = plan.key
         memory = memories.get(key)
         before = {} if memory is None else memory.learned

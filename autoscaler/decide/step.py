@@ -16,10 +16,11 @@ from autoscaler.decide.turn import Turn, counted
 from autoscaler.model.decision import Decision, Reason, Replacement, Stage, Step
 from autoscaler.model.observation import Seen
 from autoscaler.model.policy import Mode, Replicas, Reversals
-from autoscaler.model.signal import Missing
+from autoscaler.model.signal import Missing, Reading
 
 CYCLE_S = 15.0
 ALONE = Fleet()
+_ACT = Mode.ACT  # looking it up takes longer than most of what is done for a decision
 LONGEST_STALE_S = 60.0  # a state this old, or three cycles old, is not acted on
 
 
@@ -56,7 +57,7 @@ def step(
     for plan, look in zip(plans, seen, strict=True):
         key = plan.key
         memory = memories.get(key) or _first_sight(plan, look, now, cycle_s)
-        if key in learned:
+        if learned and key in learned:
             memory = msgspec.structs.replace(memory, learned=learned[key])
         decision, after[key] = _decide(plan, look, memory, now, cycle_s, brake, wake=wake)
         decisions.append(decision)
@@ -76,10 +77,11 @@ def _decide(
     plan: Plan, look: Seen, memory: Memory, now: float, cycle_s: float, brake: Brake, *, wake: bool
 ) -> tuple[Decision, Memory]:
     """One workload's decision and the memory after it, in the order of precedence."""
-    if isinstance(look.state, Missing):
-        return _blind(plan, look, look.state, memory, now), memory
-    turn = Turn(plan, look, look.state, memory, now, plan.every_s or cycle_s)
-    age = now - look.state.at
+    state = look.state
+    if isinstance(state, Missing):
+        return _blind(plan, look, state, memory, now), memory
+    turn = Turn(plan, look, state, memory, now, plan.every_s or cycle_s)
+    age = now - state.at
     if age > LONGEST_STALE_S and age > 3 * cycle_s:
         turn.hold(Reason.STALE_STATE, Stage.STATE, age_s=age)
         return _decided(turn, brake, look=False)
@@ -97,9 +99,11 @@ def _by_policy(turn: Turn, brake: Brake, *, wake: bool) -> None:
         return
     signals.renewed(turn)
     votes = [] if wake else signals.cast(turn, turn.state)
+    steps = turn.steps
     for each in votes:
-        turn.steps.extend(each.notes)
-        turn.steps.append(each.step)
+        if each.notes:
+            steps.extend(each.notes)
+        steps.append(each.step)
         if each.missing:
             turn.missing = (*turn.missing, str(each.step.facts["signal"]))
     limits = bounds.Limits(turn, replicas, votes)
@@ -134,49 +138,39 @@ def _between(turn: Turn, limits: bounds.Limits, replicas: Replicas) -> None:
 def _blind(plan: Plan, look: Seen, state: Missing, memory: Memory, now: float) -> Decision:
     count = memory.known or 0
     steps = (Step(Stage.STATE, count, count, Reason.STATE_MISSING, {"why": state.why.value, "detail": state.detail}),)
-    return _decision(plan, look, now, count, count, Reason.STATE_MISSING, steps, act=False)
+    return Decision(
+        ref=plan.ref, policy=plan.workload.policy.name, at=now, current=count, desired=count,
+        reason=Reason.STATE_MISSING, steps=steps, act=False, readings=_named(plan, look),
+    )  # fmt: skip
 
 
 def _decided(turn: Turn, brake: Brake, *, look: bool = True) -> tuple[Decision, Memory]:
     """The decision as it is carried out; `look` is False where the state was too old to be remembered."""
-    act = turn.policy.mode is Mode.ACT
-    busy = turn.seen.busy
-    if busy and turn.count != turn.current:
+    plan, policy, seen, current = turn.plan, turn.policy, turn.seen, turn.current
+    act = policy.mode is _ACT
+    if seen.busy and turn.count != current:
         turn.hold(Reason.BUSY, Stage.STATE)
-    shrinks = act and turn.by_load and turn.count < turn.current and turn.current > turn.memory.freed
-    if shrinks and brake.holds(turn.plan.key):
+    shrinks = turn.count < current and act and turn.by_load and current > turn.memory.freed
+    if shrinks and brake.holds(plan.key):
         turn.hold(Reason.FLEET_BRAKE, Stage.GUARD, latched=brake.latched is not None)
     replace: tuple[Replacement, ...] = ()
-    if turn.policy.recycle is not None and turn.reason not in (Reason.PAUSED, Reason.STALE_STATE):
-        replace, said = replacements(turn.plan.workload, turn.seen, turn.memory, desired=turn.count, now=turn.now)
+    if policy.recycle is not None and turn.reason not in (Reason.PAUSED, Reason.STALE_STATE):
+        replace, said = replacements(plan.workload, seen, turn.memory, desired=turn.count, now=turn.now)
         turn.steps.extend(said)
-    if not act and (turn.count != turn.current or replace):
-        turn.steps.append(Step(Stage.CONTROL, turn.current, turn.count, Reason.OBSERVED))
-    if look and not busy and turn.memory.known != turn.current:
-        turn.remember(known=turn.current)
-    decision = _decision(
-        turn.plan, turn.seen, turn.now, turn.current, turn.count, turn.reason, tuple(turn.steps), act=act,
-        replace=replace if act else (),
+    if not act and (turn.count != current or replace):
+        turn.steps.append(Step(Stage.CONTROL, current, turn.count, Reason.OBSERVED))
+    if look and not seen.busy and turn.memory.known != current:
+        turn.remember(known=current)
+    decision = Decision(
+        ref=plan.workload.ref, policy=policy.name, at=turn.now, current=current, desired=turn.count,
+        reason=turn.reason, steps=tuple(turn.steps), act=act, replace=replace if act else (),
+        readings=_named(plan, seen),
     )  # fmt: skip
     return decision, turn.memory
 
 
-def _decision(
-    plan: Plan, look: Seen, now: float, current: int, count: int, reason: Reason, steps: tuple[Step, ...], *,
-    act: bool, replace: tuple[Replacement, ...] = (),
-) -> Decision:  # fmt: skip
-    return Decision(
-        ref=plan.ref,
-        policy=plan.workload.policy.name,
-        at=now,
-        current=current,
-        desired=count,
-        reason=reason,
-        steps=steps,
-        act=act,
-        replace=replace,
-        readings=tuple(zip(plan.signals, look.readings, strict=False)),
-    )
+def _named(plan: Plan, look: Seen) -> tuple[tuple[str, Reading], ...]:
+    return tuple(zip(plan.signals, look.readings, strict=False))
 
 
 def applied(plan: Plan, memory: Memory, *, before: int, count: int, now: float, reason: str = "") -> Memory:

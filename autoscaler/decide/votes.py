@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from autoscaler.decide.hpa import Behavior, Legacy, average_value, cut, milli, value
-from autoscaler.decide.hpa.quantity import within
+from autoscaler.decide.hpa import average_value, cut, milli, value
+from autoscaler.decide.hpa.quantity import Tolerance, within
 from autoscaler.decide.memory import Good, Memory
 from autoscaler.decide.plan import Goal
 from autoscaler.model.decision import Fact, Reason, Stage, Step
@@ -17,8 +17,12 @@ from autoscaler.model.target import TargetState
 
 COVERAGE = 0.8  # of the ready instances, unless the policy says otherwise
 
+# looking a member up in its enum takes as long as reckoning a vote's count
+_SIGNAL, _ABOVE, _BELOW = Stage.SIGNAL, Reason.ABOVE_TARGET, Reason.BELOW_TARGET
+_WITHIN, _ON_TARGET = Reason.WITHIN_TOLERANCE, Reason.ON_TARGET
 
-class Vote(msgspec.Struct, frozen=True):
+
+class Vote(msgspec.Struct, frozen=True, gc=False):
     """What one signal says: the count it asks for (None: no opinion), whether its data is in doubt, and why.
 
     A vote in doubt may still ask for a count: the last good one, or what the data that is there asks for. `measured`
@@ -34,12 +38,12 @@ class Vote(msgspec.Struct, frozen=True):
     notes: tuple[Step, ...] = ()
 
 
-class Ballot(msgspec.Struct, frozen=True):
-    """What votes are reckoned from: the state, the count, the speed rules and what is remembered."""
+class Ballot(msgspec.Struct, frozen=True, gc=False):
+    """What votes are reckoned from: the state, the count, what is near enough to a target, and what is remembered."""
 
     state: TargetState
     current: int
-    behavior: Behavior | Legacy
+    tolerance: Tolerance
     memory: Memory
     vouchers: Mapping[str, Reading]
     now: float
@@ -75,25 +79,17 @@ def vote(goal: Goal, reading: Reading, ballot: Ballot) -> Vote:
 
 
 def _counted(goal: Goal, reading: Series, ballot: Ballot, *, waived: bool) -> Vote:
-    current = ballot.current
+    current, unread, age = ballot.current, reading.unread, reading.age_s
     asked, load = _ask(goal, reading.points, ballot)
-    if reading.unread and asked < current and goal.kind == "steps":  # a rung says nothing of one instance
-        asked = current
-    elif reading.unread and asked < current:
-        loaded = tuple(Point(_full(goal)) for _ in reading.unread)
-        asked, load = _ask(goal, reading.points + loaded, ballot)
-        asked = min(asked, current)
-    elif reading.unread and asked > current:
-        empty = tuple(Point(0.0) for _ in reading.unread)
-        asked, load = _ask(goal, reading.points + empty, ballot)
-        asked = max(asked, current)
+    if unread:
+        asked, load = _with_unread(goal, reading, asked, load, ballot)
     facts: dict[str, Fact] = {
         "signal": goal.signal, "goal": goal.kind, "load": load, "target": goal.target, "ready": ballot.state.ready,
     }  # fmt: skip
-    if reading.unread:
-        facts["unread"] = len(reading.unread)
-    if reading.age_s is not None:
-        facts["age_s"] = reading.age_s
+    if unread:
+        facts["unread"] = len(unread)
+    if age is not None:
+        facts["age_s"] = age
     if waived:
         facts["waived"] = True
     at_most = goal.asked.at_most
@@ -103,7 +99,21 @@ def _counted(goal: Goal, reading: Series, ballot: Ballot, *, waived: bool) -> Vo
     else:
         reason = _reason(goal, asked, load, ballot)
     measured = _measured(goal, reading) if goal.keeps else None
-    return Vote(asked, Step(Stage.SIGNAL, current, asked, reason, facts), measured=measured)
+    return Vote(asked, Step(_SIGNAL, current, asked, reason, facts), measured=measured)
+
+
+def _with_unread(goal: Goal, reading: Series, asked: int, load: float, ballot: Ballot) -> tuple[int, float]:
+    """The same with the instances that could not be read: loaded where it shrinks, empty where it grows."""
+    current, unread = ballot.current, reading.unread
+    if asked < current and goal.kind == "steps":  # a rung says nothing of one instance
+        return current, load
+    if asked < current:
+        asked, load = _ask(goal, reading.points + (Point(_full(goal)),) * len(unread), ballot)
+        return min(asked, current), load
+    if asked > current:
+        asked, load = _ask(goal, reading.points + (Point(0.0),) * len(unread), ballot)
+        return max(asked, current), load
+    return asked, load
 
 
 # data that is not there
@@ -205,12 +215,12 @@ def _reason(goal: Goal, asked: int, load: float, ballot: Ballot) -> Reason:
     if goal.kind == "steps":
         return Reason.ON_STEP
     if asked > ballot.current:
-        return Reason.ABOVE_TARGET
+        return _ABOVE
     if asked < ballot.current:
-        return Reason.BELOW_TARGET
+        return _BELOW
     carried = goal.target * ballot.state.existing if goal.kind == "per_replica" else goal.target
     ratio = load / carried if carried else 0.0
-    return Reason.WITHIN_TOLERANCE if within(ratio, ballot.behavior.tolerance) else Reason.ON_TARGET
+    return _WITHIN if within(ratio, ballot.tolerance) else _ON_TARGET
 
 
 def _ask(goal: Goal, points: Sequence[Point], ballot: Ballot) -> tuple[int, float]:
@@ -219,12 +229,11 @@ def _ask(goal: Goal, points: Sequence[Point], ballot: Ballot) -> tuple[int, floa
     A mean is multiplied by the ready count, or by all instances it was made from: a sick one may be among them.
     """
     thousandths = milli(points[0].value) if len(points) == 1 else sum([milli(point.value) for point in points])
-    state, behavior = ballot.state, ballot.behavior
-    if goal.kind == "steps":
-        return _rung(goal.asked.steps or (), thousandths / 1000), thousandths / 1000
-    tolerance = behavior.tolerance
+    state, tolerance = ballot.state, ballot.tolerance
     if goal.kind == "per_replica":
         return average_value(thousandths, goal.milli, state.existing, tolerance), thousandths / 1000
+    if goal.kind == "steps":
+        return _rung(goal.asked.steps or (), thousandths / 1000), thousandths / 1000
     carriers = max(state.ready, len(points)) if points[0].instance else state.ready
     if goal.kind == "utilization":
         percent = cut(thousandths * 100, 1000 * len(points))
@@ -245,17 +254,17 @@ def kept(
 
     `votes` are those of the goals that vote, in the same order.
     """
-    good: dict[str, Good] = {}
-    named: tuple[str, ...] = ()
-    cast = iter(votes)
-    for goal, reading in zip(goals, readings, strict=True):
-        if goal.kind == "wake_above":
-            continue
-        each = next(cast)
-        if goal.keeps and each.measured is not None and not each.missing:
-            good[goal.signal] = Good(each.measured, now)
-        if isinstance(reading, Series) and reading.found and goal.signal not in memory.covered:
-            named = (*named, goal.signal)
+    voting = [(goal, each) for goal, each in zip(goals, readings, strict=True) if goal.kind != "wake_above"]
+    good = {
+        goal.signal: Good(each.measured, now)
+        for (goal, _), each in zip(voting, votes, strict=True)
+        if each.measured is not None and not each.missing
+    }
+    named = tuple(
+        goal.signal
+        for goal, each in voting
+        if isinstance(each, Series) and each.found and goal.signal not in memory.covered
+    )
     if not good and not named:
         return memory
     return msgspec.structs.replace(memory, good={**memory.good, **good}, covered=memory.covered + named)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from functools import partial
 from typing import Any
@@ -27,6 +28,7 @@ from autoscaler.ports import Clock, Fact, FactKind, Lease, PolicySource, Record,
 
 SNAPSHOT_S = 60.0
 LEASE_S = 2.0
+STANDBY_S = 1.0  # between two looks at a lease that somebody else has
 CLEAN = "@clean"  # the fact that the last stop was a clean one
 
 Load = Callable[[Sequence[tuple[str, str]], str], Awaitable[PolicySet]]
@@ -91,6 +93,23 @@ class Daemon:
                 f"another autoscaler holds the lease: {lease.holder() or 'unknown'}",
                 hint="stop it first, or give this one a data folder of its own",
             )
+
+    async def stand_by(self) -> bool:
+        """Wait until the lease is ours; False where the daemon is to stop before that."""
+        lease, said = self._parts.lease, ""
+        while not self._stop.is_set():
+            try:
+                if await lease.hold():
+                    return True
+                sentence = f"stands by: {lease.holder() or 'another daemon'} holds the lease"
+            except LeaseError as error:
+                sentence = f"stands by: the lease cannot be asked for: {error}"
+            if sentence != said:
+                self._fault(sentence)
+            said = sentence
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stop.wait(), STANDBY_S)
+        return False
 
     async def run(self) -> None:
         """Restore, turn until stopped, and put everything down again. `begin` comes before."""

@@ -104,7 +104,7 @@ class Reason(enum.Enum):
 Fact = str | int | float | bool | None
 
 
-class Step(msgspec.Struct, frozen=True):
+class Step(msgspec.Struct, frozen=True, gc=False):
     """One stage's before, after and reason; `facts` are the numbers the sentence is made of."""
 
     stage: Stage
@@ -114,7 +114,7 @@ class Step(msgspec.Struct, frozen=True):
     facts: dict[str, Fact] = {}
 
 
-class Replacement(msgspec.Struct, frozen=True):
+class Replacement(msgspec.Struct, frozen=True, gc=False):
     """One instance to put a new one in place of, and why."""
 
     instance: str
@@ -123,7 +123,7 @@ class Replacement(msgspec.Struct, frozen=True):
     for_s: float = 0.0
 
 
-class Decision(msgspec.Struct, frozen=True, kw_only=True):
+class Decision(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """All steps of one workload in one cycle, the count they lead to, and the instances to replace.
 
     `current` is the count decided from, `desired` the count to have; `act` is False where the policy only observes

@@ -54,7 +54,7 @@ class Ask(msgspec.Struct, frozen=True):
     voucher: bool = False
 
 
-class Seen(msgspec.Struct, frozen=True):
+class Seen(msgspec.Struct, frozen=True, gc=False):
     """What one cycle saw of one workload: readings in the order of the policy's signals.
 
     `vouchers` are the readings of `zero_if` queries by the signal's name. `state.desired` is never None here. `busy`

@@ -20,14 +20,14 @@ class MissingWhy(enum.Enum):
     UNCOVERED = "uncovered"  # too few of the ready instances are in the data
 
 
-class Missing(msgspec.Struct, frozen=True, tag="missing"):
+class Missing(msgspec.Struct, frozen=True, tag="missing", gc=False):
     """No data, with the reason and a sentence for people."""
 
     why: MissingWhy
     detail: str = ""
 
 
-class Point(msgspec.Struct, frozen=True):
+class Point(msgspec.Struct, frozen=True, gc=False):
     """One series' value; `instance` is set where the source knows whose it is (direct scrape)."""
 
     value: float
@@ -35,7 +35,7 @@ class Point(msgspec.Struct, frozen=True):
     instance: str = ""
 
 
-class Series(msgspec.Struct, frozen=True, tag="series"):
+class Series(msgspec.Struct, frozen=True, tag="series", gc=False):
     """Samples of one signal: `age_s` is the age of the newest (None: cannot be told).
 
     `unread` names instances that are ready and should be in the data but could not be read. `found` names the ready

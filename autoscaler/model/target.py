@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 
-class WorkloadRef(msgspec.Struct, frozen=True, order=True):
+class WorkloadRef(msgspec.Struct, frozen=True, order=True, gc=False):
     """The identity of a workload, whatever the policy that steers it is called.
 
     `instance` is the engine or cluster; `namespace` the compose project or Kubernetes namespace.
@@ -36,7 +36,7 @@ class WorkloadRef(msgspec.Struct, frozen=True, order=True):
         return self.platform if self.instance == "default" else f"{self.platform}/{self.instance}"
 
 
-class Instance(msgspec.Struct, frozen=True, kw_only=True):
+class Instance(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One pod or container as last seen."""
 
     id: str
@@ -57,7 +57,7 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True):
     address: str = ""  # where it can be reached directly, host without port; with port for process workers
 
 
-class TargetState(msgspec.Struct, frozen=True, kw_only=True):
+class TargetState(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """How a workload stands.
 
     `desired` is the count asked for last where the platform keeps one (None: compose and process keep none, the loop

@@ -242,13 +242,17 @@ _DESCRIBED: dict[type, inspect.Type] = {}
 _KEYED: dict[type, dict[str, inspect.Field]] = {}
 
 
+_MAPS = (inspect.StructType, inspect.DictType)
+_LISTS = (inspect.VarTupleType,)
+
+
 def _chosen(node: Node, kind: inspect.UnionType) -> inspect.Type | None:
-    """Of a word or a map, the one that is written; None for neither. Most unions have but one type beside None."""
+    """Of a word, a map or a list, the one that is written; None for none. Most unions have one type beside None."""
     types = [each for each in kind.types if not isinstance(each, inspect.NoneType)]
     if len(types) == 1:
         return types[0]
-    maps = [each for each in types if isinstance(each, (inspect.StructType, inspect.DictType))]
-    if isinstance(node.value, tuple) or node.value is None:
+    if node.value is None:
         return None
-    (one,) = maps if isinstance(node.value, dict) else [each for each in types if each not in maps]
-    return one
+    shape = _MAPS if isinstance(node.value, dict) else _LISTS if isinstance(node.value, tuple) else None
+    fit = [each for each in types if (isinstance(each, shape) if shape else not isinstance(each, _MAPS + _LISTS))]
+    return fit[0] if len(fit) == 1 else None

@@ -7,7 +7,7 @@ from autoscaler.model import policy
 LATER: dict[type, frozenset[str]] = {
     policy.Policy: frozenset({"compare"}),
     policy.TargetSpec: frozenset({"swarm"}),
-    policy.KubernetesTarget: frozenset({"apiVersion", "selector", "cluster"}),
+    policy.KubernetesTarget: frozenset({"cluster"}),
     policy.Signal: frozenset({"container"}),
     policy.Recycle: frozenset({"how", "unavailable", "budget", "breaker", "windows", "method"}),
     policy.When: frozenset(

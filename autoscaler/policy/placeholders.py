@@ -36,7 +36,8 @@ def fill(query: str, ref: WorkloadRef) -> str:
 
     def word(found: re.Match[str]) -> str:
         field = words.get(found[1])
-        return found[0] if field is None else _quoted(str(getattr(ref, field)))
+        value = "" if field is None else str(getattr(ref, field))
+        return found[0] if field is None else _quoted(value.partition(".")[0] if field == "kind" else value)
 
     return _WORD.sub(word, query)
 

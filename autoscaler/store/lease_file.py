@@ -70,6 +70,9 @@ class FileLease:
                 os.ftruncate(self._file, 0)
         self._close()
 
+    async def close(self) -> None:
+        """Nothing to close: the file is closed with the release."""
+
     def _mine(self) -> bool:
         if self._file is None:
             return False

@@ -16,7 +16,7 @@ def named(policy: Policy, instance: str = "default") -> WorkloadRef:
         return service(target.compose.project, target.compose.service or policy.name, instance)
     if target.kubernetes is not None:
         at = target.kubernetes
-        return WorkloadRef("kubernetes", at.namespace, at.kind, at.name, instance)
+        return WorkloadRef("kubernetes", at.namespaces[0], at.full_kind, at.name or policy.name, instance)
     return WorkloadRef("process", "local", "process", policy.name, instance)
 
 

@@ -29,7 +29,9 @@ class Vitals:
         self.more: Callable[[], Iterable[metrics.Family]] = tuple
 
     def alive(self) -> str:
-        """Empty while cycles go on; else why not."""
+        """Empty while cycles go on, or another daemon acts; else why not."""
+        if not self.leading():
+            return ""
         last = self.board.cycle_at or self.board.started
         late = self.now() - last
         if late > max(LATE_CYCLES * self.board.cycle_s, 60.0):
@@ -37,8 +39,8 @@ class Vitals:
         return ""
 
     def ready(self) -> str:
-        """Empty once policies are in force and a cycle is over; else why not."""
-        if self.board.cycle_at is None:
+        """Empty once policies are in force and a cycle is over, or another daemon acts; else why not."""
+        if self.leading() and self.board.cycle_at is None:
             return "the first cycle is not over yet"
         return self.alive()
 

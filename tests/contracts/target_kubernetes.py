@@ -16,7 +16,7 @@ from autoscaler.model.policy import Policy, TargetSpec
 from autoscaler.model.target import WorkloadRef
 from autoscaler.ports import Target
 from autoscaler.targets.kubernetes import KubernetesTarget
-from tests.contracts.harness import DRAIN, FENCE, ORDER, SELECT, SURGE
+from tests.contracts.harness import DRAIN, FENCE, ORDER, SURGE
 from tests.parts.cluster import APPS, CORE, MERGE_PATCH, Answered
 from tests.parts.kubernetes import ControlPlane
 from tests.support.wait import auntil
@@ -31,7 +31,6 @@ class KubernetesHarness:
         SURGE: "a pod belongs to its ReplicaSet, which puts a new one in the place of one that goes",
         DRAIN: "pods are removed by their owner, with the grace they were made with",
         ORDER: "which pods go first is for their owner to say",
-        SELECT: "Deployments are named so far",
         FENCE: "pods have no numbers, and the count is compared before it is set",
     }
     absent = "missing"
@@ -46,16 +45,17 @@ class KubernetesHarness:
         self.target: Target = self.another(cluster.kubeconfig())
         self.policy = self.policy_of("web")
         self.ref = WorkloadRef("kubernetes", namespace, "Deployment", "web")
-        self.selecting = self.policy
+        self.selecting = self.policy_of(selector={"app": "web"})
 
     def another(self, kubeconfig: Path) -> KubernetesTarget:
         """One more target on the same cluster, with the rights of this kubeconfig."""
         self._made.append(KubernetesTarget(KubernetesApi(self.clock, kubeconfig=str(kubeconfig)), self.clock))
         return self._made[-1]
 
-    def policy_of(self, name: str) -> Policy:
-        """A policy for a Deployment of this name."""
-        return Policy(name=name, target=TargetSpec(kubernetes=Named(namespace=self.namespace, name=name)))
+    def policy_of(self, name: str | None = None, **more: Any) -> Policy:
+        """A policy for a Deployment of this name, or for what else is said."""
+        aim = Named(**{"namespace": self.namespace, "name": name, **more})
+        return Policy(name=name or "found", target=TargetSpec(kubernetes=aim))
 
     async def hand(self, method: str, path: str, body: Any = None, **more: str) -> dict[str, Any]:
         """Somebody else's hand on the cluster: one request, sharing nothing with the target."""

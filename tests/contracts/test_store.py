@@ -2,29 +2,49 @@
 
 from __future__ import annotations
 
+import random
+import uuid
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from autoscaler.clock import ManualClock
+from autoscaler.clients.kubernetes_api import KubernetesApi
+from autoscaler.clients.kubernetes_wire import ConfigMap
+from autoscaler.clock import ManualClock, SystemClock
+from autoscaler.decide.hpa import Event, History, Recommendation
+from autoscaler.decide.memory import Memory
+from autoscaler.errors import StoreError
 from autoscaler.model.decision import Reason
 from autoscaler.model.operation import Operation, OperationKind, Outcome, OutcomeKind
 from autoscaler.model.signal import Missing, MissingWhy, Point, Series
 from autoscaler.ports import Fact, FactKind, Record, RecordKind
+from autoscaler.store.cluster_memory import CONFIG_MAPS, ClusterMemory, names
 from autoscaler.store.memory import MemoryStore
 from autoscaler.store.sqlite import SqliteStore
+from tests.parts.kubernetes import ControlPlane
 from tests.support import nouns
 
-Either = MemoryStore | SqliteStore
+Either = MemoryStore | SqliteStore | ClusterMemory
 NEVER_FILLS = 10**9
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+def in_cluster(plane: ControlPlane, namespace: str = "") -> ClusterMemory:
+    """A new pod's store, in a namespace of its own or in this one."""
+    if not namespace:
+        namespace = f"ops-{uuid.uuid4().hex[:8]}"
+        plane.namespace(namespace)
+    api = KubernetesApi(SystemClock(), kubeconfig=str(plane.kubeconfig()))
+    return ClusterMemory(MemoryStore(), api, namespace, "autoscaler")
+
+
+@pytest.fixture(params=["memory", "sqlite", pytest.param("cluster", marks=pytest.mark.kubernetes)])
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Either]:
     make: dict[str, Callable[[], Either]] = {
         "memory": MemoryStore,
         "sqlite": lambda: SqliteStore(tmp_path / "memory.db", ManualClock(1000.0)),
+        "cluster": lambda: in_cluster(request.getfixturevalue("control_plane")),
     }
     made = make[request.param]()
     yield made
@@ -112,3 +132,60 @@ async def test_taking_away_what_is_not_there_is_no_fault(store: Either) -> None:
     await store.put([Fact(FactKind.PAUSE, "a", None)])
     await store.append([])
     assert list(await store.facts()) == []
+
+
+# what only a store has that pods share
+
+
+@pytest.mark.kubernetes
+async def test_the_next_pod_knows_what_the_last_one_kept_but_for_its_history(control_plane: ControlPlane) -> None:
+    namespace = f"ops-{uuid.uuid4().hex[:8]}"
+    control_plane.namespace(namespace)
+    first, second = in_cluster(control_plane, namespace), in_cluster(control_plane, namespace)
+    kept = [Fact(FactKind.MEMORY, f"kubernetes/default/shop/Deployment/web-{i}", b"%d" % i) for i in range(200)]
+    await first.put([*kept, Fact(FactKind.PAUSE, "a", b"1")])
+    await first.append([nouns.record(1.0, "a")])
+    assert set(await second.facts()) == {*kept, Fact(FactKind.PAUSE, "a", b"1")}
+    assert list(await second.history(None, until=NEVER_FILLS, limit=10)) == []
+    await first.close()
+    await second.close()
+
+
+@pytest.mark.kubernetes
+async def test_what_another_pod_wrote_is_never_overwritten_unseen(control_plane: ControlPlane) -> None:
+    namespace = f"ops-{uuid.uuid4().hex[:8]}"
+    control_plane.namespace(namespace)
+    old, new = in_cluster(control_plane, namespace), in_cluster(control_plane, namespace)
+    await old.put([Fact(FactKind.PAUSE, "a", b"1")])
+    await new.put([Fact(FactKind.PAUSE, "b", b"2")])
+    with pytest.raises(StoreError, match="somebody else has written it meanwhile"):
+        await old.put([Fact(FactKind.PAUSE, "c", b"3")])
+    assert {fact.key for fact in await new.facts()} == {"a", "b"}
+    await old.put([Fact(FactKind.PAUSE, "c", b"3")])
+    assert {fact.key for fact in await new.facts()} == {"a", "b", "c"}, "once it was read again it can be added to"
+    await old.close()
+    await new.close()
+
+
+@pytest.mark.kubernetes
+async def test_the_memories_of_ten_thousand_workloads_fit(control_plane: ControlPlane) -> None:
+    namespace = f"ops-{uuid.uuid4().hex[:8]}"
+    control_plane.namespace(namespace)
+    store = in_cluster(control_plane, namespace)
+    chance, times = random.Random(1), [1_764_000_000.0 + 15.017 * beat for beat in range(20)]
+    many = []
+    for number in range(10_000):
+        past = tuple(Recommendation(chance.randint(1, 40), at) for at in times)
+        ups = tuple(Event(chance.randint(1, 9), chance.choice(times)) for _ in range(4))
+        memory = Memory(first_seen=times[0], fingerprint=f"{number:016x}", history=History(past, ups, ups), wish=3)
+        many.append(Fact(FactKind.MEMORY, nouns.ref(f"web-{number}").key, msgspec.json.encode(memory)))
+    await store.put(many)
+    assert len(await store.facts()) == len(many)
+    api = KubernetesApi(SystemClock(), kubeconfig=str(control_plane.kubeconfig()))
+    sizes = [
+        sum(map(len, (await api.get(CONFIG_MAPS, namespace, name, ConfigMap)).binary_data.values()))
+        for name in names("autoscaler")[:-1]
+    ]
+    assert max(sizes) < 2**20, "a ConfigMap holds 1 MiB"
+    await api.close()
+    await store.close()

@@ -46,8 +46,10 @@ class DaemonProcess:
         self.log = folder / "daemon.log"
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self, *, kill_at: str = "", read_only: bool = False) -> DaemonProcess:
-        """Start it and wait until it answers; with `kill_at` it dies right before that stage of an operation."""
+    def start(self, *, kill_at: str = "", read_only: bool = False, standby: bool = False) -> DaemonProcess:
+        """Start it and wait until it answers with its workloads, or that it stands by; with `kill_at` it dies right
+        before that stage of an operation.
+        """
         command = [sys.executable, "-m", "autoscaler", "run", "--config", str(self.config)]
         command += ["--read-only"] if read_only else []
         if kill_at:
@@ -62,7 +64,8 @@ class DaemonProcess:
                 start_new_session=True,
                 cwd=ROOT,
             )
-        until(lambda: not self.alive or self._answers(), what=f"the daemon answers; its log: {self.log}", within=90)
+        ready = self._stands_by if standby else self._answers
+        until(lambda: not self.alive or ready(), what=f"the daemon answers; its log: {self.log}", within=90)
         assert self.alive or kill_at, f"the daemon ended: {self.text()}"
         return self
 
@@ -120,6 +123,9 @@ class DaemonProcess:
     def text(self) -> str:
         """The log so far."""
         return self.log.read_text() if self.log.exists() else ""
+
+    def _stands_by(self) -> bool:
+        return any("stands by" in each["sentence"] for each in self.status()["faults"])
 
     def _answers(self) -> bool:
         return bool(self.status()["workloads"])

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
+from autoscaler.store.cluster_memory import names
 from tests.e2e.daemon import ROOT, DaemonProcess
 from tests.parts.gauges import GaugeServer
 from tests.parts.kubernetes import ControlPlane
@@ -55,20 +56,35 @@ class Shop:
         """From the next scrape on the load is this."""
         self.gauges.set("load", value)
 
-    def daemon(self, kubeconfig: Path | None = None, *, minimum: int = 1, **words: Any) -> DaemonProcess:
+    def daemon(
+        self, kubeconfig: Path | None = None, *, minimum: int = 1, folder: str = "", **words: Any
+    ) -> DaemonProcess:
         """A daemon not started yet, with exactly the documented rights or with this kubeconfig; `words` are for it."""
         if kubeconfig is None:
             kubeconfig = self.cluster.service_account(self.namespace, "autoscaler", documented())
-        made = DaemonProcess(
-            self._folder,
-            POLICY.format(namespace=self.namespace, minimum=minimum),
-            cycle="500ms",
-            prometheus={"url": self.prometheus.url},
-            kubernetes={"kubeconfig": str(kubeconfig)},
-            **words,
-        )
+        told = {
+            "cycle": "500ms",
+            "prometheus": {"url": self.prometheus.url},
+            "kubernetes": {"kubeconfig": str(kubeconfig)},
+        }
+        policy = POLICY.format(namespace=self.namespace, minimum=minimum)
+        made = DaemonProcess(self._folder / folder, policy, **{**told, **words})
         self.daemons.append(made)
         return made
+
+    def pair(self) -> tuple[DaemonProcess, DaemonProcess]:
+        """Two daemons not started yet, each in a folder of its own as in two pods, that share a lease."""
+        rules = [*documented(), *documented("autoscaler-memory")]
+        rules[-1]["resourceNames"] = names("web-autoscaler")
+        kubeconfig = self.cluster.service_account(self.namespace, "autoscaler", rules)
+        shared = {"kubeconfig": str(kubeconfig), "lease": f"{self.namespace}/web-autoscaler"}
+        one, other = (self.daemon(kubeconfig, folder=name, kubernetes=shared) for name in ("one", "other"))
+        return one, other
+
+    def holders(self) -> int:
+        """How many processes have had the lease so far."""
+        path = f"/apis/coordination.k8s.io/v1/namespaces/{self.namespace}/leases/web-autoscaler"
+        return int(self.cluster.hand("GET", path)["spec"]["leaseTransitions"]) + 1
 
     def scaled(self, count: int, within: float = 30.0) -> None:
         """Wait until so many are asked for and all of them are ready."""
@@ -105,10 +121,11 @@ def shop(
     made.close()
 
 
-def documented() -> list[dict[str, Any]]:
-    """The rules of the page that tells owners which rights to give."""
-    text = (ROOT / "docs" / "kubernetes-rbac.md").read_text().split("```yaml\n")[1].split("```")[0]
-    rules: list[dict[str, Any]] = yaml.safe_load(text)["rules"]
+def documented(name: str = "autoscaler") -> list[dict[str, Any]]:
+    """The rules of one Role on the page that tells owners which rights to give."""
+    texts = (ROOT / "docs" / "kubernetes-rbac.md").read_text().split("```yaml\n")[1:]
+    roles = [yaml.safe_load(text.split("```")[0]) for text in texts]
+    rules: list[dict[str, Any]] = next(role["rules"] for role in roles if role["metadata"]["name"] == name)
     return rules
 
 

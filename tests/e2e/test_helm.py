@@ -13,6 +13,7 @@ import yaml
 
 from autoscaler import settings
 from autoscaler.policy.load import load
+from autoscaler.store.cluster_memory import names
 from tests.parts.catalogue import helm
 from tests.parts.kubernetes import ControlPlane
 from tests.parts.process import quiet_env
@@ -58,7 +59,8 @@ def rendered(folder: Path, **told: Any) -> dict[tuple[str, str, str], dict[str, 
 SETS: list[dict[str, Any]] = [
     {},
     {"policies": {"web.yaml": POLICY}, "namespaces": ["shop", "office"], "prometheus": {"url": "https://p:9090"}},
-    {"rights": {"scale": False, "recycle": False}, "persistence": {"enabled": True, "storageClass": "fast"}},
+    {"rights": {"scale": False, "recycle": False}, "replicas": 1},
+    {"namespaces": ["*"], "kinds": ["StatefulSet"], "customKinds": [{"group": "argoproj.io", "plural": "rollouts"}]},
     {
         "image": {"repository": "shop/autoscaler", "tag": "1"},
         "nodeSelector": {"disk": "ssd"},
@@ -79,7 +81,8 @@ def test_the_chart_lints_under_every_set_of_values(told: dict[str, Any], tmp_pat
         ({"rights": {"scal": True}}, "scal"),
         ({"prometheus": {"url": "prometheus:9090"}}, "url"),
         ({"policies": {"web.txt": "name: web"}}, "web.txt"),
-        ({"replicas": 2}, "replicas"),
+        ({"replicas": 0}, "replicas"),
+        ({"kinds": ["DaemonSet"]}, "kinds"),
     ],
 )
 def test_wrong_values_are_refused_by_name(told: dict[str, Any], said: str, tmp_path: Path) -> None:
@@ -94,6 +97,7 @@ def test_what_the_pod_reads_is_what_the_daemon_accepts(tmp_path: Path) -> None:
     file = tmp_path / "autoscaler.yaml"
     file.write_text(written)
     told = settings.load(file, {})
+    assert told.kubernetes.lease == "ops/web-autoscaler"
     assert (told.cycle, told.prometheus.url, told.address) == (30.0, "https://p:9090", ("0.0.0.0", 8730))
     texts = made["ConfigMap", "ops", "web-autoscaler-policies"]["data"]
     assert [each.name for each in load(list(texts.items()), "r").policies] == ["web"]
@@ -101,14 +105,36 @@ def test_what_the_pod_reads_is_what_the_daemon_accepts(tmp_path: Path) -> None:
 
 def test_the_rights_are_those_of_the_documentation_in_every_namespace_and_no_others(tmp_path: Path) -> None:
     page = (ROOT / "docs" / "kubernetes-rbac.md").read_text()
-    (text,) = re.findall(r"```yaml\n(apiVersion: rbac.*?)```", page, re.DOTALL)
-    documented = yaml.safe_load(text)["rules"]
+    texts = re.findall(r"```yaml\n(apiVersion: rbac.*?)```", page, re.DOTALL)
+    documented, memory = (yaml.safe_load(text)["rules"] for text in texts)
     made = rendered(tmp_path, namespaces=["shop", "office"])
-    roles = {key[1]: each["rules"] for key, each in made.items() if key[0] == "Role"}
-    assert roles == {"shop": documented, "office": documented}
-    assert {key[0] for key in made} == {"ServiceAccount", "Role", "RoleBinding", "ConfigMap", "Deployment"}
+    roles = {key[1:]: each["rules"] for key, each in made.items() if key[0] == "Role"}
+    own = roles.pop(("ops", "web-autoscaler-memory"))
+    assert roles == {("shop", "web-autoscaler"): documented, ("office", "web-autoscaler"): documented}
+    memory[-1]["resourceNames"] = names("web-autoscaler")
+    assert own == memory
+    kinds = {"ServiceAccount", "Role", "RoleBinding", "ConfigMap", "Deployment", "PodDisruptionBudget"}
+    assert {key[0] for key in made} == kinds
     watching = rendered(tmp_path, rights={"scale": False, "recycle": False})["Role", "ops", "web-autoscaler"]["rules"]
-    assert watching == documented[:3]
+    assert watching == [documented[0], *documented[2:4]]
+
+
+def test_all_namespaces_are_one_cluster_role_and_kinds_are_rules(tmp_path: Path) -> None:
+    custom = [{"group": "argoproj.io", "plural": "rollouts"}]
+    made = rendered(tmp_path, namespaces=["*"], kinds=["StatefulSet", "ReplicaSet"], customKinds=custom)
+    rules = made["ClusterRole", "", "web-autoscaler"]["rules"]
+    assert ("ClusterRoleBinding", "", "web-autoscaler") in made
+    told = {(each["apiGroups"][0], each["resources"][0]): each["verbs"] for each in rules}
+    assert told == {
+        ("apps", "statefulsets"): ["get", "list", "watch"],
+        ("apps", "statefulsets/scale"): ["patch"],
+        ("apps", "replicasets"): ["get", "list", "watch"],
+        ("apps", "replicasets/scale"): ["patch"],
+        ("argoproj.io", "rollouts"): ["get", "list", "watch"],
+        ("argoproj.io", "rollouts/scale"): ["get", "patch"],
+        ("", "pods"): ["list", "watch"],
+        ("", "pods/eviction"): ["create"],
+    }
 
 
 def test_a_real_api_server_takes_it_under_restricted_security_and_its_upgrade(

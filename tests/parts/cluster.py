@@ -166,14 +166,15 @@ class Cluster:
         self.hand("POST", "/api/v1/namespaces", {"metadata": {"name": name}})
         until(lambda: self.hand("GET", f"{CORE}/{name}/serviceaccounts/default"), f"{name} is ready", every=BREATH_S)
 
-    def deployment(self, namespace: str, name: str, replicas: int) -> None:
-        """Make a Deployment of this many pods; they are Ready soon."""
+    def deployment(self, namespace: str, name: str, replicas: int, kind: str = "deployments", **spec: Any) -> None:
+        """Make a Deployment (or another kind of apps/v1) of this many pods; they are Ready soon."""
         template = {
             "metadata": {"labels": {"app": name}},
             "spec": {"containers": [{"name": "web", "image": "shop/web:1"}]},
         }
-        spec = {"replicas": replicas, "selector": {"matchLabels": {"app": name}}, "template": template}
-        self.hand("POST", f"{APPS}/{namespace}/deployments", {"metadata": {"name": name}, "spec": spec})
+        spec = {"replicas": replicas, "selector": {"matchLabels": {"app": name}}, "template": template, **spec}
+        meta = {"name": name, "labels": {"app": name, "tier": "shop"}}
+        self.hand("POST", f"{APPS}/{namespace}/{kind}", {"metadata": meta, "spec": spec})
 
     def scale(self, namespace: str, name: str, count: int, *, manager: str = "kubectl") -> None:
         """Set the count as `kubectl scale` does."""

@@ -23,6 +23,7 @@ USERS = {  # who has a token: name and group for the API server
 }
 CONTROLLERS = (
     "deployment-controller",
+    "statefulset-controller",
     "replicaset-controller",
     "garbage-collector-controller",
     "namespace-controller",

@@ -20,7 +20,7 @@ SIZING = 0.004  # risk that more comes than is sized for
 OVER_MOST = 0.02  # with more surprises than five times the planned ones it may not go below the plain rule
 
 
-class Learned(msgspec.Struct, frozen=True):
+class Learned(msgspec.Struct, frozen=True, gc=False):
     """What was learned of one signal. `record` is the whole state, `of` names what is measured.
 
     `at` is the end of the newest bin, `read` the time of the newest reading; `total` and `count` are readings since the
@@ -50,7 +50,7 @@ class Learned(msgspec.Struct, frozen=True):
         return self.bins >= TRUSTED_BINS and self.first >= LEAST_BINS
 
 
-class Sample(msgspec.Struct, frozen=True):
+class Sample(msgspec.Struct, frozen=True, gc=False):
     """One reading of one signal for one cycle: `unit` is the load that one instance carries, `lead` in bins."""
 
     before: Learned | None

@@ -28,7 +28,7 @@ class Event(msgspec.Struct, frozen=True, array_like=True, gc=False):
     outdated: bool = False
 
 
-class History(msgspec.Struct, frozen=True):
+class History(msgspec.Struct, frozen=True, gc=False):
     """One workload's past; `recommendations` is None where nothing was ever stored, in storage order otherwise."""
 
     recommendations: tuple[Recommendation, ...] | None = None

@@ -8,7 +8,9 @@ from __future__ import annotations
 import math
 
 MOST_REPLICAS = 2**31 - 1
+LEAST_REPLICAS = -MOST_REPLICAS
 MOST_MILLI = 2**63 - 1
+PAST_MILLI = 2.0**63  # as a double: to compare one with a long integer takes as long as all the rest
 NOISE = 1e-6  # thousandths: a billionth of the unit, the finest that a quantity can say
 
 Tolerance = tuple[float, float]  # down, up
@@ -21,7 +23,7 @@ def milli(value: float) -> int:
     [1500, 1, -1, 300, 9223372036854775807]
     """
     exact = value * 1000.0
-    if not -MOST_MILLI < exact < MOST_MILLI:
+    if not -PAST_MILLI < exact < PAST_MILLI:
         return MOST_MILLI if exact > 0 else -MOST_MILLI
     near = round(exact)
     if abs(exact - near) <= NOISE + abs(exact) * 1e-13:
@@ -47,7 +49,7 @@ def quotient(part: int, whole: int) -> float:
 
 def up(count: float) -> int:
     """The ceiling of a count, kept within 32 bits; not a number is 0."""
-    if -MOST_REPLICAS <= count <= MOST_REPLICAS:
+    if LEAST_REPLICAS <= count <= MOST_REPLICAS:
         return math.ceil(count)
     return 0 if count != count else MOST_REPLICAS if count > 0 else -MOST_REPLICAS
 

@@ -34,7 +34,7 @@ _UP, _MANY = Limit.SCALE_UP_LIMIT, Limit.TOO_MANY_REPLICAS
 _DOWN, _FEW = Limit.SCALE_DOWN_LIMIT, Limit.TOO_FEW_REPLICAS
 
 
-class Result(msgspec.Struct, frozen=True):
+class Result(msgspec.Struct, frozen=True, gc=False):
     """The count, the smoothed one before limits, what cut it, and the history with the wish in it."""
 
     replicas: int
@@ -47,7 +47,9 @@ def hpa(
     wish: int, current: int, low: int, high: int, behavior: Behavior | Legacy, history: History, now: float
 ) -> Result:
     """One workload's count from what its metrics ask for. `now` in seconds, on the clock of the history."""
-    past = seeded(history, current, now).recommendations or ()
+    past = history.recommendations
+    if past is None:
+        past = seeded(history, current, now).recommendations or ()
     if isinstance(behavior, Legacy):
         stable, past = smoothed_legacy(wish, behavior.down.stabilization_s, past, now)
         replicas, limit = limited_legacy(current, stable, low, high, behavior)

@@ -7,6 +7,9 @@ from msgspec import Meta
 from autoscaler.model.policy.node import DURATION, Name, Node
 
 EVERY = "*"
+APPS = "apps/v1"
+BUILT_IN = ("Deployment", "StatefulSet", "ReplicaSet")  # what needs no apiVersion
+GROUP_VERSION = r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?v[0-9]+((alpha|beta)[0-9]+)?$"
 
 
 class ComposeTarget(Node, frozen=True, kw_only=True):
@@ -19,13 +22,44 @@ class ComposeTarget(Node, frozen=True, kw_only=True):
 
 
 class KubernetesTarget(Node, frozen=True, kw_only=True):
-    """A workload in a Kubernetes cluster."""
+    """Workloads in a Kubernetes cluster: one by its name, or all that carry some labels."""
 
-    namespace: Annotated[Name, Meta(description="the namespace")]
-    name: Annotated[Name, Meta(description="the workload's name")]
-    kind: Annotated[str, Meta(description="the workload's kind", pattern="^Deployment$", examples=["Deployment"])] = (
-        "Deployment"
-    )
+    namespace: Annotated[
+        Name | tuple[Name, ...],
+        Meta(
+            description='the namespace, a list of them, or "*" for every namespace', examples=["shop", ["shop", "pay"]]
+        ),
+    ]
+    name: Annotated[Name, Meta(description="the workload's name")] | None = None
+    selector: Annotated[dict[str, str], Meta(description="every workload that carries these labels itself")] = {}
+    kind: Annotated[
+        str, Meta(min_length=1, description="the workload's kind: any with a scale subresource", examples=[*BUILT_IN])
+    ] = "Deployment"
+    apiVersion: (
+        Annotated[
+            str, Meta(pattern=GROUP_VERSION, description="group and version of a kind that is not Kubernetes' own")
+        ]
+        | None
+    ) = None
+
+    @property
+    def namespaces(self) -> tuple[str, ...]:
+        """The namespaces as a list."""
+        return (self.namespace,) if isinstance(self.namespace, str) else self.namespace
+
+    @property
+    def full_kind(self) -> str:
+        """What a workload's identity calls its kind: with version and group, as kubectl writes them, where custom.
+
+        >>> KubernetesTarget(namespace="shop", name="web").full_kind
+        'Deployment'
+        >>> KubernetesTarget(namespace="shop", name="fruit", kind="Stall", apiVersion="example.com/v1").full_kind
+        'Stall.v1.example.com'
+        """
+        if self.apiVersion is None or (self.kind in BUILT_IN and self.apiVersion == APPS):
+            return self.kind
+        group, _, version = self.apiVersion.rpartition("/")
+        return ".".join(part for part in (self.kind, version, group) if part)
 
 
 class Ready(Node, frozen=True, kw_only=True):
@@ -56,6 +90,9 @@ class TargetSpec(Node, frozen=True, kw_only=True):
     @property
     def explicit(self) -> bool:
         """True when it names one workload; False for a selector."""
+        if self.kubernetes is not None:
+            one = isinstance(self.kubernetes.namespace, str) and self.kubernetes.namespace != EVERY
+            return one and self.kubernetes.name is not None
         return self.compose is None or (self.compose.project != EVERY and self.compose.service is not None)
 
 

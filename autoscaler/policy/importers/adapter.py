@@ -15,7 +15,7 @@ import msgspec
 from autoscaler.model.policy import Node as Struct
 from autoscaler.policy.convert import Converter, Fault
 from autoscaler.policy.importers.autoscaling import Source
-from autoscaler.policy.importers.queries import PODS_PATTERN
+from autoscaler.policy.importers.queries import POD_NAMES
 from autoscaler.policy.nodes import Node, Problem, documents
 from autoscaler.policy.placeholders import sample
 from autoscaler.policy.promql import facts
@@ -75,7 +75,8 @@ class Rules(Struct, frozen=True, kw_only=True):
     def query(self, kind: Source, metric: str, labels: Mapping[str, str], about: tuple[str, str]) -> str | None:
         """The query of a metric for one workload, with its placeholders; None where no rule is for it.
 
-        `labels` are those its selector wants, `about` kind and name of the object that is described.
+        `labels` are those its selector wants, `about` kind and name of the object that is described; for a metric of
+        pods the kind of the workload they belong to.
         """
         for rule in self.externalRules if kind is Source.EXTERNAL else self.rules:
             for series in _series(rule, metric):
@@ -189,7 +190,9 @@ def _query(rule: Rule, kind: Source, series: str, labels: Mapping[str, str], abo
         if label is None:
             return None
         group = label
-        matchers.append(f'{label}=~"{PODS_PATTERN}"' if kind is Source.PODS else f'{label}="{about[1]}"')
+        if kind is Source.PODS and about[0] not in POD_NAMES:
+            return None
+        matchers.append(f'{label}=~"{POD_NAMES[about[0]]}"' if kind is Source.PODS else f'{label}="{about[1]}"')
     query = rule.metricsQuery
     for word, value in (("Series", series), ("LabelMatchers", ", ".join(matchers)), ("GroupBy", group)):
         query = re.sub(rf"<<\s*\.{word}\s*>>", lambda _, value=value: value, query)  # type: ignore[misc]

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from autoscaler.model.policy import Parity, Policy, Reduce, Signal
+from autoscaler.model.policy.target import APPS
 from autoscaler.policy.defaults import brief
 from autoscaler.policy.importers import behavior
 from autoscaler.policy.importers.autoscaling import NAME
@@ -90,7 +91,12 @@ class _Export:
             why = "an HPA scales Kubernetes workloads" if target is None else "an HPA needs bounds"
             self._say(Carried.NOT_CARRIED, (key,), f"{why}: no manifest is written")
             return None
-        for key, name in (("namespace", target.namespace), ("name", target.name)):
+        if not policy.target.explicit:
+            why = "an HPA scales one workload, and this target finds any number: no manifest is written"
+            self._say(Carried.NOT_CARRIED, ("target",), why)
+            return None
+        (namespace,), scaled = target.namespaces, target.name or ""
+        for key, name in (("namespace", namespace), ("name", scaled)):
             if not re.search(NAME, name):
                 path = ("target", "kubernetes", key)
                 self._say(Carried.NOT_CARRIED, path, f"Kubernetes takes no such name, {name}: no manifest is written")
@@ -105,7 +111,7 @@ class _Export:
             return None
         self._say(Carried.EQUAL, ("replicas",), f"minReplicas: {replicas.min}, maxReplicas: {replicas.max}")
         self._behavior(policy)
-        metadata: dict[str, Any] = {"name": _plain(policy.name), "namespace": target.namespace}
+        metadata: dict[str, Any] = {"name": _plain(policy.name), "namespace": namespace}
         if self._queries:
             metadata["annotations"] = {f"{ANNOTATION}{name}": query for name, query in self._queries.items()}
         speed = behavior.manifest(policy.behavior)
@@ -114,7 +120,7 @@ class _Export:
             "kind": "HorizontalPodAutoscaler",
             "metadata": metadata,
             "spec": {
-                "scaleTargetRef": {"apiVersion": "apps/v1", "kind": target.kind, "name": target.name},
+                "scaleTargetRef": {"apiVersion": target.apiVersion or APPS, "kind": target.kind, "name": scaled},
                 "minReplicas": replicas.min,
                 "maxReplicas": replicas.max,
                 "metrics": metrics,

@@ -65,10 +65,11 @@ def _policy(made: Object, read: SpecV1 | SpecV2, spec: Spec, wanted: Wanted) -> 
     target = parts.target(read.scaleTargetRef, made, spec)
     if target is None:
         return None
+    wanted = msgspec.structs.replace(wanted, scaled=read.scaleTargetRef.kind)
     if isinstance(read, SpecV1):
         percent = CPU_PERCENT if read.targetCPUUtilizationPercentage is None else read.targetCPUUtilizationPercentage
         path: Path = ("targetCPUUtilizationPercentage",)
-        found = [parts.resource(Usage("cpu", strict=wanted.strict), percent, None, spec, path)]
+        found = [parts.resource(wanted.usage("cpu"), percent, None, spec, path)]
         for key in IN_V1:
             if key in made.annotations:
                 spec.lost((), f"annotation {key}: read the object as v2: `kubectl get hpa.v2.autoscaling -o yaml`")
@@ -76,7 +77,7 @@ def _policy(made: Object, read: SpecV1 | SpecV2, spec: Spec, wanted: Wanted) -> 
     else:
         found = [_signal(each, made, spec, wanted, ("metrics", i)) for i, each in enumerate(read.metrics)]
         if not read.metrics:
-            found = [parts.resource(Usage("cpu", strict=wanted.strict), CPU_PERCENT, None, spec, ("metrics",))]
+            found = [parts.resource(wanted.usage("cpu"), CPU_PERCENT, None, spec, ("metrics",))]
         speed = behavior(read.behavior, spec, ("behavior",))
     signals = parts.named(found)
     if not signals:
@@ -125,10 +126,10 @@ def _named(metric: Metric) -> str:
 
 def _signal(metric: Metric, made: Object, spec: Spec, wanted: Wanted, path: Path) -> Signal | None:
     if metric.resource is not None and metric.type is Source.RESOURCE:
-        of = Usage(metric.resource.name, strict=wanted.strict)
+        of = wanted.usage(metric.resource.name)
         return _resource(of, metric.resource.target, spec, (*path, "resource"))
     if metric.containerResource is not None and metric.type is Source.CONTAINER_RESOURCE:
-        of = Usage(metric.containerResource.name, metric.containerResource.container, wanted.strict)
+        of = wanted.usage(metric.containerResource.name, metric.containerResource.container)
         return _resource(of, metric.containerResource.target, spec, (*path, "containerResource"))
     key = SOURCES[metric.type]
     source: MetricSource | ObjectSource = getattr(metric, key)
@@ -177,7 +178,7 @@ def _by_rule(kind: Source, source: MetricSource | ObjectSource, wanted: Wanted) 
         return None
     labels = (selector.matchLabels if selector is not None else None) or {}
     described = source.describedObject if isinstance(source, ObjectSource) else None
-    about = (described.kind, described.name) if described is not None else ("", "")
+    about = (described.kind, described.name) if described is not None else (wanted.scaled, "")
     return wanted.rules.query(kind, source.metric.name, labels, about)
 
 

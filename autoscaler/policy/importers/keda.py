@@ -29,7 +29,6 @@ from autoscaler.policy.importers.autoscaling import Aim
 from autoscaler.policy.importers.behavior import behavior
 from autoscaler.policy.importers.manifest import Object, Spec, Text, objects
 from autoscaler.policy.importers.parts import Wanted
-from autoscaler.policy.importers.queries import Usage
 from autoscaler.policy.importers.report import Turned
 from autoscaler.policy.importers.scaledobject import Otherwise, ScaledObject, Trigger, aim, faults, number
 from autoscaler.policy.importers.windows import lasts
@@ -73,7 +72,8 @@ class _Turning:
     """One ScaledObject on its way."""
 
     def __init__(self, made: Object, read: ScaledObject, spec: Spec, wanted: Wanted) -> None:
-        self.made, self.read, self.spec, self.wanted = made, read, spec, wanted
+        self.made, self.read, self.spec = made, read, spec
+        self.wanted = msgspec.structs.replace(wanted, scaled=read.scaleTargetRef.kind)
         self.low = max(1, read.minReplicaCount)
         asked = {each.type for each in read.triggers}
         self.sleeps = (read.minReplicaCount == 0 or read.idleReplicaCount is not None) and not asked <= {
@@ -84,7 +84,8 @@ class _Turning:
     def policy(self) -> Policy | None:
         """The policy; None where nothing of it can be carried."""
         read, spec = self.read, self.spec
-        ref = autoscaling.Ref(kind=read.scaleTargetRef.kind, name=read.scaleTargetRef.name)
+        said = read.scaleTargetRef
+        ref = autoscaling.Ref(kind=said.kind, name=said.name, apiVersion=said.apiVersion)
         target = parts.target(ref, self.made, spec)
         if target is None:
             return None
@@ -203,7 +204,7 @@ class _Turning:
 
     def _resource(self, trigger: Trigger, path: Path) -> Signal | None:
         said = trigger.metadata
-        of = Usage(trigger.type, said.get("containerName", ""), self.wanted.strict)
+        of = self.wanted.usage(trigger.type, said.get("containerName", ""))
         percent = number(said["value"]) if aim(trigger) is Aim.UTILIZATION else None
         average = autoscaling.amount(said["value"]) if percent is None else None
         made = parts.resource(of, percent, average, self.spec, (*path, "metadata", "value"))

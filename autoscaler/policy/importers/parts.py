@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from autoscaler.model.policy import KubernetesTarget, Mode, Parity, Signal, TargetSpec
+from autoscaler.model.policy.target import APPS, BUILT_IN, GROUP_VERSION
 from autoscaler.policy.importers.adapter import NONE, Rules
 from autoscaler.policy.importers.autoscaling import Ref
 from autoscaler.policy.importers.manifest import Object, Spec
-from autoscaler.policy.importers.queries import LONGEST_TARGET, RESOURCES, Usage, share, total
+from autoscaler.policy.importers.queries import LONGEST_TARGET, POD_NAMES, RESOURCES, Usage, share, total
 from autoscaler.policy.importers.report import Turned
 from autoscaler.policy.nodes import Problem
 from autoscaler.policy.words import Path
 
 LONGEST_NAME = 200  # of a signal, with room for a number
-KINDS = ("Deployment",)  # what policies can name so far
 ANNOTATION = "autoscaler.query/"  # `export` keeps a metric's query under this and the metric's name
 
 GUARDS = (
@@ -35,6 +36,7 @@ class Wanted(msgspec.Struct, frozen=True):
     servers: Mapping[str, str] = msgspec.field(default_factory=dict)
     strict: bool = False
     mode: Mode = Mode.ACT
+    scaled: str = "Deployment"  # the kind of the workload at hand
 
     def query(self, made: Object, metric: str) -> str | None:
         """The query for a metric of an object: said for that object, said for all, or kept in its annotations."""
@@ -42,6 +44,10 @@ class Wanted(msgspec.Struct, frozen=True):
             if said is not None:
                 return said
         return made.annotations.get(f"{ANNOTATION}{metric}")
+
+    def usage(self, resource: str, container: str = "") -> Usage:
+        """A resource of the pods of the workload at hand."""
+        return Usage(resource, container, self.strict, self.scaled)
 
     @property
     def parity(self) -> Parity:
@@ -52,14 +58,18 @@ class Wanted(msgspec.Struct, frozen=True):
 def target(ref: Ref, made: Object, spec: Spec) -> TargetSpec | None:
     """What is scaled; None where policies cannot name it, which is reported."""
     path: Path = ("scaleTargetRef",)
-    if ref.kind not in KINDS:
-        spec.lost((*path, "kind"), f"{ref.kind} cannot be scaled yet, only {', '.join(KINDS)}: no policy is written")
+    own = ref.kind in BUILT_IN and ref.apiVersion in ("", APPS)
+    if not own and not re.fullmatch(GROUP_VERSION, ref.apiVersion):
+        why = f"{ref.kind} needs its apiVersion (GROUP/VERSION), got {ref.apiVersion or 'none'}: no policy is written"
+        spec.lost((*path, "apiVersion"), why)
         return None
     if len(ref.name) > LONGEST_TARGET:
         why = f"of more than {LONGEST_TARGET} characters: names of its pods are cut, and queries do not find them by it"
         spec.lost((*path, "name"), why)
     spec.equal(path, f"target: {ref.kind} {made.namespace}/{ref.name}")
-    return TargetSpec(kubernetes=KubernetesTarget(namespace=made.namespace, kind=ref.kind, name=ref.name))
+    group = None if own else ref.apiVersion
+    aim = KubernetesTarget(namespace=made.namespace, kind=ref.kind, apiVersion=group, name=ref.name)
+    return TargetSpec(kubernetes=aim)
 
 
 def parity(wanted: Wanted, spec: Spec) -> None:
@@ -76,6 +86,9 @@ def resource(of: Usage, percent: float | None, average: float | None, spec: Spec
     """The signal of a resource target: `percent` of the requests, or an `average` in cores or bytes per pod."""
     if of.resource not in RESOURCES:
         spec.lost(path, f"{of.resource} is not asked for by any query this knows; only {' and '.join(RESOURCES)} are")
+        return None
+    if of.kind not in POD_NAMES:
+        spec.lost(path, f"which pods belong to a {of.kind} cannot be told by their names: write the query by hand")
         return None
     name = f"{of.resource} of {of.container}" if of.container else of.resource
     source = "asked of Prometheus (cAdvisor, kube-state-metrics) instead of metrics.k8s.io; pods that start or have no "
@@ -129,7 +142,7 @@ def settled(turned: Sequence[Turned], problems: list[Problem]) -> list[Turned]:
             continue
         aim = each.policy.target.kubernetes
         assert aim is not None
-        first = workloads.setdefault(aim, each)
+        first = workloads.setdefault((aim.namespaces, aim.full_kind, aim.name), each)
         if first is not each:
             said = (
                 f"spec.scaleTargetRef: {first.source} at {first.file}:{first.line} scales {aim.kind} {aim.name} already"

@@ -5,6 +5,8 @@ An HPA asks metrics.k8s.io, which is made from the same counters of the kubelet.
 
 from __future__ import annotations
 
+import itertools
+
 import msgspec
 
 from autoscaler.model.policy import Signal
@@ -12,10 +14,16 @@ from autoscaler.model.policy import Signal
 NOISE = "1e-6"  # added before cutting: 100 * 0.29 is a little less than 29 in doubles
 WINDOW = "2m"  # four scrapes of 30 s
 # Names of a Deployment's pods: a hash and five more, both without vowels, 0, 1 and 3. So none of a DaemonSet or a
-# StatefulSet whose name begins alike; pods of longer names are cut.
-PODS_PATTERN = "{name}-[b-df-hj-np-tv-xz24-9]{6,10}-[b-df-hj-np-tv-xz24-9]{5}"
+# StatefulSet whose name begins alike; pods of longer names are cut. A Rollout (Argo) has ReplicaSets as well.
+_FIVE = "[b-df-hj-np-tv-xz24-9]{5}"
+_HASHED = f"{{name}}-[b-df-hj-np-tv-xz24-9]{{6,10}}-{_FIVE}"
+POD_NAMES = {
+    "Deployment": _HASHED,
+    "Rollout": _HASHED,
+    "ReplicaSet": f"{{name}}-{_FIVE}",
+    "StatefulSet": "{name}-[0-9]+",
+}
 LONGEST_TARGET = 46  # with a hash of ten and two dashes, a generated name is at most 58 long before its last five
-_PODS = f'namespace="{{namespace}}", pod=~"{PODS_PATTERN}"'
 _USAGE = {
     "cpu": "rate(container_cpu_usage_seconds_total{%s}[" + WINDOW + "])",
     "memory": "container_memory_working_set_bytes{%s}",
@@ -25,11 +33,14 @@ RESOURCES = tuple(_USAGE)
 
 
 class Usage(msgspec.Struct, frozen=True):
-    """Which resource of which pods is meant: `container` empty for whole pods, `strict` for the HPA's own rounding."""
+    """Which resource of which pods is meant: `container` empty for whole pods, `strict` for the HPA's own rounding,
+    `kind` of the workload they belong to, one of POD_NAMES.
+    """
 
     resource: str
     container: str = ""
     strict: bool = False
+    kind: str = "Deployment"
 
 
 def share(of: Usage) -> str:
@@ -61,12 +72,10 @@ def recognised(signal: Signal) -> Usage | None:
     containers = [""]
     if signal.prometheus is not None and 'container="' in signal.prometheus:
         containers.append(signal.prometheus.split('container="', 1)[1].split('"', 1)[0])
-    for resource in RESOURCES:
-        for container in containers:
-            for strict in (False, True):
-                of = Usage(resource, container, strict)
-                if signal.prometheus == make(of):
-                    return of
+    for words in itertools.product(RESOURCES, containers, (False, True), POD_NAMES):
+        of = Usage(*words)
+        if signal.prometheus == make(of):
+            return of
     return None
 
 
@@ -75,6 +84,7 @@ def _used(of: Usage) -> str:
 
 
 def _labels(of: Usage, *, plain: bool = False) -> str:
+    pods = f'namespace="{{namespace}}", pod=~"{POD_NAMES[of.kind]}"'
     if of.container:
-        return f'{_PODS}, container="{of.container}"'
-    return _PODS if plain else f'{_PODS}, container!=""'
+        return f'{pods}, container="{of.container}"'
+    return pods if plain else f'{pods}, container!=""'

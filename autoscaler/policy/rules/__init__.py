@@ -12,7 +12,7 @@ from autoscaler.policy.rules import shape, signal, target, whole, window
 RULES: dict[type, tuple[Callable[[Any], Iterator[Fault]], ...]] = {
     policy.ComposeTarget: (shape.one_of, target.compose),
     policy.Fallback: (shape.one_of,),
-    policy.KubernetesTarget: (target.kubernetes,),
+    policy.KubernetesTarget: (shape.one_of, target.kubernetes),
     policy.Plausible: (signal.plausible,),
     policy.Policy: (whole.policy, whole.adaptive, whole.signals, whole.idle, whole.lifecycle, window.schedule),
     policy.Push: (signal.push,),

@@ -18,6 +18,12 @@ ONE_OF: dict[type, tuple[tuple[str, ...], str, str, str]] = {
         "a service is named, or found by its labels",
     ),
     policy.Fallback: (("last_good", "at_least"), "", "add last_good: 5m", "keep one of them"),
+    policy.KubernetesTarget: (
+        ("name", "selector"),
+        "",
+        "add name: NAME, or selector: {LABEL: VALUE}",
+        "a workload is named, or found by its labels",
+    ),
     policy.Rate: (("replicas", "percent"), "", "add percent: 100", "two limits are two rates"),
     policy.Scope: (("namespace", "project"), "", "add namespace: NAME", "write two documents of defaults"),
     policy.Signal: (SOURCES, "source of ", "add prometheus: QUERY", "keep one; a second signal may have the other"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from autoscaler.model.policy import ComposeTarget, KubernetesTarget, Placed, Policy
-from autoscaler.model.policy.target import EVERY
+from autoscaler.model.policy.target import BUILT_IN, EVERY
 from autoscaler.policy.convert import Fault
 
 
@@ -19,10 +19,18 @@ def compose(target: ComposeTarget) -> Iterator[Fault]:
 
 
 def kubernetes(target: KubernetesTarget) -> Iterator[Fault]:
-    """One workload in one namespace, for now."""
-    for key in ("namespace", "name"):
-        if EVERY in getattr(target, key):
-            yield (key,), f"{getattr(target, key)} is not available yet", "name one, and write one policy for each"
+    """Namespaces are names or all of them, a workload has a name or labels, and a custom kind its group and version."""
+    for namespace in target.namespaces:
+        if EVERY in namespace and target.namespace != EVERY:
+            said = f'expected a namespace\'s name, or "*" for every namespace, got {namespace}'
+            yield ("namespace",), said, "a part of a name cannot be given; labels can, by selector"
+    if not target.namespaces:
+        yield ("namespace",), "expected at least one namespace, got an empty list", 'name them, or write "*"'
+    if target.name is not None and EVERY in target.name:
+        yield ("name",), f"expected a workload's name, got {target.name}", "several workloads are found by selector"
+    if target.apiVersion is None and target.kind not in BUILT_IN:
+        said = f"needs apiVersion beside it: {target.kind} is none of {', '.join(BUILT_IN)}"
+        yield ("kind",), said, "add apiVersion: GROUP/VERSION, as its manifests have it"
 
 
 def steered(policy: Policy) -> tuple[str, ...] | None:
@@ -31,8 +39,8 @@ def steered(policy: Policy) -> tuple[str, ...] | None:
     if compose is not None and policy.target.explicit:
         engine = () if compose.engine is None else (f"engine {compose.engine}",)
         return ("compose", *engine, compose.project, compose.service or "")
-    if kubernetes is not None:
-        return ("kubernetes", kubernetes.namespace, kubernetes.kind, kubernetes.name)
+    if kubernetes is not None and policy.target.explicit:
+        return ("kubernetes", *kubernetes.namespaces, kubernetes.full_kind, kubernetes.name or "")
     return None
 
 

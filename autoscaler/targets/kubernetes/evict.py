@@ -12,7 +12,7 @@ from autoscaler.clients.kubernetes_api import KubernetesApi
 from autoscaler.clients.kubernetes_wire import Workload
 from autoscaler.errors import Conflict, Gone, TargetError
 from autoscaler.model.operation import BEGIN, Advanced, Operation, Outcome, OutcomeKind
-from autoscaler.targets.kubernetes.cache import NamespaceCache
+from autoscaler.targets.kubernetes.cache import Book
 from autoscaler.targets.kubernetes.scale import failed
 
 EVICT = "evict"
@@ -20,32 +20,32 @@ SETTLE = "settle"
 LOOK_AGAIN_S = 0.5
 
 
-async def replace(api: KubernetesApi, cache: NamespaceCache, operation: Operation, now: float) -> Advanced:
+async def replace(api: KubernetesApi, book: Book, operation: Operation, now: float) -> Advanced:
     """The next stage of a replacement, or its outcome."""
-    workload = cache.workloads.get(operation.ref.name)
+    workload = book.workloads.get(operation.ref.namespace, operation.ref.name)
     if workload is None:
         return Outcome(operation, OutcomeKind.GONE, now, f"{operation.ref.kind} {operation.ref.name} is gone")
     if operation.stage == BEGIN:
-        return _begin(cache, workload, operation, now)
+        return _begin(book, workload, operation, now)
     if operation.stage == EVICT:
-        return await _evict(api, cache, operation, now)
-    return _settle(cache, workload, operation, now)
+        return await _evict(api, book, operation, now)
+    return _settle(book, workload, operation, now)
 
 
-def _begin(cache: NamespaceCache, workload: Workload, operation: Operation, now: float) -> Advanced:
-    pod = cache.instance(operation.instance)
+def _begin(book: Book, workload: Workload, operation: Operation, now: float) -> Advanced:
+    pod = book.instance(operation.instance)
     if pod is None or pod.draining:
         return Outcome(operation, OutcomeKind.GONE, now, "the pod is gone already, or going")
     if pod.ready:
         return Outcome(operation, OutcomeKind.CONFLICT, now, f"pod {pod.name} is ready again and was left alone")
-    facts = {"pod": pod.name, "ready": str(workload.status.ready_replicas)}
+    facts = {"pod": pod.name, "ready": str(book.ready(workload))}
     return msgspec.structs.replace(operation, stage=EVICT, facts=facts)
 
 
-async def _evict(api: KubernetesApi, cache: NamespaceCache, operation: Operation, now: float) -> Advanced:
+async def _evict(api: KubernetesApi, book: Book, operation: Operation, now: float) -> Advanced:
     name = operation.facts["pod"]
     settle = msgspec.structs.replace(operation, stage=SETTLE, wait_until=now + LOOK_AGAIN_S)
-    pod = cache.instance(operation.instance)
+    pod = book.instance(operation.instance)
     if pod is not None and pod.ready:
         return Outcome(operation, OutcomeKind.CONFLICT, now, f"pod {name} is ready again and was left alone")
     try:
@@ -57,9 +57,9 @@ async def _evict(api: KubernetesApi, cache: NamespaceCache, operation: Operation
     return settle
 
 
-def _settle(cache: NamespaceCache, workload: Workload, operation: Operation, now: float) -> Advanced:
-    name, ready = operation.facts["pod"], workload.status.ready_replicas
-    gone = cache.instance(operation.instance) is None
+def _settle(book: Book, workload: Workload, operation: Operation, now: float) -> Advanced:
+    name, ready = operation.facts["pod"], book.ready(workload)
+    gone = book.instance(operation.instance) is None
     wanted = min(int(operation.facts["ready"]) + 1, workload.spec.replicas or 0)
     if gone and ready >= wanted:
         return Outcome(operation, OutcomeKind.APPLIED, now, f"pod {name} was evicted; {ready} ready again")

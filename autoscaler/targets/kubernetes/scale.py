@@ -5,10 +5,10 @@ from __future__ import annotations
 import msgspec
 
 from autoscaler.clients.kubernetes_api import KubernetesApi
-from autoscaler.clients.kubernetes_wire import Scale, Workload
+from autoscaler.clients.kubernetes_wire import Scale, Workload, Written
 from autoscaler.errors import Conflict, Gone, TargetError, Unreachable
 from autoscaler.model.operation import BEGIN, Advanced, Operation, Outcome, OutcomeKind
-from autoscaler.targets.kubernetes.kinds import KINDS
+from autoscaler.targets.kubernetes.kinds import Kind
 from autoscaler.targets.kubernetes.state import OURS, owner
 
 LOOK = "look"
@@ -16,12 +16,12 @@ PAUSE_S = 1.0
 PAUSE_MOST_S = 15.0
 
 
-async def order(api: KubernetesApi, operation: Operation, now: float) -> tuple[Advanced, Scale | None]:
+async def order(api: KubernetesApi, kind: Kind, operation: Operation, now: float) -> tuple[Advanced, Scale | None]:
     """Make the one call: the outcome (with what stands there now), or what to do next."""
     ref = operation.ref
     try:
         scale = await api.set_scale(
-            KINDS[ref.kind].resource,
+            kind.resource,
             ref.namespace,
             ref.name,
             count=operation.count,
@@ -36,14 +36,18 @@ async def order(api: KubernetesApi, operation: Operation, now: float) -> tuple[A
     return Outcome(operation, OutcomeKind.APPLIED, now, detail, count=scale.spec.replicas), scale
 
 
-async def look(api: KubernetesApi, operation: Operation, now: float) -> Advanced:
+async def look(api: KubernetesApi, kind: Kind, operation: Operation, now: float) -> Advanced:
     """Why the compare failed: our own order had landed before its answer was lost, or somebody else was faster."""
     ref = operation.ref
     try:
-        found = await api.get(KINDS[ref.kind].resource, ref.namespace, ref.name, Workload)
+        if kind.custom:  # where its count is, only its /scale knows
+            found: Workload | Written = await api.get(kind.resource, ref.namespace, ref.name, Written)
+            count = (await api.get_scale(kind.resource, ref.namespace, ref.name)).spec.replicas
+        else:
+            found = whole = await api.get(kind.resource, ref.namespace, ref.name, Workload)
+            count = whole.spec.replicas or 0
     except TargetError as error:
         return failed(operation, error, now)
-    count = found.spec.replicas or 0
     if count == operation.count:
         return Outcome(operation, OutcomeKind.APPLIED, now, f"{count} was ordered already", count=count)
     if count == operation.before and operation.before == 0:

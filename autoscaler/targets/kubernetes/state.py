@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from autoscaler.clients.kubernetes_wire import Pod, Terminated, Workload
+from autoscaler.clients.kubernetes_wire import Pod, Terminated, Workload, Written
 from autoscaler.model.target import Instance, TargetState, WorkloadRef
 
 OURS = "autoscaler"  # our field manager
@@ -42,16 +42,22 @@ def instance(pod: Pod, *, seen_ready: bool, now: float) -> Instance | None:
         exit_code=ended.exit_code if ended is not None else None,
         oom_kills=_oom_kills(pod),
         image=pod.spec.containers[0].image if pod.spec.containers else "",
-        config_hash=labels.pod_template_hash or labels.controller_revision_hash,
+        config_hash=labels.get("pod-template-hash") or labels.get("controller-revision-hash", ""),
         node=pod.spec.node_name,
         address=status.pod_ip,
     )
 
 
 def state(
-    ref: WorkloadRef, workload: Workload, instances: Iterable[Instance], *, zero_is_ours: bool, at: float
+    ref: WorkloadRef,
+    workload: Workload,
+    instances: Iterable[Instance],
+    *,
+    ready: int,
+    zero_is_ours: bool,
+    at: float,
 ) -> TargetState:
-    """How a workload stood at `at`.
+    """How a workload stood at `at`, with so many pods `ready`.
 
     `zero_is_ours` says that a count of 0 was ordered by us: the API does not record who wrote a zero through /scale.
     """
@@ -60,25 +66,38 @@ def state(
         ref=ref,
         desired=spec.replicas,
         existing=status.replicas,
-        ready=status.ready_replicas,
+        ready=ready,
         at=at,
         instances=tuple(sorted(instances, key=lambda each: (each.created, each.name))),
-        rollout=rolling_out(workload),
+        rollout=rolling_out(ref.kind, workload),
         version=workload.metadata.resource_version,
         writer=writer(workload),
         off_by_owner=spec.replicas == 0 and not zero_is_ours,
     )
 
 
-def rolling_out(workload: Workload) -> bool:
-    """True while pods of an older template exist, or the controller has not seen the latest wish.
+def rolling_out(kind: str, workload: Workload) -> bool:
+    """True while pods of an older template are to be replaced, or the controller has not seen the latest wish.
 
     Pods that are merely missing (quota, no room) are no rollout: that would forbid shrinking for as long as they are.
+    A ReplicaSet knows one template only, a StatefulSet may be told to leave some pods as they are, and a custom kind
+    does not say.
     """
     spec, status = workload.spec, workload.status
-    if spec.paused:
+    if kind == "Deployment" and spec.paused:
         return status.replicas > (spec.replicas or 0)  # nothing moves on, but surplus of a half-done one may stand
-    return status.observed_generation < workload.metadata.generation or status.updated_replicas < status.replicas
+    if status.observed_generation < workload.metadata.generation:
+        return True
+    if kind == "Deployment":
+        return status.updated_replicas < status.replicas
+    if (
+        kind != "StatefulSet"
+        or status.current_revision == status.update_revision
+        or spec.update_strategy.type == "OnDelete"
+    ):
+        return False
+    rolling = spec.update_strategy.rolling_update
+    return status.updated_replicas < status.replicas - (rolling.partition if rolling is not None else 0)
 
 
 def writer(workload: Workload) -> str:
@@ -87,7 +106,7 @@ def writer(workload: Workload) -> str:
     return "" if name == OURS else name
 
 
-def owner(workload: Workload) -> str:
+def owner(workload: Workload | Written) -> str:
     """The field manager that wrote the count last, which may be us; empty where none is on record."""
     owners = [
         each

@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-import difflib
 from collections.abc import AsyncIterator, Sequence
 
 from autoscaler.clients.kubernetes_api import KubernetesApi
-from autoscaler.errors import Unreachable
+from autoscaler.errors import TargetError, Unreachable
 from autoscaler.model.operation import BEGIN, Advanced, Operation, OperationKind, Outcome, OutcomeKind
 from autoscaler.model.policy import Policy
+from autoscaler.model.policy.target import EVERY
 from autoscaler.model.signal import Missing, MissingWhy
 from autoscaler.model.target import TargetState, WorkloadRef
 from autoscaler.ports import Clock
-from autoscaler.targets.kubernetes.cache import NamespaceCache
+from autoscaler.targets.kubernetes.absent import absent, steered_by
+from autoscaler.targets.kubernetes.cache import Book, Cache
 from autoscaler.targets.kubernetes.evict import replace
-from autoscaler.targets.kubernetes.kinds import KINDS, PLATFORM
+from autoscaler.targets.kubernetes.kinds import KINDS, PLATFORM, Kind, find
 from autoscaler.targets.kubernetes.scale import failed, look, order
 from autoscaler.targets.kubernetes.state import state
+from autoscaler.targets.kubernetes.survey import Survey
+from autoscaler.targets.kubernetes.workloads import Place
+from autoscaler.targets.naming import named
 
 FIRST_READ_S = 4.0  # how long a first look may wait for the lists
 STALE_S = 60.0  # nothing confirmed for so long: what is known is no state any more
-NAMED = 8  # how many of a namespace's workloads a message names
+ALL = ""  # every namespace
 
 
 class KubernetesTarget:
@@ -31,47 +35,72 @@ class KubernetesTarget:
         self._api = api
         self._clock = clock
         self._instance = instance
-        self._caches: dict[tuple[str, str], NamespaceCache] = {}
+        self._kinds: dict[str, Kind] = dict(KINDS)
+        self._caches: dict[str, Cache] = {}  # by namespace
+        self._every: set[str] = set()  # the kinds that are watched in all namespaces at once
+        self._survey = Survey()
         self._ending: list[asyncio.Task[None]] = []
         self._steered: set[WorkloadRef] = set()
         self._woken: dict[WorkloadRef, None] = {}
         self._news = asyncio.Event()
 
     def discover(self, policies: Sequence[Policy]) -> Sequence[tuple[WorkloadRef, Policy]]:
-        """The workloads these policies name; namespaces nobody names any more are let go."""
-        found = [
-            (WorkloadRef(PLATFORM, named.namespace, named.kind, named.name, self._instance), policy)
-            for policy in policies
-            if (named := policy.target.kubernetes) is not None
-        ]
+        """The workloads these policies name, and those found in the last survey; what nobody names is let go."""
+        found = self._found(policies)
         self._steered = {ref for ref, _ in found}
-        used = {(ref.namespace, ref.kind) for ref in self._steered}
-        for key in [key for key in self._caches if key not in used]:
-            self._ending.extend(self._caches.pop(key).stop())
+        aims = [policy.target.kubernetes for policy in policies if policy.target.kubernetes is not None]
+        used = {(ALL if each == EVERY else each, aim.full_kind) for aim in aims for each in aim.namespaces}
+        self._every = {kind for namespace, kind in used if namespace == ALL}
+        for namespace, cache in list(self._caches.items()):
+            kinds = {kind for place, kind in used if place == namespace and (place == ALL or kind not in self._every)}
+            self._ending.extend(cache.keep(kinds))
+            if not kinds:
+                self._ending.extend(self._caches.pop(namespace).stop())
         return found
+
+    async def survey(self, policies: Sequence[Policy]) -> bool:
+        """Look for what selectors find; True where that is not what was discovered last. Keeps what is known where
+        the cluster cannot be read.
+        """
+        aims = [each.target.kubernetes for each in policies if each.target.kubernetes and not each.target.explicit]
+        self._every |= {aim.full_kind for aim in aims if EVERY in aim.namespaces}
+        wanted = {(aim.full_kind, ALL if each == EVERY else each) for aim in aims for each in aim.namespaces}
+        books = [(name, namespace, await self._book(name, namespace)) for name, namespace in sorted(wanted)]
+        await self._first_read([book for *_, book in books if isinstance(book, Book) and book.age_s() is None])
+        now = self._clock.now()
+        for name in dict.fromkeys(name for name, _, _ in books):
+            read = {place: book for each, place, book in books if each == name and _read(book)}
+            if ALL in read or name not in self._every:
+                unread = {place for each, place, _ in books if each == name} - set(read)
+                there = [each for book in read.values() if isinstance(book, Book) for each in book.workloads]
+                self._survey.look(name, there, unread, now)
+        return {ref for ref, _ in self._found(policies)} != self._steered
 
     async def states(self, refs: Sequence[WorkloadRef]) -> Sequence[TargetState | Missing]:
         """States from the watches' caches; the first look at a namespace waits until it has been read."""
-        caches = {(ref.namespace, ref.kind): self._cache(ref) for ref in refs}
-        await self._first_read([cache for cache in caches.values() if cache.age_s() is None])
-        return [self._state(ref, caches[ref.namespace, ref.kind]) for ref in refs]
+        places = dict.fromkeys((ref.kind, ref.namespace) for ref in refs)
+        books = {place: await self._book(*place) for place in places}
+        await self._first_read([each for each in books.values() if isinstance(each, Book) and each.age_s() is None])
+        return [self._state(ref, books[ref.kind, ref.namespace]) for ref in refs]
 
     async def advance(self, operation: Operation) -> Advanced:
         """One call to the API server, or one look at the caches, and what follows from it."""
-        now = self._clock.now()
-        cache = self._cache(operation.ref)
+        now, ref = self._clock.now(), operation.ref
+        book = await self._book(ref.kind, ref.namespace)
+        if not isinstance(book, Book):
+            return failed(operation, book, now)
         if operation.kind is OperationKind.SCALE:
             if operation.stage != BEGIN:
-                return await look(self._api, operation, now)
-            after, scale = await order(self._api, operation, now)
+                return await look(self._api, book.kind, operation, now)
+            after, scale = await order(self._api, book.kind, operation, now)
             if scale is not None:
-                cache.wrote(operation.ref.name, scale)
+                book.workloads.wrote((ref.namespace, ref.name), scale)
             return after
         if operation.kind is OperationKind.REPLACE:
-            await self._first_read([cache] if cache.age_s() is None else [])
-            missing = self._unknown(cache)
+            await self._first_read([book] if book.age_s() is None else [])
+            missing = _unknown(book)
             if missing is None:
-                return await replace(self._api, cache, operation, now)
+                return await replace(self._api, book, operation, now)
             return failed(operation, Unreachable(missing.detail), now)
         detail = "pods are created and removed by their owner, through the count"
         return Outcome(operation, OutcomeKind.REFUSED, now, detail)
@@ -95,61 +124,70 @@ class KubernetesTarget:
         self._ending.clear()
         await self._api.close()
 
-    def _cache(self, ref: WorkloadRef) -> NamespaceCache:
-        key = (ref.namespace, ref.kind)
-        if key not in self._caches:
+    def _found(self, policies: Sequence[Policy]) -> list[tuple[WorkloadRef, Policy]]:
+        found: list[tuple[WorkloadRef, Policy]] = []
+        for policy in policies:
+            aim = policy.target.kubernetes
+            if aim is not None and policy.target.explicit:
+                found.append((named(policy, self._instance), policy))
+            elif aim is not None:
+                found += [(self._ref(aim.full_kind, place), policy) for place in self._survey.found(aim)]
+        return found
 
-            def moved(name: str) -> None:
-                self._wake(WorkloadRef(PLATFORM, ref.namespace, ref.kind, name, self._instance))
+    def _ref(self, kind: str, place: Place) -> WorkloadRef:
+        return WorkloadRef(PLATFORM, place[0], kind, place[1], self._instance)
 
-            self._caches[key] = NamespaceCache(self._api, self._clock, ref.namespace, KINDS[ref.kind], moved)
-            self._caches[key].start()
-        return self._caches[key]
+    async def _book(self, name: str, namespace: str) -> Book | TargetError:
+        """The workloads of a kind in a namespace, from the watch of all namespaces where there is one."""
+        try:
+            kind = self._kinds.get(name) or await find(self._api, name)
+        except TargetError as error:
+            return error
+        self._kinds[name] = kind
+        place = ALL if name in self._every else namespace
+        if place not in self._caches:
+            self._caches[place] = Cache(self._api, self._clock, place, self._wake)
+        return self._caches[place].book(kind)
 
-    def _wake(self, ref: WorkloadRef) -> None:
+    def _wake(self, kind: str, place: Place) -> None:
+        ref = self._ref(kind, place)
         if ref in self._steered:
             self._woken[ref] = None
             self._news.set()
 
-    async def _first_read(self, caches: Sequence[NamespaceCache]) -> None:
-        if caches:
-            tasks = [asyncio.ensure_future(cache.tried()) for cache in caches]
+    async def _first_read(self, books: Sequence[Book]) -> None:
+        if books:
+            tasks = [asyncio.ensure_future(book.tried()) for book in books]
             _, late = await asyncio.wait(tasks, timeout=FIRST_READ_S)
             for task in late:
                 task.cancel()
 
-    def _unknown(self, cache: NamespaceCache) -> Missing | None:
-        age = cache.age_s()
-        if age is None:
-            return Missing(MissingWhy.FAILED, cache.fault() or "the cluster has not been read yet")
-        if age > STALE_S:
-            why = cache.fault() or "the API server says nothing"
-            return Missing(MissingWhy.STALE, f"not confirmed for {age:.0f} s: {why}")
-        return None
-
-    def _state(self, ref: WorkloadRef, cache: NamespaceCache) -> TargetState | Missing:
-        missing = self._unknown(cache)
+    def _state(self, ref: WorkloadRef, book: Book | TargetError) -> TargetState | Missing:
+        if not isinstance(book, Book):
+            return Missing(MissingWhy.FAILED, str(book))
+        missing = _unknown(book)
         if missing is not None:
             return missing
-        workload = cache.workloads.get(ref.name)
-        if workload is None:
-            return Missing(MissingWhy.FAILED, absent(ref, sorted(cache.workloads)))
-        at = self._clock.now() - (cache.age_s() or 0.0)
-        return state(ref, workload, cache.instances(workload), zero_is_ours=cache.zero_is_ours(workload), at=at)
+        unread = book.unread(ref.namespace, ref.name)
+        workload = book.workloads.get(ref.namespace, ref.name)
+        if workload is None or unread:
+            return Missing(MissingWhy.FAILED, unread or absent(ref, book.workloads.names(ref.namespace)))
+        if ref.kind == "ReplicaSet" and workload.metadata.controller is not None:
+            return Missing(MissingWhy.FAILED, steered_by(ref, workload.metadata.controller))
+        zero, at = book.workloads.zero_is_ours(workload), self._clock.now() - (book.age_s() or 0.0)
+        return state(ref, workload, book.instances(workload), ready=book.ready(workload), zero_is_ours=zero, at=at)
 
 
-def absent(ref: WorkloadRef, names: Sequence[str]) -> str:
-    """What to say of a workload that is not there, given the names of those that are.
+def _read(book: Book | TargetError) -> bool:
+    return isinstance(book, Book) and _unknown(book) is None
 
-    >>> absent(WorkloadRef("kubernetes", "shop", "Deployment", "wep"), ["api", "web"])
-    'Deployment shop/wep does not exist; did you mean web? shop has: api, web'
-    >>> absent(WorkloadRef("kubernetes", "shpo", "Deployment", "web"), [])
-    'Deployment shpo/web does not exist; shpo has no Deployment at all: is the namespace right?'
-    """
-    said = f"{ref.kind} {ref.namespace}/{ref.name} does not exist"
-    if not names:
-        return f"{said}; {ref.namespace} has no {ref.kind} at all: is the namespace right?"
-    near = difflib.get_close_matches(ref.name, names, n=1)
-    meant = f" did you mean {near[0]}?" if near else ""
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return f"{said};{meant} {ref.namespace} has: {', '.join(names[:NAMED])}{more}"
+
+def _unknown(book: Book) -> Missing | None:
+    """Why the cluster's state is not known; None where it is."""
+    age = book.age_s()
+    if age is None:
+        return Missing(MissingWhy.FAILED, book.fault() or "the cluster has not been read yet")
+    if age > STALE_S:
+        why = book.fault() or "the API server says nothing"
+        return Missing(MissingWhy.STALE, f"not confirmed for {age:.0f} s: {why}")
+    return None

@@ -16,5 +16,6 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- end }}
 
 {{- define "autoscaler.settings" -}}
-{{- dict "policies" (list "/etc/autoscaler/policies") "prometheus" .Values.prometheus "cycle" .Values.cycle "data" "/var/lib/autoscaler" "listen" "0.0.0.0:8730" "log" "json" | toYaml -}}
+{{- $lease := printf "%s/%s" .Release.Namespace (include "autoscaler.name" .) -}}
+{{- dict "kubernetes" (dict "lease" $lease) "policies" (list "/etc/autoscaler/policies") "prometheus" .Values.prometheus "cycle" .Values.cycle "data" "/var/lib/autoscaler" "listen" "0.0.0.0:8730" "log" "json" | toYaml -}}
 {{- end }}

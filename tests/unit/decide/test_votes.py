@@ -18,7 +18,7 @@ def goal(kind: str, target: float, milli: int) -> Goal:
 def asked(goal: Goal, *values: float, count: int, ready: int | None = None, unread: int = 0) -> int | None:
     reading = Series(tuple(map(Point, values)), unread=tuple(f"i{n}" for n in range(unread)))
     seen, memory = state(existing=count, ready=ready), Memory(first_seen=0.0, fingerprint="")
-    return vote(goal, reading, Ballot(seen, count, Behavior(), memory, {}, 0.0)).count
+    return vote(goal, reading, Ballot(seen, count, Behavior().tolerance, memory, {}, 0.0)).count
 
 
 VALUE = goal("value", 1.0, 1000)

@@ -73,7 +73,8 @@ def rules(text: str = RULES) -> adapter.Rules:
 @pytest.mark.parametrize("text", [RULES, CONFIG_MAP])
 def test_a_rule_gives_the_query_of_its_metric(text: str, kind: Source, metric: str, query: str) -> None:
     labels = {"queue": "orders"} if kind is Source.EXTERNAL else {}
-    assert rules(text).query(kind, metric, labels, ("Ingress", "main")) == query
+    about = ("Deployment", "") if kind is Source.PODS else ("Ingress", "main")
+    assert rules(text).query(kind, metric, labels, about) == query
 
 
 @pytest.mark.parametrize(

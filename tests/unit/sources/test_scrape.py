@@ -297,7 +297,7 @@ def plan(**goal: float) -> Plan:
 
 
 def voted(made_plan: Plan, reading: Reading, state: TargetState, count: int) -> int | None:
-    ballot = Ballot(state, count, made_plan.behavior, Memory(first_seen=0.0, fingerprint=""), {}, 0.0)
+    ballot = Ballot(state, count, made_plan.tolerance, Memory(first_seen=0.0, fingerprint=""), {}, 0.0)
     return vote(made_plan.goals[0], reading, ballot).count
 
 

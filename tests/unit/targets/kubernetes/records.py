@@ -29,6 +29,7 @@ def deployment(
     return {
         "metadata": {
             "name": name,
+            "namespace": "shop",
             "uid": f"uid-{name}",
             "resourceVersion": str(version),
             "generation": 1,
@@ -43,6 +44,7 @@ def replica_set(name: str = "web-1", *, of: str = "uid-web") -> dict[str, Any]:
     return {
         "metadata": {
             "name": name,
+            "namespace": "shop",
             "uid": f"uid-{name}",
             "resourceVersion": "5",
             "ownerReferences": owned_by("Deployment", of),
@@ -58,6 +60,7 @@ def pod(name: str, *, ready: bool | None = True, turned: float = CREATED + 3, **
     return {
         "metadata": {
             "name": name,
+            "namespace": "shop",
             "uid": f"uid-{name}",
             "resourceVersion": "7",
             "creationTimestamp": stamp(CREATED),

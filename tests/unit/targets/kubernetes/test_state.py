@@ -25,7 +25,7 @@ def workload(**fields: Any) -> Workload:
 
 
 def state_of(record: Workload, *, zero_is_ours: bool = False) -> TargetState:
-    return state(REF, record, [], zero_is_ours=zero_is_ours, at=NOW)
+    return state(REF, record, [], ready=record.status.ready_replicas, zero_is_ours=zero_is_ours, at=NOW)
 
 
 def test_a_ready_pod_tells_since_when_where_and_from_what() -> None:
@@ -116,14 +116,14 @@ def test_counts_come_from_spec_and_status_and_what_is_absent_is_none_or_zero() -
 
 
 def test_pods_of_an_older_template_are_a_rollout_and_so_is_a_wish_not_yet_seen() -> None:
-    assert rolling_out(workload(desired=4, replicas=5, updatedReplicas=2))
-    assert rolling_out(workload(desired=4, observedGeneration=0))
-    assert not rolling_out(workload(desired=4))
+    assert rolling_out("Deployment", workload(desired=4, replicas=5, updatedReplicas=2))
+    assert rolling_out("Deployment", workload(desired=4, observedGeneration=0))
+    assert not rolling_out("Deployment", workload(desired=4))
 
 
 def test_pods_that_are_merely_missing_are_no_rollout() -> None:
     """Asked for 8, stuck at 5 (quota): were that a rollout, it could never shrink out of it."""
-    assert not rolling_out(workload(desired=8, replicas=5, updatedReplicas=5, readyReplicas=5))
+    assert not rolling_out("Deployment", workload(desired=8, replicas=5, updatedReplicas=5, readyReplicas=5))
 
 
 def test_a_paused_deployment_rolls_out_only_while_surplus_pods_stand() -> None:
@@ -132,8 +132,30 @@ def test_a_paused_deployment_rolls_out_only_while_surplus_pods_stand() -> None:
         record["spec"]["paused"] = True
         return msgspec.convert(record, Workload)
 
-    assert not rolling_out(paused(desired=4, updatedReplicas=0))
-    assert rolling_out(paused(desired=4, replicas=5, updatedReplicas=1))
+    assert not rolling_out("Deployment", paused(desired=4, updatedReplicas=0))
+    assert rolling_out("Deployment", paused(desired=4, replicas=5, updatedReplicas=1))
+
+
+def test_a_stateful_set_rolls_out_while_pods_are_to_be_brought_to_the_new_template() -> None:
+    def stateful(strategy: dict[str, Any], **fields: Any) -> Workload:
+        record = deployment(**fields)
+        record["spec"]["updateStrategy"] = strategy
+        return msgspec.convert(record, Workload)
+
+    rolling: dict[str, Any] = {"type": "RollingUpdate"}
+    moving: dict[str, Any] = {"desired": 4, "updatedReplicas": 1, "currentRevision": "a", "updateRevision": "b"}
+    assert rolling_out("StatefulSet", stateful(rolling, **moving))
+    assert not rolling_out("StatefulSet", stateful(rolling, **{**moving, "currentRevision": "b"}))
+    assert not rolling_out("StatefulSet", stateful({"type": "OnDelete"}, **moving)), "nothing replaces its pods"
+    held = {**rolling, "rollingUpdate": {"partition": 3}}
+    assert not rolling_out("StatefulSet", stateful(held, **moving)), "three are to stay as they are"
+    assert rolling_out("StatefulSet", stateful(held, **{**moving, "updatedReplicas": 0}))
+
+
+def test_a_replica_set_and_a_custom_kind_roll_out_only_while_a_wish_is_not_yet_seen() -> None:
+    for kind in ("ReplicaSet", "Stall.v1.example.com"):
+        assert not rolling_out(kind, workload(desired=4, updatedReplicas=0))
+        assert rolling_out(kind, workload(desired=4, observedGeneration=0))
 
 
 def test_the_writer_is_who_owns_the_count_and_never_us() -> None:

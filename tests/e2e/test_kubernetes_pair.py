@@ -1,0 +1,59 @@
+"""Two daemons on one real cluster, each its own process with few rights: one acts, the other goes on from there."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import pytest
+
+from tests.e2e.shop import Shop
+from tests.support.wait import never, until
+
+pytestmark = [pytest.mark.kubernetes, pytest.mark.prometheus, pytest.mark.e2e]
+
+LEASE_S = 15.0
+
+
+def test_one_acts_and_when_it_ends_the_other_knows_what_it_was_told(shop: Shop) -> None:
+    shop.open(2)
+    one, other = shop.pair()
+    one.start()
+    until(lambda: one.workload()["desired"] == 2, "the first has decided")
+    other.start(standby=True)
+    shop.load(400)
+    shop.scaled(4)
+    assert shop.changes == 1
+    assert "stands by" in other.cli("status"), "and says so"
+    one.cli("pause", "web", "--why", "release")
+    shop.load(600)
+    never(lambda: shop.changes > 1, "a change in spite of the pause", for_s=2)
+    assert one.stop() == 0
+    until(lambda: shop.holders() == 2, "the other has the lease", within=4)
+    until(lambda: other.workload()["reason"] == "paused", "it knows the pause")
+    assert shop.changes == 1
+    other.cli("resume", "web")
+    shop.scaled(6)
+    assert shop.changes == 2
+    assert "Traceback" not in one.text() + other.text()
+
+
+def test_one_that_hangs_past_its_lease_is_followed_and_notices_before_its_next_call(shop: Shop) -> None:
+    shop.open(2)
+    one, other = shop.pair()
+    one.start()
+    until(lambda: one.workload()["desired"] == 2, "the first has decided")
+    other.start(standby=True)
+    os.kill(one.process_id, signal.SIGSTOP)
+    shop.load(500)
+    shop.scaled(5, within=LEASE_S + 30)
+    os.kill(one.process_id, signal.SIGCONT)
+    until(lambda: "the lease was lost to" in one.cli("status"), "it has noticed")
+    never(lambda: shop.changes > 1, "an order by what it knew", for_s=3)
+    shop.load(600)
+    shop.scaled(6)
+    assert shop.changes == 2
+    other.kill()
+    until(lambda: shop.holders() == 3, "the first has it back", within=LEASE_S + 10)
+    assert shop.replicas == 6, "nothing is lower after a kill"
+    assert "Traceback" not in one.text() + other.text()
