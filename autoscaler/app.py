@@ -19,22 +19,26 @@ from autoscaler import log
 from autoscaler.backtest import record as recorder
 from autoscaler.backtest.recording import Recording
 from autoscaler.backtest.replay import acting
+from autoscaler.clients import control
 from autoscaler.clients.access import Access, check
 from autoscaler.clients.prometheus import PrometheusClient
-from autoscaler.decide.plan import Plan, prepare
-from autoscaler.errors import PolicyError, SettingsError, SourceError, UsageError
+from autoscaler.decide.plan import Plan
+from autoscaler.errors import PolicyError, SettingsError, SourceError, StoreError, Unreachable, UsageError
 from autoscaler.loop.act import Actor
 from autoscaler.loop.board import Board
+from autoscaler.loop.claims import claimed
 from autoscaler.loop.cycle import Cycle
 from autoscaler.loop.daemon import Daemon, Load, Parts
 from autoscaler.loop.desk import Desk
-from autoscaler.loop.foresee import foresee, retelling
+from autoscaler.loop.foresee import NOTHING, foresee, retelling, taken_over
 from autoscaler.loop.keeper import Keeper
 from autoscaler.loop.log_sink import LogSink
 from autoscaler.loop.observe import Observer
 from autoscaler.loop.past import Past
+from autoscaler.loop.recollect import Recollection, left
 from autoscaler.loop.registry import Targets
-from autoscaler.loop.rehearse import Foresight
+from autoscaler.loop.rehearse import Foresight, remembering
+from autoscaler.loop.warming import Warming
 from autoscaler.model.operation import Operation
 from autoscaler.model.policy import PolicySet
 from autoscaler.policy.fit import misfits
@@ -52,6 +56,7 @@ if TYPE_CHECKING:
     from autoscaler.web.receiver import Door
 
 ANSWER_S = 5.0
+MEMORY = "memory.sqlite"  # in the data folder
 
 
 class Adapters(msgspec.Struct, frozen=True):
@@ -114,10 +119,11 @@ async def steer(
         board=board,
         clock=clock,
         load=loading(settings),
+        warming=Warming(adapters.past.apart(), cycle, board, clock, settings.cycle, lambda: lease.remaining() > 0),
     )
     daemon = Daemon(parts, settings.cycle)
-    past = Past(board, keeper, retelling(adapters.past, settings.cycle))
-    desk = Desk(board, keeper, clock, daemon.control, past)
+    past = Past(board, keeper, retelling(adapters.past.apart(), settings.cycle))
+    desk = Desk(board, keeper, clock, daemon.control, past, cycle.recollect)
     vitals = Vitals(board, clock.now, leading=lambda: lease.remaining() > 0, store_failing=lambda: bool(keeper.failing))
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, daemon.stop)
@@ -142,7 +148,7 @@ def _tenancy(settings: Settings, clock: Clock) -> tuple[Lease, Store]:
     from autoscaler.store.sqlite import SqliteStore
 
     folder = settings.data_folder
-    local = SqliteStore(folder / "memory.sqlite", clock)
+    local = SqliteStore(folder / MEMORY, clock)
     if settings.kubernetes.lease is None:
         return FileLease(folder / "lease", clock), local
     from autoscaler.store.cluster_lease import ClusterLease
@@ -154,11 +160,14 @@ def _tenancy(settings: Settings, clock: Clock) -> tuple[Lease, Store]:
     return lease, ClusterMemory(local, _kubernetes_api(settings, clock), namespace, name)
 
 
-async def dry_run(settings: Settings, *, current: int | None = None) -> Foresight:
-    """What a daemon with these settings would decide now, had it run before. Changes nothing.
+async def dry_run(settings: Settings, *, current: int | None = None, memory: bool = True) -> Foresight:
+    """What the daemon of these settings would decide in its next cycle. Changes nothing.
 
-    With `current` no platform is asked: every workload is taken to have that many ready instances. Raises
-    AutoscalerError for policies that do not load, platforms that cannot be had and a Prometheus that does not answer.
+
+    By the memory of the daemon that runs, or ran last, in the data folder; of workloads that it does not know, and of
+    all without `memory`, as one would decide that had run before. With `current` no platform is asked and no memory
+    taken over: every workload is taken to have that many ready instances. Raises AutoscalerError for policies that do
+    not load, platforms that cannot be had and a Prometheus that does not answer.
     """
     from autoscaler.clock import SystemClock
     from autoscaler.store.policy_files import identity, read
@@ -171,30 +180,57 @@ async def dry_run(settings: Settings, *, current: int | None = None) -> Foresigh
         found = adapters.targets.discover(policies)
         if adapters.targets.faults:
             raise UsageError("\n".join(adapters.targets.faults.values()), hint="--current N asks no platform")
-        plans = [prepare(ref, policy) for ref, policy in found]
+        kept, trouble = await _left(settings, clock) if memory and current is None else (None, "")
+        taken = NOTHING if kept is None else taken_over(kept, clock.now())
+        claims = {claim.ref.key: claim for claim in claimed(found, taken.steering, taken.prints)}
+        plans = [claims[key].plan() for key in dict.fromkeys(ref.key for ref, _ in found)]
         asked = {signal.source for plan in plans for signal in plan.workload.policy.signals}
         servers = {name: client for name, client in adapters.prometheus.items() if name in asked}
         silent = await _silent(servers)
         observer = Observer(adapters.targets, adapters.sources)
-        told, notes = await foresee(plans, observer, adapters.past, clock, settings.cycle, silent)
+        told, notes = await foresee(plans, observer, adapters.past, clock, settings.cycle, silent, taken)
+        refused = [claim.sentence() for claim in claims.values() if claim.refused]
         return Foresight(
             at=clock.now(),
             cycle_s=settings.cycle,
             prometheus=", ".join(each.url for each in servers.values()) or adapters.prometheus["prometheus"].url,
             pretended=current,
-            notes=tuple(dict.fromkeys([*silent.values(), *notes])),
+            notes=tuple(dict.fromkeys([*filter(None, [trouble]), *refused, *silent.values(), *notes])),
             workloads=tuple(told),
+            memory=None if kept is None else remembering(kept, clock.now()),
         )
 
 
-def imagined(settings: Settings) -> list[Plan]:
+async def _left(settings: Settings, clock: Clock) -> tuple[Recollection | None, str]:
+    """What the daemon of this data folder remembers: the running one's own word, else what is on the disk.
+
+    None, and where there is one the reason, where neither can be had.
+    """
+    from autoscaler.store.sqlite import facts_in
+
+    with contextlib.suppress(Unreachable, msgspec.DecodeError):
+        status, answer = await asyncio.to_thread(control.ask, settings.socket_path, "GET", "/v1/memory")
+        if status == 200:
+            return msgspec.json.decode(answer, type=Recollection), ""
+    try:
+        found = await asyncio.to_thread(facts_in, settings.data_folder / MEMORY)
+    except StoreError as error:
+        return None, f"the memory of the last daemon is left aside: {error.message}"
+    return (None, "") if found is None else (left(*found), "")
+
+
+def imagined(settings: Settings, revision: str = "") -> list[Plan]:
     """The plans of all policies of these settings, without asking any platform; those that observe act.
 
-    What only recycles is left out. Raises AutoscalerError for policies that do not load, and for selectors.
+    As they are, or as they were at a git `revision`. What only recycles is left out. Raises AutoscalerError for
+    policies that do not load, for selectors, and where there is no such revision.
     """
     from autoscaler.store.policy_files import read
+    from autoscaler.store.policy_revision import read_at
 
-    return imagined_from(settings, read([Path(each) for each in settings.policies]))
+    places = [Path(each) for each in settings.policies]
+    texts = [text for place in places for text in read_at(place, revision)] if revision else read(places)
+    return imagined_from(settings, texts)
 
 
 def imagined_from(settings: Settings, texts: Sequence[tuple[str, str]]) -> list[Plan]:

@@ -24,6 +24,8 @@ from autoscaler.model.target import WorkloadRef
 REF = WorkloadRef("simulated", "benchmark", "service", "trace")
 NEAR = 1e-9  # so much above a whole number is still that number
 TARGET = 0.7  # utilization, where none is said
+COOLDOWN_S = 300.0  # of KEDA
+GRACE_S = 30  # of Knative, before the last instance goes
 VIOLATED_PERCENT = 0.1  # what the cheapest fixed count may violate
 
 
@@ -58,6 +60,13 @@ def hpa_like(name: str, *, strict: bool, cpu: bool, target: float) -> asked.Poli
     )
 
 
+def sleeping(policy: asked.Policy) -> asked.Policy:
+    """The same to zero and back, as KEDA does it: after five minutes without anything, and up with whatever comes."""
+    (signal,) = policy.signals
+    woken = msgspec.structs.replace(signal, wake_above=0.0)
+    return msgspec.structs.replace(policy, signals=(woken,), idle=asked.Idle(after=COOLDOWN_S))
+
+
 def adaptive() -> asked.Policy:
     """Learned from arrivals, with the plain rule until that is done."""
     signal = asked.Signal(
@@ -73,9 +82,9 @@ def adaptive() -> asked.Policy:
 
 
 def kpa(target: float, case: Case, pipeline: Pipeline) -> Watched:
-    """Knative's autoscaler on requests in flight, seen two seconds late, with its panic window."""
+    """Knative's autoscaler on requests in flight, seen two seconds late, with its panic window and its grace."""
     service = InFlight(case)
-    panicking, panicked, most = False, -math.inf, 0
+    panicking, panicked, most, wanted = False, -math.inf, 0, 0
     for now in range(2, case.seconds, 2):
         service.advance(now)
         end = now - 2
@@ -92,7 +101,9 @@ def kpa(target: float, case: Case, pipeline: Pipeline) -> Watched:
             panicking, most = False, 0
         if panicking:
             most = wish = max(wish, min(max(urgent, down), up), most)
-        service.order(min(max(wish, 1), case.most), now)
+        wanted = now if wish else wanted
+        least = case.least if now - wanted >= GRACE_S else 1
+        service.order(min(max(wish, min(least, service.existing)), case.most), now)
     return service
 
 
@@ -175,7 +186,13 @@ def _ceil(count: float) -> int:
 
 
 def _through_step(name: str, *, strict: bool, cpu: bool) -> Callable[[float], Player]:
-    return lambda target: partial(by_policy, hpa_like(name, strict=strict, cpu=cpu, target=target))
+    """To zero where a case allows it and there is something to wake by: without instances nobody measures CPU."""
+
+    def player(target: float) -> Player:
+        policy = hpa_like(name, strict=strict, cpu=cpu, target=target)
+        return lambda case, pipeline: by_policy(policy if case.least or cpu else sleeping(policy), case, pipeline)
+
+    return player
 
 
 NAMED: dict[str, Callable[[float], Player]] = {

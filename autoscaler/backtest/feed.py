@@ -14,8 +14,11 @@ WINDOW_S = 30  # every rate but that of arrivals is one over so many seconds
 NOTHING_YET = Missing(MissingWhy.EMPTY, "no two samples yet")
 
 
-def fit(placed: Placed) -> None:
-    """Raises UsageError for a policy that cannot be played: another signal than those a benchmark has, or idle."""
+def fit(placed: Placed, least: int = 1) -> None:
+    """Raises UsageError for a policy that cannot be played: another signal than those a benchmark has, or idle.
+
+    `least` is the lower bound; at 0 a policy may have idle.
+    """
     policy, place = placed.policy, f"{placed.file}:{placed.line}"
     for signal in policy.signals:
         if signal.name not in SIGNALS and signal.resource is not Resource.CPU:
@@ -25,9 +28,9 @@ def fit(placed: Placed) -> None:
             )
     if not policy.signals:
         raise UsageError(f"{place}: {policy.name}: no signals, so there is nothing to score", hint="add a signal")
-    if policy.idle is not None:
+    if policy.idle is not None and least:
         said = f"{place}: {policy.name}: idle: a benchmark keeps at least one instance"
-        raise UsageError(said, hint="leave idle out of the policy that is scored")
+        raise UsageError(said, hint="score it with --zero, or leave idle out")
     if policy.schedule:
         said = f"{place}: {policy.name}: schedule: a trace has no dates"
         raise UsageError(said, hint="leave schedule out of the policy that is scored")

@@ -40,13 +40,14 @@ HINDSIGHT = ("POLICY", "BEST TARGET", "Q", "Q TUNED PER CASE")
 @click.option("--pipeline", type=click.Choice(["standard", "fast"]), default="standard", show_default=True,
     help="Metrics every 15 s and 15 s late, or every 5 s and 5 s late.",
 )  # fmt: skip
+@click.option("--zero", is_flag=True, help="To zero while nothing comes in, as does the plan that knew the future.")
 @click.option("--frontier", is_flag=True, help="Also each named policy at 18 targets: its cost at given violations.")
 @click.option("--charts", type=FOLDER, help="Draw each case, and the frontier, there as SVG.")
 @click.option("--json", "out", type=click.Path(path_type=Path, dir_okay=False), help="Write everything there as JSON.")
 @output
 def command(
-    folder: Path, wanted: tuple[str, ...], words: tuple[str, ...], delays: str, pipeline: str, frontier: bool,
-    charts: Path | None, out: Path | None, form: str,
+    folder: Path, wanted: tuple[str, ...], words: tuple[str, ...], delays: str, pipeline: str, zero: bool,
+    frontier: bool, charts: Path | None, out: Path | None, form: str,
 ) -> None:  # fmt: skip
     """Score policies on recorded request rates.
 
@@ -57,7 +58,8 @@ def command(
     from autoscaler.backtest.benchmark import PIPELINES
 
     seconds = _delays(delays)
-    players = [each for word in dict.fromkeys(words) for each in _players(word)]
+    least = 0 if zero else 1
+    players = [each for word in dict.fromkeys(words) for each in _players(word, least)]
     called = [name for name, _ in players]
     twice = next((name for name in called if called.count(name) > 1), None)
     if twice is not None:
@@ -68,7 +70,7 @@ def command(
     _places(charts, out)
     read = [traces.read(file) for file in traces.folder(folder, wanted)]
     draw = None if charts is None else partial(_draw, charts)
-    bench = benchmarking.Bench(read, seconds, PIPELINES[pipeline], tell=_tell, draw=draw)
+    bench = benchmarking.Bench(read, seconds, PIPELINES[pipeline], tell=_tell, draw=draw, least=least)
     scores = bench.run(players)
     if frontier:
         scores = bench.swept(scores, names)
@@ -91,7 +93,7 @@ def _delays(text: str) -> list[int]:
     return list(dict.fromkeys(map(int, words)))
 
 
-def _players(word: str) -> list[tuple[str, Player]]:
+def _players(word: str, least: int) -> list[tuple[str, Player]]:
     """A policy by its name, or those of a file."""
     from autoscaler.backtest.baselines import by_policy, named
     from autoscaler.backtest.feed import fit
@@ -108,7 +110,7 @@ def _players(word: str) -> list[tuple[str, Player]]:
     if not placed:
         raise UsageError(f"{word}: no policies there", hint="a policy has a name, a target, replicas and signals")
     for each in placed:
-        fit(each)
+        fit(each, least)
     return [(each.policy.name, partial(by_policy, each.policy)) for each in placed]
 
 

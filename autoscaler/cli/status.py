@@ -80,6 +80,10 @@ def _row(each: WorkloadStatus, now: float) -> tuple[str, ...]:
         notes.append(f"[{each.trouble}]")
     if each.mode == "observe":
         notes.insert(0, "[observe]")
+    if each.history:
+        notes.append(f"[{each.history}]")
+    if each.compared is not None:
+        notes.append(f"[{each.compared.algorithm} would have {each.compared.desired}]")
     notes += [f"[{doing.kind} {doing.stage}]" for doing in each.doing[:3]]
     bounds = "-" if each.min is None else f"{each.min}..{each.max}"
     since = "-" if each.since is None else span(max(0.0, now - each.since))

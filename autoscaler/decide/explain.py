@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from autoscaler.model.decision import Decision, Fact, Reason, Step
+from autoscaler.model.decision import Beside, Decision, Fact, Reason, Step
 
 
 def number(value: Fact) -> str:
@@ -38,7 +38,7 @@ def span(seconds: Fact) -> str:
 
 
 _EXPECTS = (
-    "{signal}: expects at most {expected} within {within} ({times} of 100 times), needs {needs}; "
+    "{signal}: expects at most {expected}{per} within {within} ({times} of 100 times), needs {needs}; "
     "the plain rule says {plain}"
 )
 _SENTENCES: Mapping[Reason, str] = {
@@ -131,6 +131,17 @@ def _measured(facts: Mapping[str, Fact]) -> str:
     return f"value {load}, target {target} on {number(facts.get('ready'))} ready"
 
 
+def _load(value: Fact) -> str:
+    """A load that is an estimate: three places are more than is known of it.
+
+    >>> [_load(value) for value in (619.6, 1332.1, 6.197, 0.0)]
+    ['620', '1330', '6.2', '0']
+    """
+    if not isinstance(value, float | int) or not value:
+        return number(value)
+    return number(float(f"{value:.3g}"))
+
+
 def sentence(step: Step) -> str:
     """One step in words, with its numbers.
 
@@ -141,6 +152,9 @@ def sentence(step: Step) -> str:
     words: dict[str, str] = {"before": str(step.before), "after": str(step.after)}
     for key, value in step.facts.items():
         words[key.removesuffix("_s")] = span(value) if key.endswith("_s") else number(value)
+    if "expected" in step.facts:
+        words["expected"], words["per"] = _load(step.facts["expected"]), words.get("per", "")
+        words["within"] = f"{number(step.facts.get('within_s'))} s"
     words["measured"] = _measured(step.facts)
     words["by"] = f" by {words['by']}" if words.get("by") else ""
     words["writer"] = f" ({words['writer']})" if words.get("writer") else ""
@@ -173,8 +187,25 @@ def why(decision: Decision) -> str:
 
 def explain(decision: Decision) -> list[str]:
     """The whole chain in words, one line per step, the headline first."""
-    lines = [headline(decision)]
-    for step in decision.steps:
-        move = f"{step.before} -> {step.after}" if step.before != step.after else f"{step.after}"
-        lines.append(f"  {step.stage.value:<9} {move:<10} {step.reason.value:<18} {sentence(step)}")
+    lines = [headline(decision), *map(_line, decision.steps)]
+    other = decision.beside
+    if other is not None:
+        lines += [f"in the shadow, never acted on: {would_have(other)}", *map(_line, other.steps)]
     return lines
+
+
+def would_have(other: Beside) -> str:
+    """What the other algorithm would have, in a few words.
+
+    >>> would_have(Beside("hpa", 11, 12, Reason.ABOVE_TARGET))
+    'hpa would go from 11 to 12 (above_target)'
+    """
+    would = (
+        f"stay at {other.desired}" if other.desired == other.current else f"go from {other.current} to {other.desired}"
+    )
+    return f"{other.algorithm} would {would} ({other.reason.value})"
+
+
+def _line(step: Step) -> str:
+    move = f"{step.before} -> {step.after}" if step.before != step.after else f"{step.after}"
+    return f"  {step.stage.value:<9} {move:<10} {step.reason.value:<18} {sentence(step)}"

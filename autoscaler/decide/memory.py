@@ -64,6 +64,7 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     `shrunk` is when we ordered fewer last, `sized` that the last count came from what is expected and not from the
     plain rule, `learned` what is known of each signal's load; that is kept apart, as it is large.
+    `taught` is how many seconds of it a recorded past told. `shadow` is where the other algorithm stands beside it.
     """
 
     first_seen: float
@@ -96,6 +97,8 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     shrunk: float | None = None
     sized: bool = False
     learned: dict[str, Learned] = {}
+    taught: dict[str, float] = {}
+    shadow: Shadow | None = None
     recycle_failures: int = 0
     recycle_failed_at: float = 0.0
 
@@ -114,6 +117,13 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         if seed is not None and now < seed.until:
             count, until = max(count, seed.count), max(until, seed.until)
         return msgspec.structs.replace(self, seed=Seed(count, until, because))
+
+
+class Shadow(msgspec.Struct, frozen=True, gc=False):
+    """The other algorithm's count in the shadow, and what it remembers; of loads both know the same."""
+
+    count: int
+    memory: Memory
 
 
 def measures(signal: Signal) -> str:
@@ -178,6 +188,7 @@ def clamped(memory: Memory, now: float) -> Memory:
         contest=past(memory.contest),
         good={name: Good(each.load, min(each.at, now)) for name, each in memory.good.items()},
         recycle_failed_at=min(memory.recycle_failed_at, now),
+        shadow=None if future else memory.shadow,
     )
 
 

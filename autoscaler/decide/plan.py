@@ -34,7 +34,8 @@ class Plan(msgspec.Struct, frozen=True):
 
     `signals` are the names of all its signals; `every_s` is the time between its decisions where the policy says so;
     `strict` leaves our guards out. `adaptive` sizes signals that have a capacity for what is expected, and `quick` then
-    is how fast the count may change: as written, without the HPA's defaults.
+    is how fast the count may change: as written, without the HPA's defaults. `beside` is the same with the other
+    algorithm, where the policy compares the two.
     """
 
     key: str  # the workload's
@@ -49,12 +50,18 @@ class Plan(msgspec.Struct, frozen=True):
     strict: bool = False
     adaptive: bool = False
     quick: Behavior | Legacy = Behavior()
+    beside: Plan | None = None
     claimed_by: tuple[str, ...] = ()  # other policies that would steer it as well
 
     @property
     def ref(self) -> WorkloadRef:
         """The workload's identity."""
         return self.workload.ref
+
+    @property
+    def learns(self) -> bool:
+        """Whether loads are learned: for deciding, or for what stands beside it."""
+        return self.adaptive or (self.beside is not None and self.beside.adaptive)
 
     def controlled(self, pause: Pause | None, override: Override | None, resumed: float | None = None) -> Plan:
         """The same plan under what people said."""
@@ -98,6 +105,10 @@ def _behavior(written: asked.Behavior | asked.Legacy, up: Rules, down: Rules) ->
 
 def prepare(ref: WorkloadRef, policy: asked.Policy) -> Plan:
     """The plan of one workload under one policy, with the HPA's defaults where the policy is silent."""
+    other = None
+    if policy.compare is not None:  # what only looks neither observes nor replaces
+        alone = {"algorithm": policy.compare, "compare": None, "mode": asked.Mode.ACT, "recycle": None}
+        other = prepare(ref, msgspec.structs.replace(policy, **alone))
     behavior = _behavior(policy.behavior, DEFAULT_UP, DEFAULT_DOWN)
     goals = tuple(map(_goal, policy.signals))
     return Plan(
@@ -113,4 +124,5 @@ def prepare(ref: WorkloadRef, policy: asked.Policy) -> Plan:
         strict=policy.parity is asked.Parity.STRICT,
         adaptive=policy.algorithm is asked.Algorithm.ADAPTIVE,
         quick=_behavior(policy.behavior, AT_ONCE, AT_ONCE),
+        beside=other,
     )

@@ -25,7 +25,9 @@ _HELD_UP, _HELD_DOWN = Reason.STABILIZED_DOWN, Reason.STABILIZED_UP
 def cast(turn: Turn, state: TargetState, *, pushed: bool = False) -> list[Vote]:
     """The votes of all signals that have a goal, or of those that are pushed, reckoned from this state."""
     plan, seen = turn.plan, turn.seen
-    ballot = Ballot(state, turn.current, plan.tolerance, turn.memory, seen.vouchers, turn.now)
+    ballot = Ballot(
+        state, turn.current, plan.tolerance, turn.memory, seen.vouchers, turn.now, plan.strict, turn.cycle_s
+    )
     votes: list[Vote] = []
     for goal, reading in zip(plan.goals, seen.readings, strict=True):
         if goal.kind != "wake_above" and not (pushed and goal.asked.push is None):
@@ -37,7 +39,7 @@ def cast(turn: Turn, state: TargetState, *, pushed: bool = False) -> list[Vote]:
 def remember(turn: Turn, votes: Sequence[Vote]) -> None:
     """Keep what later votes fall back on, where there is something to keep."""
     readings = turn.seen.readings
-    if turn.plan.keeps or any([isinstance(each, Series) and each.found for each in readings]):
+    if turn.plan.keeps or any(isinstance(each, Series) and each.found for each in readings):
         turn.memory = kept(turn.memory, turn.plan.goals, votes, readings, turn.now)
 
 
@@ -58,8 +60,8 @@ def renewed(turn: Turn) -> None:
             quiet=None,
             unread={},
         )
-    if memory.learned and not turn.plan.adaptive:
-        turn.remember(learned={})
+    if memory.learned and not turn.plan.learns:
+        turn.remember(learned={}, taught={})
     if turn.plan.strict and turn.memory.history.recommendations is None:  # where the HPA begins, whatever it decides
         turn.remember(history=hpa.seeded(turn.memory.history, turn.current, turn.now))
 

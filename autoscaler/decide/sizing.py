@@ -36,13 +36,13 @@ REST_S = 120.0  # between two shrinks
 def learned(
     plans: Sequence[Plan], seen: Sequence[Seen], memories: Mapping[str, Memory], now: float
 ) -> dict[str, dict[str, Learned]]:
-    """What is known of each adaptive workload's signals after this look; those of all workloads are stepped together.
+    """What is known of each learning workload's signals after this look; those of all workloads are stepped together.
 
     A signal that cannot be read whole adds nothing.
     """
     samples: list[Sample] = []
     names: list[tuple[str, str]] = []
-    for place in [place for place, plan in enumerate(plans) if plan.adaptive]:
+    for place in [place for place, plan in enumerate(plans) if plan.learns]:
         plan, look = plans[place], seen[place]
         key = plan.key
         memory = memories.get(key)
@@ -89,7 +89,7 @@ def sized(turn: Turn, goal: Goal, plain: Vote) -> Vote:
     lead = lead_bins(turn.memory.lead + turn.policy.lifecycle.warm_up)
     facts: dict[str, Fact] = {
         **plain.step.facts, "expected": need, "within_s": lead * BIN_S, "times": 100 * (1 - SIZING), "needs": needs,
-        "plain": plain.count, "over": 100 * known.over,
+        "per": "/s" if goal.asked.per_second else "", "plain": plain.count, "over": 100 * known.over,
     }  # fmt: skip
     reason = _reason(count, current)
     if known.over > OVER_MOST and count < plain.count:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import msgspec
 
 from autoscaler.decide import bounds, controls, hpa, idle, signals, sizing
+from autoscaler.decide.beside import beside
 from autoscaler.decide.brake import Brake, Fleet
 from autoscaler.decide.guards import guarded
 from autoscaler.decide.memory import Applied, Memory, first_sight, ordered
 from autoscaler.decide.plan import Plan
 from autoscaler.decide.recycle import replacements
+from autoscaler.decide.taught import still_taught
 from autoscaler.decide.turn import Turn, counted
 from autoscaler.model.decision import Decision, Reason, Replacement, Stage, Step
 from autoscaler.model.observation import Seen
@@ -59,7 +62,11 @@ def step(
         memory = memories.get(key) or _first_sight(plan, look, now, cycle_s)
         if learned and key in learned:
             memory = msgspec.structs.replace(memory, learned=learned[key])
+        if memory.taught:
+            memory = msgspec.structs.replace(memory, taught=still_taught(memory))
         decision, after[key] = _decide(plan, look, memory, now, cycle_s, brake, wake=wake)
+        if not wake and (plan.beside is not None or memory.shadow is not None):
+            decision, after[key] = beside(plan, look, decision, after[key], partial(_alone, now, cycle_s), now)
         decisions.append(decision)
     return Stepped(decisions, after, brake.fleet())
 
@@ -89,6 +96,11 @@ def _decide(
     if not (controls.controlled(turn) or controls.off_by_owner(turn)):
         _by_policy(turn, brake, wake=wake)
     return _decided(turn, brake)
+
+
+def _alone(now: float, cycle_s: float, plan: Plan, look: Seen, memory: Memory) -> tuple[Decision, Memory]:
+    """The same for what only looks: no brake of a fleet holds it, and it takes nothing from one."""
+    return _decide(plan, look, memory, now, cycle_s, Brake(ALONE, now, None, 0), wake=False)
 
 
 def _by_policy(turn: Turn, brake: Brake, *, wake: bool) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from autoscaler.decide.proof import Known
 from autoscaler.model.decision import Decision, Reason, Stage
 from autoscaler.model.observation import Workload
 from autoscaler.model.operation import Operation, Outcome, OutcomeKind
@@ -32,7 +33,8 @@ class Entry(msgspec.Struct):
 
     `since` is when the count or reason shown now came up; `change` the last decision that changed the count, `ended`
     how the last operation ended, and `lead_s` how long a raise took to become ready, once measured. `recent` are the
-    decisions of the last cycles, the newest last.
+    decisions of the last cycles, the newest last. `known` is what is known of its loads, `history` how the reading of
+    their past goes.
     """
 
     workload: Workload
@@ -46,6 +48,8 @@ class Entry(msgspec.Struct):
     ended: Outcome | None = None
     lead_s: float | None = None
     recent: tuple[Decision, ...] = ()
+    known: tuple[Known, ...] = ()
+    history: str = ""
 
     @property
     def stuck(self) -> Outcome | None:

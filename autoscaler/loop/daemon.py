@@ -19,8 +19,10 @@ from autoscaler.loop.claims import claimed
 from autoscaler.loop.cycle import Cycle
 from autoscaler.loop.desk import FLEET, Words, words
 from autoscaler.loop.keeper import Keeper
+from autoscaler.loop.recollect import CLEAN, left
 from autoscaler.loop.registry import Targets
 from autoscaler.loop.tenure import Tenure
+from autoscaler.loop.warming import Warming
 from autoscaler.model.operation import Operation
 from autoscaler.model.policy import PolicySet
 from autoscaler.model.target import WorkloadRef
@@ -29,7 +31,6 @@ from autoscaler.ports import Clock, Fact, FactKind, Lease, PolicySource, Record,
 SNAPSHOT_S = 60.0
 LEASE_S = 2.0
 STANDBY_S = 1.0  # between two looks at a lease that somebody else has
-CLEAN = "@clean"  # the fact that the last stop was a clean one
 
 Load = Callable[[Sequence[tuple[str, str]], str], Awaitable[PolicySet]]
 Find = Callable[[Sequence[WorkloadRef]], Awaitable[Sequence[Operation]]]
@@ -47,6 +48,7 @@ class Parts(msgspec.Struct, frozen=True):
     board: Board
     clock: Clock
     load: Load
+    warming: Warming | None = None  # without one nothing is learned from history
     lease_s: float = LEASE_S  # between two renewals of the lease
 
 
@@ -117,6 +119,8 @@ class Daemon:
         await self._restore()
         self._spawn("policies", self._follow_policies)
         self._spawn("lease", self._tenure.keep)
+        if parts.warming is not None:
+            self._spawn("history", parts.warming.keep)
         try:
             await self._turn()
         finally:
@@ -185,27 +189,23 @@ class Daemon:
             return
         self._said = False
         plans, said = self._parts.cycle.plans, self._words
-        everywhere = said.pauses.get(FLEET)
         for key, plan in plans.items():
-            plans[key] = plan.controlled(
-                everywhere or said.pauses.get(key), said.overrides.get(key), said.resumed.get(key)
-            )
+            plans[key] = said.on(plan)
         self._parts.cycle.fleet_resumed = said.resumed.get(FLEET)
 
     # starting again
 
     async def _restore(self) -> None:
         parts = self._parts
-        facts = await parts.keeper.facts()
-        clean = any(each.kind is FactKind.MEMORY and each.key == CLEAN for each in facts)
+        before = left(await parts.keeper.facts(), parts.clock.now())
         await parts.keeper.put([Fact(FactKind.MEMORY, CLEAN, None)])
-        parts.cycle.restore([each for each in facts if each.key != CLEAN], clean=clean)
-        self._words, self._said = words(facts), True
-        self._left = facts
+        parts.cycle.restore(before.facts, clean=before.clean)
+        self._words, self._said = words(before.facts), True
+        self._left = before.facts
 
     async def _resume_operations(self) -> None:
         """Once the platforms know their workloads: go on with stored operations, and with traces no store tells of."""
-        facts, self._left = self._left, []
+        facts, self._left = self._left, ()
         self._parts.actor.resume(facts)
         for name, target in self._parts.targets.made().items():
             find: Find | None = getattr(target, "leftovers", None)
@@ -293,9 +293,8 @@ class Daemon:
     def _plans(self, loaded: PolicySet) -> dict[str, Plan]:
         """One plan per workload, in the order of their keys."""
         cycle = self._parts.cycle
-        steering = {key: plan.workload.policy.name for key, plan in cycle.plans.items() if not plan.claimed_by}
         remembered = {key: memory.fingerprint for key, memory in cycle.memories.items()}
-        claims = claimed(self._parts.targets.discover(loaded.policies), steering, remembered)
+        claims = claimed(self._parts.targets.discover(loaded.policies), cycle.steering(), remembered)
         refused = {claim.sentence() for claim in claims if claim.refused}
         for sentence in sorted(refused - self._refused):
             self._fault(sentence)

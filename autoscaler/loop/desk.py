@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TypeVar
 
 import msgspec
 
 from autoscaler.clock import text as written
+from autoscaler.decide.plan import Plan
 from autoscaler.errors import StoreError, UsageError
 from autoscaler.loop import views
 from autoscaler.loop.answers import Done, Explanation, History, Status, WorkloadDetail
@@ -18,6 +19,7 @@ from autoscaler.loop.board import Board, Entry
 from autoscaler.loop.keeper import Keeper
 from autoscaler.loop.names import UnknownWorkload, find
 from autoscaler.loop.past import Past
+from autoscaler.loop.recollect import Recollection
 from autoscaler.model.observation import Override, Pause
 from autoscaler.ports import Clock, Fact, FactKind, Record, RecordKind
 
@@ -40,8 +42,15 @@ class Words(msgspec.Struct, frozen=True):
     overrides: dict[str, Override] = {}
     resumed: dict[str, float] = {}
 
+    def on(self, plan: Plan) -> Plan:
+        """The plan under them."""
+        key = plan.key
+        pause = self.pauses.get(FLEET) or self.pauses.get(key)
+        return plan.controlled(pause, self.overrides.get(key), self.resumed.get(key))
+
 
 Control = Callable[[Words], None]
+Recollect = Callable[[], Awaitable[Recollection]]
 
 
 class Word(msgspec.Struct, frozen=True):
@@ -55,9 +64,15 @@ NOBODY = Word()
 
 
 class Desk:
-    """Answers from the board and the store. `control` is told every word in force after each change."""
+    """Answers from the board and the store. `control` is told every word in force after each change.
 
-    def __init__(self, board: Board, keeper: Keeper, clock: Clock, control: Control, past: Past) -> None:
+    `recollect` gives everything that the next cycle goes on from.
+    """
+
+    def __init__(
+        self, board: Board, keeper: Keeper, clock: Clock, control: Control, past: Past, recollect: Recollect
+    ) -> None:
+        self.recollect = recollect
         self._board = board
         self._keeper = keeper
         self._clock = clock
@@ -95,7 +110,7 @@ class Desk:
                 raise UsageError(f"{name} has not been decided yet", hint="the first cycle is still to come")
             fleet = (each.workload for each in self._board.entries.values())
             told = views.explanation(entry.decision)
-            return msgspec.structs.replace(told, asked=asked(entry.workload, fleet))
+            return msgspec.structs.replace(told, asked=asked(entry.workload, fleet), learned=views.lines_known(entry))
         return await self._past.explain(self._key(name), at)
 
     async def history(self, name: str | None, *, until: float | None = None, limit: int = 50) -> History:

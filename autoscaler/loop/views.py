@@ -6,20 +6,23 @@ from collections.abc import Mapping, Sequence
 
 from autoscaler import __version__
 from autoscaler.decide.explain import explain, why
+from autoscaler.decide.proof import Known, told
 from autoscaler.loop.answers import (
+    Compared,
     CycleStatus,
     Doing,
     Explanation,
     FaultLine,
     History,
     Line,
+    LoadKnown,
     PolicyStatus,
     Status,
     WorkloadDetail,
     WorkloadStatus,
 )
 from autoscaler.loop.board import Board, Entry
-from autoscaler.model.decision import Decision
+from autoscaler.model.decision import Beside, Decision
 from autoscaler.model.observation import Override, Pause
 from autoscaler.model.operation import Operation, OperationKind
 from autoscaler.model.signal import Missing
@@ -82,7 +85,32 @@ def line(entry: Entry, pause: Pause | None, override: Override | None) -> Worklo
         pause=pause,
         override=override,
         doing=tuple(map(doing, entry.operations)),
+        learned=tuple(map(load_known, entry.known)),
+        history=entry.history,
+        compared=_compared(decision.beside) if decision is not None and decision.beside is not None else None,
     )
+
+
+def _compared(other: Beside) -> Compared:
+    return Compared(algorithm=other.algorithm, current=other.current, desired=other.desired, reason=other.reason.value)
+
+
+def load_known(each: Known) -> LoadKnown:
+    """What is known of a load, with its words."""
+    return LoadKnown(
+        signal=each.signal,
+        known_s=each.seconds,
+        taught_s=each.taught_s,
+        rest_s=each.rest_s,
+        coverage=each.coverage,
+        error=each.error,
+        text=told(each),
+    )
+
+
+def lines_known(entry: Entry) -> tuple[str, ...]:
+    """A sentence for each load that is learned, and one for the reading of history while it is under way."""
+    return (*map(told, entry.known), *([entry.history] if entry.history else ()))
 
 
 def _trouble(entry: Entry) -> str:
@@ -98,7 +126,7 @@ def detail(entry: Entry, pause: Pause | None, override: Override | None) -> Work
     return WorkloadDetail(
         workload=line(entry, pause, override),
         instances=entry.state.instances if isinstance(entry.state, TargetState) else (),
-        lines=tuple(explain(entry.decision)) if entry.decision else (),
+        lines=(*(explain(entry.decision) if entry.decision else ()), *lines_known(entry)),
     )
 
 

@@ -123,11 +123,22 @@ class Replacement(msgspec.Struct, frozen=True, gc=False):
     for_s: float = 0.0
 
 
+class Beside(msgspec.Struct, frozen=True, gc=False):
+    """What the other algorithm would have, from the count it stands at in the shadow: nobody acts on it."""
+
+    algorithm: str
+    current: int
+    desired: int
+    reason: Reason
+    steps: tuple[Step, ...] = ()
+
+
 class Decision(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """All steps of one workload in one cycle, the count they lead to, and the instances to replace.
 
     `current` is the count decided from, `desired` the count to have; `act` is False where the policy only observes
-    or a control holds everything. `reason` is the code of the step that settled it.
+    or a control holds everything. `reason` is the code of the step that settled it. `beside` is what the other
+    algorithm would have, where the policy compares the two.
     """
 
     ref: WorkloadRef
@@ -140,6 +151,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     act: bool = True
     replace: tuple[Replacement, ...] = ()
     readings: tuple[tuple[str, Reading], ...] = ()
+    beside: Beside | None = None
 
     @property
     def changes(self) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from autoscaler.model import policy
 
 LATER: dict[type, frozenset[str]] = {
-    policy.Policy: frozenset({"compare"}),
     policy.TargetSpec: frozenset({"swarm"}),
     policy.KubernetesTarget: frozenset({"cluster"}),
     policy.Signal: frozenset({"container"}),

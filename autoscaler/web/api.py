@@ -1,6 +1,6 @@
 """The daemon's API: the desk's answers as JSON over HTTP. On the unix socket only: who may open it, may speak.
 
-GET  /v1/status · /v1/workloads/{name} · /v1/explain/{name}?at= · /v1/history?workload=&until=&limit=
+GET  /v1/status · /v1/workloads/{name} · /v1/explain/{name}?at= · /v1/history?workload=&until=&limit= · /v1/memory
 POST /v1/pause/{name} · /v1/resume/{name} · /v1/override/{name}, a JSON body each
 """
 
@@ -71,6 +71,9 @@ def routes(desk: Desk) -> list[web.RouteDef]:
             )
         )
 
+    async def memory(request: web.Request) -> web.Response:
+        return _answer(await desk.recollect())
+
     async def pause(request: web.Request) -> web.Response:
         body = await _body(request, PauseBody)
         word = Word(body.by, body.why)
@@ -91,6 +94,7 @@ def routes(desk: Desk) -> list[web.RouteDef]:
         web.get("/v1/workloads/{name:.+}", workload),
         web.get("/v1/explain/{name:.+}", explain),
         web.get("/v1/history", history),
+        web.get("/v1/memory", memory),
         web.post("/v1/pause/{name:.+}", pause),
         web.post("/v1/resume/{name:.+}", resume),
         web.post("/v1/override/{name:.+}", override),

@@ -60,16 +60,32 @@ def _workloads(entries: list[Entry]) -> Iterator[Family]:
     bounds = [(entry.workload.policy.replicas, _of(entry)) for entry in entries]
     yield "workload_min_replicas", "gauge", "The lower bound.", [("", of, each.min) for each, of in bounds if each]
     yield "workload_max_replicas", "gauge", "The upper bound.", [("", of, each.max) for each, of in bounds if each]
-    read = [(_of(entry, name), reading) for entry, d, _ in decided for name, reading in d.readings]
+    read = [(_of(entry, signal=name), reading) for entry, d, _ in decided for name, reading in d.readings]
     present = [("", of, int(isinstance(reading, Series))) for of, reading in read]
     yield "signal_present", "gauge", "1 while the signal has data.", present
+    yield from _expected(entries)
     ages = [("", of, r.age_s) for of, r in read if isinstance(r, Series) and r.age_s is not None]
     yield "signal_age_seconds", "gauge", "Age of the signal's newest sample.", ages
 
 
-def _of(entry: Entry, signal: str = "") -> str:
-    names = {"workload": entry.workload.ref.key, "policy": entry.workload.policy.name}
-    return labels(**names, signal=signal) if signal else labels(**names)
+def _expected(entries: list[Entry]) -> Iterator[Family]:
+    """What the other algorithm would have, and how well what was expected came true."""
+    beside = [(entry, entry.decision.beside) for entry in entries if entry.decision is not None]
+    others = [(_of(entry, algorithm=b.algorithm), b.desired) for entry, b in beside if b is not None]
+    yield "workload_shadow_replicas", "gauge", "The count the compared algorithm would have.", [
+        ("", of, count) for of, count in others
+    ]  # fmt: skip
+    known = [(_of(entry, signal=each.signal), each) for entry in entries for each in entry.known]
+    seconds = [("", of, each.seconds) for of, each in known]
+    yield "signal_learned_seconds", "gauge", "How much of the signal's load is known to adaptive.", seconds
+    coverage = [("", of, round(each.coverage, 6)) for of, each in known if each.coverage is not None]
+    yield "signal_coverage_ratio", "gauge", "Share of bins in which the load was within what was expected.", coverage
+    error = [("", of, round(each.error, 6)) for of, each in known if each.error is not None]
+    yield "signal_forecast_error_ratio", "gauge", "How far the forecast was off, as a share of the load.", error
+
+
+def _of(entry: Entry, **more: str) -> str:
+    return labels(workload=entry.workload.ref.key, policy=entry.workload.policy.name, **more)
 
 
 def _by(name: str, counts: dict[str, int]) -> list[Sample]:

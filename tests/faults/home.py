@@ -72,7 +72,8 @@ class Home:
             policies=Texts(policies), board=self.board, clock=clock, load=loading,
         )  # fmt: skip
         self.daemon = Daemon(parts, cycle_s)
-        self.desk = Desk(self.board, self.keeper, clock, self.daemon.control, Past(self.board, self.keeper, _untold))
+        past = Past(self.board, self.keeper, _untold)
+        self.desk = Desk(self.board, self.keeper, clock, self.daemon.control, past, self.cycle.recollect)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[Home]:

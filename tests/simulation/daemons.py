@@ -122,7 +122,7 @@ def born(world: World, name: str, number: int) -> Life:
         load=loading, lease_s=RENEW_S,
     )  # fmt: skip
     daemon = Daemon(parts, world.told.cycle_s)
-    desk = Desk(board, keeper, clock, daemon.control, Past(board, keeper, _untold))
+    desk = Desk(board, keeper, clock, daemon.control, Past(board, keeper, _untold), cycle.recollect)
     life = Life(name, process, clock, daemon, cycle, desk, board, files, lease, source)
     _watch(world, life)
     return life

@@ -112,6 +112,9 @@ class Policy(Node, frozen=True, kw_only=True):
     combine: Annotated[Combine, Meta(description="how the signals' wishes become one")] = Combine.MAX
     schedule: Annotated[tuple[Window, ...], Meta(description="times in which other bounds hold")] = ()
     algorithm: Annotated[Algorithm, Meta(description="what a signal with capacity asks for")] = Algorithm.HPA
+    compare: (
+        Annotated[Algorithm, Meta(description="the other algorithm, reckoned beside and never acted on")] | None
+    ) = None
     objective: Annotated[Objective, Meta(description="the latency that adaptive sizes for")] | None = None
     parity: Annotated[Parity, Meta(description="guarded, or strict: the HPA without our guards")] = Parity.GUARDED
     behavior: Annotated[Behavior | Legacy, Meta(description="speed and smoothing")] = Behavior()

@@ -1,12 +1,19 @@
 """What the count follows: signals with one source, one goal and the owner's words on data that is not there."""
 
 import enum
+import re
 from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
 from autoscaler.model.policy.node import DURATION, NUMBER, PERCENT, QUANTITY, Name, Node
+
+_BY = r"\s*(?:(?:by|without)\s*\([^()]*\)\s*)?"
+_RATE = re.compile(
+    rf"(?:(?P<whole>sum){_BY}\(\s*)?i?rate\s*\(\s*[\w:]*\s*(?:\{{[^{{}}]*\}})?\s*\[[^\]]*\]\s*\)\s*(?(whole)\){_BY})",
+    re.DOTALL,
+)
 
 
 class ScrapeMode(enum.Enum):
@@ -190,6 +197,15 @@ class Signal(Node, frozen=True, kw_only=True):
     def asks(self) -> str:
         """What it asks in the language of queries, with placeholders: a query, a selector, or nothing."""
         return self.prometheus or ("" if self.push is None else self.push.match)
+
+    @property
+    def per_second(self) -> bool:
+        """True where what it measures is so much per second, as far as its words tell: a rate, or a sum of rates."""
+        if self.scrape is not None:
+            return self.scrape.mode is ScrapeMode.RATE
+        if self.push is not None:
+            return self.push.mode is ScrapeMode.RATE
+        return self.prometheus is not None and _RATE.fullmatch(self.prometheus.strip()) is not None
 
     @property
     def votes(self) -> bool:

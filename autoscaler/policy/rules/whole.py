@@ -33,16 +33,20 @@ def policy(policy: Policy) -> Iterator[Fault]:
 
 
 def adaptive(policy: Policy) -> Iterator[Fault]:
-    """What goes with `algorithm: adaptive`, and with it only."""
-    objective = policy.objective
-    if policy.algorithm is not Algorithm.ADAPTIVE:
+    """What goes with `algorithm: adaptive`, acted on or compared, and with it only."""
+    objective, key = policy.objective, "algorithm" if policy.algorithm is Algorithm.ADAPTIVE else "compare"
+    if policy.compare is policy.algorithm:
+        other = next(each.value for each in Algorithm if each is not policy.algorithm)
+        said = f"must be another than algorithm, which is {policy.algorithm.value}"
+        yield ("compare",), said, f"compare: {other}, or remove it"
+    if Algorithm.ADAPTIVE not in (policy.algorithm, policy.compare):
         if objective is not None:
             yield ("objective",), "does nothing without algorithm: adaptive", "add algorithm: adaptive, or remove it"
         return
     if policy.parity is Parity.STRICT:
-        yield ("algorithm",), "does not go with parity: strict, which is the HPA as it is", "remove one of the two"
+        yield (key,), "does not go with parity: strict, which is the HPA as it is", "remove one of the two"
     if policy.every is not None and policy.every > LONGEST_EVERY_S:
-        said = f"must be at most {duration(LONGEST_EVERY_S)} with algorithm: adaptive, got {duration(policy.every)}"
+        said = f"must be at most {duration(LONGEST_EVERY_S)} with {key}: adaptive, got {duration(policy.every)}"
         yield ("every",), said, "it learns from what comes every 15 s"
     if objective is not None and objective.service_time is not None and objective.latency <= objective.service_time:
         said = f"must be more than service_time ({duration(objective.service_time)}), got {duration(objective.latency)}"

@@ -35,6 +35,7 @@ KNOWN = {
     ("twitter_stream_aug21", 30, "aws-tt"): (9.714, 1.583, 58, 1.66, 73.7, 2.94, 96.6, 33.6),
     ("nasa_http_jul95", 120, "aws-tt"): (7.420, 1.371, 88, 1.82, 75.6, 6.27, 85.3, 62.2),
 }
+ZERO = (13.1, 1.15)  # V and C of KEDA on the sparse trace with a start-up of 120 s, where zero is allowed
 FIXED = {("azure_llm_code_nov23", 30): (27, 4.49), ("azure_llm_code_nov23", 120): (27, 2.82)}
 
 
@@ -72,6 +73,27 @@ def test_published_baselines_are_reproduced(name: str) -> None:
             assert row.actions_per_day == pytest.approx(changes, abs=1)
             assert [row.thU, row.thO, row.tU, row.tO, row.ins] == pytest.approx(elastic, abs=0.06)
             assert row.J == row.C + row.V
+
+
+def test_scaling_to_zero_reproduces_the_published_row_of_keda() -> None:
+    (case,) = cases(shared("alibaba_genai_sparse"), [120], least=0)
+    row, (violated, cost) = played(case, "keda"), ZERO
+    assert pytest.approx(violated, abs=0.05) == row.V
+    assert pytest.approx(cost, abs=0.005) == row.C
+
+
+def test_nothing_is_needed_while_nothing_comes_and_only_where_zero_is_allowed() -> None:
+    rates = ((0.0,) * 10 + (9.0,) * 3 + (0.0,) * 10) * 6
+    for least in (0, 1):
+        (case,) = cases(Trace("web_sparse", 60, rates), [30], least)
+        assert min(count for _, count in case.needed) == least
+        for word in names():
+            row = played(case, word)
+            lowest = min(count for _, count in named(word)(case, STANDARD).counts)
+            assert lowest >= least
+            assert (lowest == 0) == (least == 0 and word in ("hpa", "keda", "kpa", "oracle")), word
+            assert all(value >= 0 for value in (row.thU, row.thO, row.tU, row.tO, row.ins))
+        assert played(case, "oracle").V == 0.0
 
 
 def test_the_input_of_a_case_has_the_known_figures() -> None:
