@@ -29,7 +29,7 @@ from autoscaler.loop.board import Board
 from autoscaler.loop.claims import claimed
 from autoscaler.loop.cleaner import PLACE, Cleaner, Previews, preview
 from autoscaler.loop.cycle import Cycle
-from autoscaler.loop.daemon import Daemon, Parts
+from autoscaler.loop.daemon import Daemon, Load, Parts
 from autoscaler.loop.desk import Desk
 from autoscaler.loop.foresee import NOTHING, foresee, retelling, taken_over
 from autoscaler.loop.keeper import Keeper
@@ -44,15 +44,18 @@ from autoscaler.loop.warming import Warming
 from autoscaler.model.operation import Operation
 from autoscaler.model.policy import Cleanup, Policy, PolicySet
 from autoscaler.policy.fit import misfits
-from autoscaler.policy.load import load
-from autoscaler.ports import Clock, Fact, Lease, Source, Stockroom, Store, Target
+from autoscaler.policy.load import Loader, load
+from autoscaler.ports import Clock, Fact, Lease, PolicySource, Source, Stockroom, Store, Target
 from autoscaler.servers import PrometheusServer
 from autoscaler.settings import Settings
 from autoscaler.sources.intervals import Intervals
 from autoscaler.sources.past import PastSource, Server
+from autoscaler.web.metrics import Family, labels
 
 if TYPE_CHECKING:
     from autoscaler.clients.kubernetes_api import KubernetesApi
+    from autoscaler.sources.push import PushSource
+    from autoscaler.web.receiver import Door
 
 ANSWER_S = 5.0
 MEMORY = "memory.sqlite"  # in the data folder
@@ -65,6 +68,7 @@ class Adapters(msgspec.Struct, frozen=True):
     sources: Mapping[str, Source]
     prometheus: Mapping[str, PrometheusClient]
     past: PastSource
+    pushed: PushSource | None  # where there is a receiver
 
 
 async def run(
@@ -76,50 +80,70 @@ async def run(
     """
     from autoscaler.clock import SystemClock
     from autoscaler.store.policy_folder import FolderSource
-    from autoscaler.web.server import Vitals, serve
 
     clock = SystemClock()
-    lease, store = _tenancy(settings, clock)
+    policies = FolderSource([Path(each) for each in settings.policies], clock)
     async with _adapters(settings, clock, read_only=read_only) as adapters:
-        policies = FolderSource([Path(each) for each in settings.policies], clock)
         board = Board(started=clock.now(), cycle_s=settings.cycle)
-        keeper = Keeper(store, [LogSink()])
-        actor = Actor(adapters.targets, keeper, lease, clock)
-        if before_call is not None:
-            actor.before_call = before_call
-        cycle = Cycle(Observer(adapters.targets, adapters.sources), actor, keeper, board, clock)
-        timetable = Timetable()
-        room = partial(_stockroom, adapters.targets)
-        cleaner = Cleaner(room, keeper, board, clock, timetable=timetable, act=not read_only)
-        parts = Parts(
-            targets=adapters.targets,
-            cycle=cycle,
-            actor=actor,
-            keeper=keeper,
-            lease=lease,
-            policies=policies,
-            board=board,
-            clock=clock,
-            load=partial(_fitting, settings),
-            warming=Warming(adapters.past.apart(), cycle, board, clock, settings.cycle, lambda: lease.remaining() > 0),
-            cleaner=cleaner,
-        )
-        daemon = Daemon(parts, settings.cycle)
-        past = Past(board, keeper, retelling(adapters.past.apart(), settings.cycle))
-        desk = Desk(board, keeper, clock, daemon.control, past, cycle.recollect)
-        vitals = Vitals(
-            board, clock.now, leading=lambda: lease.remaining() > 0, store_failing=lambda: bool(keeper.failing)
-        )
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, daemon.stop)
-        if settings.kubernetes.lease is None:
-            await daemon.begin()
-        async with serve(desk, vitals, settings.socket_path, settings.address):
-            log.event("started", socket=str(settings.socket_path), listen=settings.listen, read_only=read_only)
-            if settings.kubernetes.lease is None or await daemon.stand_by():
+        await steer(settings, adapters, policies, clock, board=board, read_only=read_only, before_call=before_call)
+
+
+async def steer(
+    settings: Settings,
+    adapters: Adapters,
+    policies: PolicySource,
+    clock: Clock,
+    *,
+    board: Board,
+    read_only: bool = False,
+    before_call: Callable[[Operation], None] | None = None,
+    started: Callable[[Daemon], None] = lambda daemon: None,
+) -> None:
+    """Run a daemon over these adapters and policies until SIGTERM, SIGINT or its own `stop`.
+
+    `started` is told the daemon before its first cycle. Raises AutoscalerError when it cannot start.
+    """
+    from autoscaler.web.server import Vitals, serve
+
+    lease, store = _tenancy(settings, clock)
+    keeper = Keeper(store, [LogSink()])
+    actor = Actor(adapters.targets, keeper, lease, clock)
+    if before_call is not None:
+        actor.before_call = before_call
+    cycle = Cycle(Observer(adapters.targets, adapters.sources), actor, keeper, board, clock)
+    room = partial(_stockroom, adapters.targets)
+    cleaner = Cleaner(room, keeper, board, clock, timetable=Timetable(), act=not read_only)
+    parts = Parts(
+        targets=adapters.targets,
+        cycle=cycle,
+        actor=actor,
+        keeper=keeper,
+        lease=lease,
+        policies=policies,
+        board=board,
+        clock=clock,
+        load=loading(settings),
+        warming=Warming(adapters.past.apart(), cycle, board, clock, settings.cycle, lambda: lease.remaining() > 0),
+        cleaner=cleaner,
+    )
+    daemon = Daemon(parts, settings.cycle)
+    past = Past(board, keeper, retelling(adapters.past.apart(), settings.cycle))
+    desk = Desk(board, keeper, clock, daemon.control, past, cycle.recollect)
+    vitals = Vitals(board, clock.now, leading=lambda: lease.remaining() > 0, store_failing=lambda: bool(keeper.failing))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, daemon.stop)
+    if settings.kubernetes.lease is None:
+        await daemon.begin()
+    async with serve(desk, vitals, settings.socket_path, settings.address):
+        log.event("started", socket=str(settings.socket_path), listen=settings.listen, read_only=read_only)
+        if settings.kubernetes.lease is None or await daemon.stand_by():
+            # Opened only where somebody decides by it: what is sent to one that stands by would be lost.
+            async with _receiving(settings, adapters, clock, daemon.wake) as door:
+                vitals.more = partial(_meters, adapters, door)
+                started(daemon)
                 await daemon.run()
-        await lease.close()
-        await store.close()
+    await lease.close()
+    await store.close()
     log.event("stopped")
 
 
@@ -160,7 +184,7 @@ async def dry_run(
 
     clock = SystemClock()
     texts = read([Path(each) for each in settings.policies])
-    policies = only(_fitting(settings, texts, identity(texts)).policies)
+    policies = only(_fitting(settings, load, texts, identity(texts)).policies)
     async with _adapters(settings, clock, read_only=True, current=current) as adapters:
         await adapters.targets.survey(policies)
         found = adapters.targets.discover(policies)
@@ -216,7 +240,7 @@ async def preview_cleanups(settings: Settings, only: Callable[[Sequence[Cleanup]
 
     clock, file = SystemClock(), settings.data_folder / MEMORY
     texts = read([Path(each) for each in settings.policies])
-    cleanups = only([each.cleanup for each in _fitting(settings, texts, identity(texts)).cleanups])
+    cleanups = only([each.cleanup for each in _fitting(settings, load, texts, identity(texts)).cleanups])
     facts: Sequence[Fact] = ()
     notes = (
         () if file.exists() else (f"no daemon has kept anything in {file}: images and volumes it saw are not known",)
@@ -255,7 +279,7 @@ def imagined_from(settings: Settings, texts: Sequence[tuple[str, str]]) -> list[
     from autoscaler.store.policy_files import identity
     from autoscaler.targets.naming import named
 
-    policies = _fitting(settings, texts, identity(texts)).policies
+    policies = _fitting(settings, load, texts, identity(texts)).policies
     several = [policy.name for policy in policies if not policy.target.explicit and policy.replicas is not None]
     if several:
         raise UsageError(
@@ -273,7 +297,22 @@ async def record(
     return await recorder.record(plans, past, recorder.cycles(since, until, settings.cycle), load=load, told=told)
 
 
-def _fitting(settings: Settings, texts: Sequence[tuple[str, str]], revision: str) -> PolicySet:
+def loading(settings: Settings) -> Load:
+    """How the daemon loads one set after the other: beside its cycles, and only what is not as it was."""
+    loader = Loader()
+
+    async def load_beside(texts: Sequence[tuple[str, str]], revision: str) -> PolicySet:
+        return await asyncio.to_thread(_fitting, settings, loader.load, texts, revision)
+
+    return load_beside
+
+
+def _fitting(
+    settings: Settings,
+    load: Callable[[Sequence[tuple[str, str]], str], PolicySet],
+    texts: Sequence[tuple[str, str]],
+    revision: str,
+) -> PolicySet:
     """The policies in these texts, where all of them fit these settings. Raises PolicyError with every problem."""
     loaded = load(texts, revision)
     wrong = misfits(
@@ -283,6 +322,7 @@ def _fitting(settings: Settings, texts: Sequence[tuple[str, str]], revision: str
         servers=settings.servers,
         engines=settings.engines,
         strict_may_act=settings.strict_may_act,
+        receives=settings.push.address is not None,
     )
     if wrong:
         raise PolicyError(tuple(wrong))
@@ -344,8 +384,11 @@ async def _adapters(
         "scrape": ScrapeSource(clock),
         "platform": PlatformSource(meters, clock),
     }
+    pushed = _push(settings)
+    if pushed is not None:
+        sources["push"] = pushed
     try:
-        yield Adapters(targets, sources, clients, PastSource(servers, settings.cycle))
+        yield Adapters(targets, sources, clients, PastSource(servers, settings.cycle), pushed)
     finally:
         for target in targets.made().values():
             await target.close()
@@ -357,6 +400,44 @@ def _stockroom(targets: Targets, place: str) -> Stockroom | None:
     """What lies about on a platform; None where it cannot be had or has nothing to tell."""
     make: Callable[[], Stockroom | None] | None = getattr(targets.get(place), "stockroom", None)
     return make() if make is not None else None
+
+
+def _push(settings: Settings) -> PushSource | None:
+    """What keeps pushed series; None without a receiver."""
+    if settings.push.address is None:
+        return None
+    try:
+        from autoscaler.sources.push import PushSource
+    except ModuleNotFoundError:
+        raise _missing("a receiver and push signals", "push") from None
+    return PushSource()
+
+
+def _meters(adapters: Adapters, door: Door | None) -> list[Family]:
+    """What /metrics tells beside the board."""
+    asked = [
+        ("", labels(server=name, outcome=outcome), count)
+        for name, client in sorted(adapters.prometheus.items())
+        for outcome, count in sorted(client.outcomes.items())
+    ]
+    queries = ("prometheus_queries_total", "counter", "Queries asked, by server and how they ended.", asked)
+    return [queries, *(door.families() if door is not None else ())]
+
+
+@contextlib.asynccontextmanager
+async def _receiving(
+    settings: Settings, adapters: Adapters, clock: Clock, wake: Callable[[str], None]
+) -> AsyncIterator[Door | None]:
+    """The receiver's door, open, where the settings want one."""
+    if adapters.pushed is None or settings.push.address is None:
+        yield None
+        return
+    from autoscaler.web.receiver import Door, receive
+
+    adapters.pushed.wake = wake
+    door = Door(settings.push, adapters.pushed, clock.now)
+    async with receive(door, settings.push.address):
+        yield door
 
 
 def _servers(settings: Settings) -> dict[str, Server]:
@@ -387,7 +468,7 @@ def _compose(host: str | None, clock: Clock, *, specs: Path | None, instance: st
     try:
         from autoscaler.clients.docker_engine import DockerEngine
     except ModuleNotFoundError:
-        raise _missing("compose", "docker") from None
+        raise _missing("compose targets", "docker") from None
     from autoscaler.targets.compose import ComposeTarget
 
     folder = specs / instance if specs is not None else None
@@ -406,7 +487,7 @@ def _kubernetes_api(settings: Settings, clock: Clock) -> KubernetesApi:
     try:
         from autoscaler.clients.kubernetes_api import KubernetesApi
     except ModuleNotFoundError:
-        raise _missing("kubernetes", "kubernetes") from None
+        raise _missing("kubernetes targets", "kubernetes") from None
 
     told = settings.kubernetes
     return KubernetesApi(clock, kubeconfig=told.kubeconfig, context=told.context)
@@ -418,7 +499,5 @@ def _process(settings: Settings, clock: Clock) -> Target:
     return ProcessTarget(settings.data_folder / "workers", clock)
 
 
-def _missing(platform: str, extra: str) -> SettingsError:
-    return SettingsError(
-        f"{platform} targets need a library that is not installed", hint=f"pip install 'autoscaler[{extra}]'"
-    )
+def _missing(what: str, extra: str) -> SettingsError:
+    return SettingsError(f"{what} need a library that is not installed", hint=f"pip install 'autoscaler[{extra}]'")

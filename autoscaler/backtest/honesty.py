@@ -85,6 +85,7 @@ def _treatment(signal: Signal) -> Treatment:
         return Treatment(name, How.MODELLED, said)
     if signal.prometheus is None:
         said = "read from instances that ran then, and no Prometheus has it"
+        said = said if signal.push is None else "pushed to a daemon that ran then, and was not kept"
         return Treatment(name, How.LEFT_OUT, said)
     if signal.value is not None:
         said = "a value per instance or a latency depends on the count, and what it would have been is not known"

@@ -26,6 +26,7 @@ COMMANDS = {
     "backtest": "backtest",
     "tune": "tune",
     "benchmark": "benchmark",
+    "simulate": "simulate",
     "import": "import_",
     "export": "export",
     "status": "status",

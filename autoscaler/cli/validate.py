@@ -72,4 +72,5 @@ def _misfits(placed: Sequence[Placed], cleanups: Sequence[PlacedCleanup], known:
         servers=known.servers,
         engines=known.engines,
         strict_may_act=known.strict_may_act,
+        receives=known.push.address is not None,
     )

@@ -132,7 +132,7 @@ class Shadow(msgspec.Struct, frozen=True, gc=False):
 
 def measures(signal: Signal) -> str:
     """A word that changes whenever what a signal measures does."""
-    return f"{signal.source}:{signal.prometheus or signal.scrape or signal.resource}:{signal.reduce}"
+    return f"{signal.source}:{signal.prometheus or signal.scrape or signal.push or signal.resource}:{signal.reduce}"
 
 
 def fingerprint(policy: Policy) -> str:

@@ -138,9 +138,11 @@ def _by_policy(turn: Turn, brake: Brake, *, wake: bool) -> None:
 
 
 def _between(turn: Turn, limits: bounds.Limits, replicas: Replicas) -> None:
-    """A wake, without signals: what is idle by our order stays so, what is above its ceiling waits for the cycle."""
+    """A wake, by pushed signals only: others leave idle by our order as it is; above a ceiling waits for the cycle."""
     asleep = turn.memory.idle is not None and turn.policy.idle is not None and turn.current < replicas.min
-    if asleep or turn.current > turn.high:
+    if asleep and idle.roused(turn):
+        guarded(turn)
+    elif asleep or turn.current > turn.high:
         turn.hold(Reason.AWAITING_CYCLE, Stage.SIGNAL)
     else:
         signals.woken(turn, limits)

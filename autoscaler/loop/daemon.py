@@ -33,7 +33,7 @@ SNAPSHOT_S = 60.0
 LEASE_S = 2.0
 STANDBY_S = 1.0  # between two looks at a lease that somebody else has
 
-Load = Callable[[Sequence[tuple[str, str]], str], PolicySet]
+Load = Callable[[Sequence[tuple[str, str]], str], Awaitable[PolicySet]]
 Find = Callable[[Sequence[WorkloadRef]], Awaitable[Sequence[Operation]]]
 
 
@@ -84,6 +84,10 @@ class Daemon:
     def hurry(self) -> None:
         """Make the next cycle start now."""
         self._cadence.hurry()
+
+    def wake(self, key: str) -> None:
+        """Look at one workload soon, before the next cycle."""
+        self._cadence.wake(key)
 
     async def begin(self) -> None:
         """Take the lease. Raises LeaseError when another daemon has it."""
@@ -238,21 +242,28 @@ class Daemon:
 
     async def _follow_policies(self) -> None:
         async for revision in self._parts.policies.revisions():
-            async with self._one:
-                await self._activate(revision)
+            loaded = await self._load(revision)  # cycles go on meanwhile: of thousands it takes seconds
+            if loaded is not None:
+                async with self._one:
+                    await self._activate(loaded)
 
-    async def _activate(self, revision: Revision) -> None:
-        """Switch to a revision as a whole, or keep the last good one and say why."""
-        parts, now = self._parts, self._parts.clock.now()
+    async def _load(self, revision: Revision) -> PolicySet | None:
+        """The policies of a revision; None where they do not load, which is told."""
+        parts = self._parts
         try:
-            loaded = parts.load(revision.texts, revision.id)
+            return await parts.load(revision.texts, revision.id)
         except PolicyError as error:
             parts.board.rejected(revision.id, error.problems)
             text = f"policies rejected, the last good ones stay: {error.problems[0]}"
+            now = parts.clock.now()
             await parts.keeper.record(
                 [Record(at=now, kind=RecordKind.POLICIES, revision=revision.id, reason="rejected", text=text)]
             )
-            return
+            return None
+
+    async def _activate(self, loaded: PolicySet) -> None:
+        """Switch to a policy set as a whole."""
+        parts, now = self._parts, self._parts.clock.now()
         await parts.targets.survey(loaded.policies)
         plans = self._plans(loaded)
         gone = set(parts.cycle.plans) - set(plans)
@@ -304,7 +315,7 @@ class Daemon:
         for sentence in sorted(refused - self._refused):
             self._fault(sentence)
         self._refused = refused
-        return {claim.ref.key: claim.plan() for claim in claims}
+        return {claim.ref.key: claim.plan(cycle.plans.get(claim.ref.key)) for claim in claims}
 
     # beside the beat
 

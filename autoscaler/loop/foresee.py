@@ -30,6 +30,11 @@ from autoscaler.model.target import TargetState
 from autoscaler.policy.placeholders import fill
 from autoscaler.ports import Clock
 
+_UNKEPT = {
+    "push": "pushed to a running daemon only",
+    "scrape": "read from the instances",
+    "platform": "read from the instances",
+}
 BETWEEN_LOOKS_S = 1.0  # a counter has a rate only once it was read twice
 
 
@@ -132,7 +137,7 @@ async def recall(
         readings: dict[str, Sequence[Reading]] = {}
         vouchers: dict[str, Sequence[Reading]] = {}
         notes = [
-            f"{plan.workload.policy.name}, {signal.name}: read from the instances, so what it was before is not known"
+            f"{plan.workload.policy.name}, {signal.name}: {_UNKEPT[signal.source]}, so what it was before is not known"
             for signal in plan.workload.policy.signals
             if signal.prometheus is None
         ]

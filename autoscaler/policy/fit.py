@@ -20,8 +20,12 @@ def misfits(
     servers: Collection[str],
     engines: Collection[str],
     strict_may_act: bool,
+    receives: bool,
 ) -> list[str]:
-    """Each thing that does not fit, as file:line:column: sentence and hint. `servers` and `engines` are named ones."""
+    """Each thing that does not fit, as file:line:column: sentence and hint.
+
+    `servers` and `engines` are named ones; `receives` says that there is a receiver for what is pushed.
+    """
     found = [
         str(Problem(each.file, each.line, 1, f"{each.policy.name}: {said}", hint))
         for each in policies
@@ -30,6 +34,7 @@ def misfits(
             *_servers(each.policy, servers),
             *_engine(each.policy, engines),
             *_strict(each.policy, strict_may_act),
+            *(() if receives else _unheard(each.policy)),
         )
     ]
     for each_cleanup in cleanups:
@@ -70,6 +75,13 @@ def _strict(policy: Policy, strict_may_act: bool) -> Iterator[Misfit]:
     if policy.parity is Parity.STRICT and policy.mode is Mode.ACT and not strict_may_act:
         said = "parity: strict has no guards, and the daemon's settings do not let such a policy act"
         yield said, "mode: observe, or strict_may_act: true in the settings"
+
+
+def _unheard(policy: Policy) -> Iterator[Misfit]:
+    for index, signal in enumerate(policy.signals):
+        if signal.push is not None:
+            said = f"signals[{index}].push: the daemon's settings open no receiver, so nothing would ever arrive"
+            yield said, "push: {listen: 127.0.0.1:8731} in the settings"
 
 
 def _known(name: str, names: Collection[str], key: str) -> str:

@@ -10,23 +10,24 @@ from autoscaler.model.signal import Missing, Series
 from autoscaler.model.target import TargetState
 
 Sample = tuple[str, str, float | int]  # suffix of the name, labels, value
+Family = tuple[str, str, str, Iterable[Sample]]  # name, kind, help, samples
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
-def text(board: Board, *, leading: bool, store_failing: bool) -> str:
-    """The exposition of everything on the board."""
+def text(board: Board, *, leading: bool, store_failing: bool, more: Iterable[Family] = ()) -> str:
+    """The exposition of everything on the board, and of more."""
     lines: list[str] = []
-    for name, kind, help_, samples in _families(board, leading=leading, store_failing=store_failing):
+    for name, kind, help_, samples in (*_families(board, leading=leading, store_failing=store_failing), *more):
         lines.append(f"# HELP autoscaler_{name} {help_}")
         lines.append(f"# TYPE autoscaler_{name} {kind}")
         lines.extend(f"autoscaler_{name}{suffix}{labels} {value}" for suffix, labels, value in samples)
     return "\n".join(lines) + "\n"
 
 
-def _families(board: Board, *, leading: bool, store_failing: bool) -> Iterator[tuple[str, str, str, Iterable[Sample]]]:
+def _families(board: Board, *, leading: bool, store_failing: bool) -> Iterator[Family]:
     entries = board.entries.values()
-    yield "build_info", "gauge", "The running version.", [("", _labels(version=__version__), 1)]
+    yield "build_info", "gauge", "The running version.", [("", labels(version=__version__), 1)]
     yield "start_time_seconds", "gauge", "When the daemon started.", [("", "", board.started)]
     yield "leader", "gauge", "1 while this daemon holds the lease.", [("", "", int(leading))]
     yield "store_failing", "gauge", "1 while the store cannot be read or written.", [("", "", int(store_failing))]
@@ -40,21 +41,21 @@ def _families(board: Board, *, leading: bool, store_failing: bool) -> Iterator[t
     yield "faults_total", "counter", "Faults survived.", [("", "", board.fault_count)]
     yield "decisions_total", "counter", "Decisions by reason.", _by("reason", board.decisions)
     yield "changes_total", "counter", "Counts changed, by direction.", _by("direction", board.changes)
-    outcomes = [("", _labels(kind=k, outcome=o), n) for (k, o), n in sorted(board.outcomes.items())]
+    outcomes = [("", labels(kind=k, outcome=o), n) for (k, o), n in sorted(board.outcomes.items())]
     yield "operations_total", "counter", "Operations by how they ended.", outcomes
-    missing = [("", _labels(source=s, why=w), n) for (s, w), n in sorted(board.missing.items())]
+    missing = [("", labels(source=s, why=w), n) for (s, w), n in sorted(board.missing.items())]
     yield "readings_missing_total", "counter", "Readings that were missing, by source and cause.", missing
-    removed = [("", _labels(cleanup=name, what=what), n) for (name, what), n in sorted(board.removed.items())]
+    removed = [("", labels(cleanup=name, what=what), n) for (name, what), n in sorted(board.removed.items())]
     yield "cleanup_removed_total", "counter", "What clean-ups took away.", removed
     yield "cleanup_freed_bytes_total", "counter", "Bytes that clean-ups gave back.", _by("cleanup", board.freed)
-    held = [("", _labels(cleanup=name), len(each.sweep.stays)) for name, each in sorted(board.cleanups.items())]
+    held = [("", labels(cleanup=name), len(each.sweep.stays)) for name, each in sorted(board.cleanups.items())]
     yield "cleanup_held", "gauge", "What the last run of a clean-up left although it looks like going.", held
-    ran = [("", _labels(cleanup=name), each.at) for name, each in sorted(board.cleanups.items()) if each.at is not None]
+    ran = [("", labels(cleanup=name), each.at) for name, each in sorted(board.cleanups.items()) if each.at is not None]
     yield "cleanup_last_timestamp_seconds", "gauge", "When a clean-up ran last.", ran
     yield from _workloads(list(entries))
 
 
-def _workloads(entries: list[Entry]) -> Iterator[tuple[str, str, str, Iterable[Sample]]]:
+def _workloads(entries: list[Entry]) -> Iterator[Family]:
     decided = [(entry, entry.decision, _of(entry)) for entry in entries if entry.decision is not None]
     desired = [("", of, d.desired) for _, d, of in decided]
     yield "workload_desired_replicas", "gauge", "The count to have.", desired
@@ -74,7 +75,7 @@ def _workloads(entries: list[Entry]) -> Iterator[tuple[str, str, str, Iterable[S
     yield "signal_age_seconds", "gauge", "Age of the signal's newest sample.", ages
 
 
-def _expected(entries: list[Entry]) -> Iterator[tuple[str, str, str, Iterable[Sample]]]:
+def _expected(entries: list[Entry]) -> Iterator[Family]:
     """What the other algorithm would have, and how well what was expected came true."""
     beside = [(entry, entry.decision.beside) for entry in entries if entry.decision is not None]
     others = [(_of(entry, algorithm=b.algorithm), b.desired) for entry, b in beside if b is not None]
@@ -91,23 +92,24 @@ def _expected(entries: list[Entry]) -> Iterator[tuple[str, str, str, Iterable[Sa
 
 
 def _of(entry: Entry, **more: str) -> str:
-    return _labels(workload=entry.workload.ref.key, policy=entry.workload.policy.name, **more)
+    return labels(workload=entry.workload.ref.key, policy=entry.workload.policy.name, **more)
 
 
 def _by(name: str, counts: dict[str, int]) -> list[Sample]:
-    return [("", _labels(**{name: key}), count) for key, count in sorted(counts.items())]
+    return [("", labels(**{name: key}), count) for key, count in sorted(counts.items())]
 
 
 def _histogram(spread: Spread) -> Iterator[Sample]:
     total = 0
     for bound, count in zip((*map(str, SPANS_S), "+Inf"), spread.counts, strict=True):
         total += count
-        yield "_bucket", _labels(le=bound), total
+        yield "_bucket", labels(le=bound), total
     yield "_sum", "", round(spread.sum, 6)
     yield "_count", "", total
 
 
-def _labels(**labels: str) -> str:
+def labels(**labels: str) -> str:
+    """A sample's labels."""
     return "{" + ",".join(f'{key}="{_escaped(value)}"' for key, value in labels.items()) + "}"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from hypothesis import strategies as st
@@ -30,6 +31,7 @@ from autoscaler.model.policy import (
     Parity,
     Plausible,
     Policy,
+    PolicySet,
     ProcessTarget,
     Rate,
     Ready,
@@ -48,6 +50,7 @@ from autoscaler.model.policy import (
     Window,
     ZeroIf,
 )
+from autoscaler.policy.load import load
 
 WORDS = st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"]), min_size=1, max_size=12).filter(
     lambda word: word.strip() and word != "<<" and "*" not in word
@@ -234,3 +237,8 @@ def policies(draw: st.DrawFn) -> Policy:
         ),
         recycle=draw(maybe(recycles(platform))),
     )
+
+
+async def loading(texts: Sequence[tuple[str, str]], revision: str) -> PolicySet:
+    """What a daemon loads by where time is virtual: no thread is at work."""
+    return load(texts, revision)

@@ -17,7 +17,7 @@ _RATE = re.compile(
 
 
 class ScrapeMode(enum.Enum):
-    """`rate` for a counter (per second between two reads), `gauge` for a value as it is."""
+    """`rate` for a counter (per second), `gauge` for a value as it is."""
 
     RATE = "rate"
     GAUGE = "gauge"
@@ -80,6 +80,16 @@ class Scrape(Node, frozen=True, kw_only=True):
     match: Annotated[dict[str, str], Meta(description="only series with these labels")] = {}
 
 
+class Push(Node, frozen=True, kw_only=True):
+    """Series that are sent to the daemon by remote write."""
+
+    match: Annotated[
+        str,
+        Meta(min_length=1, description="a series selector with a metric name", examples=['requests_total{job="web"}']),
+    ]
+    mode: Annotated[ScrapeMode, Meta(description="rate for a counter, gauge for a value")] = msgspec.field(name="as")
+
+
 class LoadStep(Node, frozen=True, kw_only=True):
     """One rung: above this load, so many replicas."""
 
@@ -119,6 +129,7 @@ class Signal(Node, frozen=True, kw_only=True):
     prometheus: Annotated[str, Meta(min_length=1, description="a PromQL query")] | None = None
     server: Annotated[Name, Meta(description="the Prometheus, by its name in the daemon's settings")] | None = None
     scrape: Annotated[Scrape, Meta(description="a metric read from every instance directly")] | None = None
+    push: Annotated[Push, Meta(description="series that are sent to the daemon by remote write")] | None = None
     resource: Annotated[Resource, Meta(description="what the platform measures of every instance")] | None = None
     reduce: Annotated[Reduce, Meta(description="how several series become one value")] | None = None
     per_replica: (
@@ -188,18 +199,27 @@ class Signal(Node, frozen=True, kw_only=True):
 
     @property
     def source(self) -> str:
-        """The name of the source that reads it: `prometheus`, `prometheus/SERVER`, `scrape` or `platform`."""
+        """The name of the source that reads it: `prometheus`, `prometheus/SERVER`, `push`, `scrape` or `platform`."""
         if self.scrape is not None:
             return "scrape"
         if self.resource is not None:
             return "platform"
+        if self.push is not None:
+            return "push"
         return "prometheus" if self.server is None else f"prometheus/{self.server}"
+
+    @property
+    def asks(self) -> str:
+        """What it asks in the language of queries, with placeholders: a query, a selector, or nothing."""
+        return self.prometheus or ("" if self.push is None else self.push.match)
 
     @property
     def per_second(self) -> bool:
         """True where what it measures is so much per second, as far as its words tell: a rate, or a sum of rates."""
         if self.scrape is not None:
             return self.scrape.mode is ScrapeMode.RATE
+        if self.push is not None:
+            return self.push.mode is ScrapeMode.RATE
         return self.prometheus is not None and _RATE.fullmatch(self.prometheus.strip()) is not None
 
     @property

@@ -27,6 +27,7 @@ RULES: dict[type, tuple[Callable[[Any], Iterator[Fault]], ...]] = {
         recycle.recycle,
         window.schedule,
     ),
+    policy.Push: (signal.push,),
     policy.Rate: (shape.one_of,),
     policy.Replicas: (whole.replicas,),
     policy.Scope: (shape.one_of,),

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from autoscaler.model import policy
 from autoscaler.policy.convert import Fault
 
-SOURCES = ("prometheus", "scrape", "resource")
+SOURCES = ("prometheus", "scrape", "push", "resource")
 
 # The keys, what they are called together, and what to do about none and about several.
 ONE_OF: dict[type, tuple[tuple[str, ...], str, str, str]] = {

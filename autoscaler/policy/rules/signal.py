@@ -5,23 +5,24 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 
-from autoscaler.model.policy import Capacity, Fallback, Plausible, Signal, ZeroIf
+from autoscaler.model.policy import Capacity, Fallback, Plausible, Push, Signal, ZeroIf
 from autoscaler.policy.convert import Fault
 from autoscaler.policy.placeholders import sample
-from autoscaler.policy.promql import facts
+from autoscaler.policy.promql import chosen, facts
 from autoscaler.policy.rules.shape import SOURCES, written
 from autoscaler.policy.words import Path
 
 GOALS = ("per_replica", "value", "utilization", "steps")
 
 # Words that only make sense for a query, with the reason.
-_OF_QUERIES = {
+_OF_INSTANCES = {
     "server": "only a query is asked of a server",
     "reduce": "one value comes from each instance, and they are added up",
     "wake_above": "without instances there is nothing to read, so it could never wake",
     "max_age": "instances are read at the moment they are asked",
     "coverage": "every instance is asked",
 }
+_OF_PUSHED = {"server": "only a query is asked of a server"}
 
 
 def source(signal: Signal) -> Iterator[Fault]:
@@ -29,7 +30,7 @@ def source(signal: Signal) -> Iterator[Fault]:
     found = written(signal, SOURCES)
     if len(found) != 1 or signal.prometheus is not None:
         return
-    for key, why in _OF_QUERIES.items():
+    for key, why in (_OF_PUSHED if signal.push is not None else _OF_INSTANCES).items():
         if getattr(signal, key) is not None:
             yield (key,), f"does not go with {found[0]}: {why}", "remove it, or ask prometheus"
     if isinstance(signal.empty, ZeroIf):
@@ -96,6 +97,13 @@ def words(signal: Signal) -> Iterator[Fault]:
     for key, what in (("max_age", "the age of the data"), ("coverage", "which instances are in the data")):
         if getattr(signal, key) is not None:
             yield (key,), f"{what} cannot be told: {why}", "correct the query, or remove the key"
+
+
+def push(push: Push) -> Iterator[Fault]:
+    """A selector that can be followed without a server."""
+    meant = chosen(sample(push.match))
+    if isinstance(meant, str):
+        yield ("match",), f"cannot be followed: {meant}", 'requests_total{job="web"}'
 
 
 def plausible(given: Plausible) -> Iterator[Fault]:

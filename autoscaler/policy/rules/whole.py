@@ -109,6 +109,8 @@ def signals(policy: Policy) -> Iterator[Fault]:
                 yield (*path, "resource"), _UNMEASURED[platforms[0]], "ask prometheus, or scrape the instances"
             if signal.prometheus is not None:
                 yield from _placeholders(platforms[0], signal.prometheus, (*path, "prometheus"))
+            if signal.push is not None:
+                yield from _placeholders(platforms[0], signal.push.match, (*path, "push", "match"))
             if isinstance(signal.empty, ZeroIf):
                 yield from _placeholders(platforms[0], signal.empty.zero_if, (*path, "empty", "zero_if"))
         if signal.wake_above is not None and policy.idle is None:

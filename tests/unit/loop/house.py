@@ -22,12 +22,13 @@ from autoscaler.loop.rehearse import Recalled, rehearse
 from autoscaler.loop.warming import Warming
 from autoscaler.model.decision import Decision
 from autoscaler.model.observation import Ask, Seen
+from autoscaler.model.policy import PolicySet
 from autoscaler.model.signal import Missing, MissingWhy, Point, Reading, Series
 from autoscaler.model.target import TargetState, WorkloadRef
-from autoscaler.policy.load import load
 from autoscaler.ports import Revision, Store
 from autoscaler.store.memory import MemoryStore
 from autoscaler.targets.simulated import Fleet, SimulatedTarget
+from tests.support.policies import loading
 from tests.support.virtual import LoopClock
 
 WEB = WorkloadRef("compose", "shop", "service", "web")
@@ -123,8 +124,9 @@ class House:
     def __init__(
         self, policies: str = POLICY, *, count: int = 1, cycle_s: float = 15.0, fleet: Fleet | None = None,
         store: Store | None = None, past: Recorded | None = None, start_s: float = 5.0,
-        platform: type[SimulatedTarget] = SimulatedTarget,
+        platform: type[SimulatedTarget] = SimulatedTarget, load_s: float = 0.0,
     ) -> None:  # fmt: skip
+        self._load_s = load_s
         self.policies = policies
         self.clock = LoopClock()
         self.dial = Dial()
@@ -143,7 +145,7 @@ class House:
         )
         parts = Parts(
             targets=targets, cycle=self.cycle, actor=self.actor, keeper=self.keeper, lease=self.lease,
-            policies=self.texts, board=self.board, clock=self.clock, load=load,
+            policies=self.texts, board=self.board, clock=self.clock, load=self._load,
             warming=None if past is None else Warming(
                 past, self.cycle, self.board, self.clock, cycle_s, lambda: self.lease.remaining() > 0
             ),
@@ -151,6 +153,10 @@ class House:
         self.daemon = Daemon(parts, cycle_s)
         past = Past(self.board, self.keeper, self.retell)
         self.desk = Desk(self.board, self.keeper, self.clock, self.daemon.control, past, self.cycle.recollect)
+
+    async def _load(self, texts: Sequence[tuple[str, str]], revision: str) -> PolicySet:
+        await self.clock.sleep(self._load_s)
+        return await loading(texts, revision)
 
     async def retell(self, plan: Plan, state: TargetState, at: float) -> Decision:
         """The past as the dial would tell it: what it says now."""

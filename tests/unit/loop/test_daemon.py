@@ -287,3 +287,22 @@ def test_one_workload_of_an_idle_policy_sleeps_and_wakes_at_the_front_door() -> 
             assert "woken" in [line.reason for line in lines]
 
     run(story())
+
+
+def test_cycles_go_on_while_a_large_policy_set_is_being_read() -> None:
+    async def story() -> None:
+        house = House(load_s=100.0)
+        house.dial.values["load"] = 250.0
+        async with house.running():
+            await asyncio.sleep(161)
+            assert house.count() == 3
+            cycles = house.board.cycles
+            house.texts.write(POLICY.replace("max: 10", "max: 4"))
+            house.dial.values["load"] = 900.0
+            await asyncio.sleep(91)
+            assert house.board.cycles >= cycles + 6
+            assert house.count() == 9, "the old policies are in force"
+            await asyncio.sleep(60)
+            assert house.board.revision == "r2"
+
+    run(story())

@@ -20,6 +20,10 @@ def signal(words: str) -> str:
     return f"{HEAD}signals:\n  - {{name: s, {words}}}\n"
 
 
+def pushed(match: str, more: str = "") -> str:
+    return signal(f"push: {{match: '{match}', as: gauge}}, per_replica: 1{', ' + more if more else ''}")
+
+
 def window(words: str) -> str:
     return f"{HEAD}schedule:\n  - {{name: office, {words}}}\n"
 
@@ -59,12 +63,21 @@ signals:
         (of(SMALLEST, "{kubernetes: {namespace: a, kind: Job, name: web}}"), "kind: needs apiVersion beside it"),
         (of(SMALLEST, "{kubernetes: {namespace: a, kind: R, apiVersion: x, name: w}}"), "apiVersion: expected text"),
         # one source, one goal
-        (signal("per_replica: 8"), "5:5: signals[0]: expected exactly one source of prometheus, scrape, resource"),
+        (signal("per_replica: 8"), "5:5: signals[0]: expected exactly one source of prometheus, scrape, push"),
         (signal(f"{QUERY}, resource: cpu, per_replica: 8"), "got prometheus and resource"),
         (signal(QUERY), "expected exactly one goal of per_replica, value, utilization, steps, or only wake_above, got"),
         (signal(f"{QUERY}, per_replica: 8, value: 3"), "got per_replica and value"),
         (signal(f"{QUERY}, per_replica: 8, steps: [{{above: 1, replicas: 2}}]"), "got per_replica and steps"),
         (signal("scrape: {metric: m, as: gauge}, per_replica: 1"), "signals[0].scrape: port is missing"),
+        (pushed("m", "scrape: {metric: m, as: gauge, port: 1}"), "got scrape and push"),
+        (pushed('{a="b"}'), "push.match: cannot be followed: it names no"),
+        (pushed('m[5m]'), "match: cannot be followed: it is no series"),
+        (pushed('m offset 5m'), "cannot be followed: it is no series selector"),
+        (pushed('sum(m)'), "cannot be followed: it is no series selector"),
+        (pushed('m{a=~"("}'), "match: cannot be followed: "),
+        (pushed('m{a="{namespace}{x}"}'), "{namespace} stands for nothing"),
+        (pushed("m", "server: eu"), "server: does not go with push: only a query"),
+        (pushed("m", "empty: {zero_if: up}"), "zero_if: does not go with push"),
         # adaptive
         (signal(f"{QUERY}, value: 3, capacity: 4"), "signals[0].capacity: goes with per_replica only"),
         (signal(f"{QUERY}, per_replica: 8, capacity: 7"), "capacity: must be at least per_replica (8), got 7"),
@@ -195,6 +208,7 @@ def test_what_does_not_go_together_is_said_with_a_way_out(text: str, said: str) 
         signal("resource: cpu, steps: [{above: 1, replicas: 2}, {above: 2, replicas: 4}]"),
         signal("scrape: {metric: m, as: gauge, port: 1}, utilization: 50%"),
         signal("prometheus: 'sum(', per_replica: 1"),
+        signal('push: {match: \'m{a="{service}", b=~"x.*"}\', as: rate}, reduce: sum, per_replica: 1, max_age: 1m'),
         of(signal("scrape: {metric: m, as: gauge}, per_replica: 1"), "{process: {command: [x]}}"),
         HEAD + WAKES + "idle: {after: 10m}\n",
         of(HEAD, "{process: {command: [x]}}") + WAKES + "idle: {after: 10m}\n",
