@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test setup parts check unit real bench clean
+.PHONY: help demo test setup parts check unit real bench bench-check clean
 
 help: ## what there is
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -42,6 +42,9 @@ real: setup ## the suites on a real Docker engine, Prometheus and Kubernetes API
 
 bench: setup ## timings and ratios
 	$(BIN)/python -m benchmarks
+
+bench-check: setup ## the timings that need no real parts: fails where a ratio is 1.5 times the one on record
+	$(BIN)/python -m benchmarks --check benchmarks/results.json
 
 clean: ## what the checkout made
 	rm -rf .venv .venv-demo build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -8,6 +8,7 @@ from typing import Protocol
 
 import msgspec
 
+from autoscaler.model.cleanup import Freed, Item, Stock, Use
 from autoscaler.model.decision import Decision
 from autoscaler.model.observation import Ask
 from autoscaler.model.operation import Advanced, Operation, Outcome
@@ -96,6 +97,7 @@ class RecordKind(enum.Enum):
     CONTROL = "control"
     POLICIES = "policies"
     FAULT = "fault"
+    CLEANUP = "cleanup"
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,6 +127,8 @@ class FactKind(enum.Enum):
     PAUSE = "pause"
     OVERRIDE = "override"
     RESUME = "resume"
+    SIGHTINGS = "sightings"
+    SPENT = "spent"
 
 
 class Fact(msgspec.Struct, frozen=True):
@@ -188,4 +192,20 @@ class Sink(Protocol):
 
     def accept(self, records: Sequence[Record]) -> None:
         """Take them. Never raises, never blocks; drops with a counter."""
+        ...
+
+
+class Stockroom(Protocol):
+    """What lies about on one engine: it is looked at as a whole, and taken away one thing at a time."""
+
+    async def uses(self) -> Sequence[Use]:
+        """What every container on the engine, in any state, holds on to. Raises TargetError."""
+        ...
+
+    async def stock(self, project: str) -> Stock:
+        """Everything that could go, sized; ended containers of this project only. Raises TargetError."""
+        ...
+
+    async def remove(self, item: Item) -> Freed:
+        """Take one thing away, unless anybody uses it by now. Never raises: what is gone already is gone."""
         ...

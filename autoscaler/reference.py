@@ -25,9 +25,10 @@ from autoscaler.backtest.scenario_spec import PolicyTest
 from autoscaler.backtest.tuning import Tuning
 from autoscaler.cli.root import root
 from autoscaler.loop import answers, pages
+from autoscaler.loop.cleaner import Previews
 from autoscaler.loop.rehearse import Foresight
 from autoscaler.model.decision import Decision, Reason
-from autoscaler.model.policy import Policy, Scope
+from autoscaler.model.policy import Cleanup, Policy, Scope
 from autoscaler.policy.importers.report import Report
 from autoscaler.policy.lint import Findings
 from autoscaler.policy.reference import keys
@@ -50,6 +51,7 @@ ANSWERS = (
     pages.WhatIf,
     api.Who,
     Foresight,
+    Previews,
     Findings,
     Report,
     Verdicts,
@@ -142,7 +144,8 @@ def endpoints() -> str:
         params = ", ".join(f"`{param.name}`" for param in each.params)
         if each.body is not None:
             params = ", ".join(f"`{field.encode_name}`" for field in msgspec.structs.fields(each.body))
-        answer = f"[{each.answer.__name__}](commands.md#{each.answer.__name__.lower()})"
+        named = each.answer.__name__
+        answer = f"[{named}](commands.md#{named.lower()})" if each.answer in ANSWERS else f"`{named}`"
         about = f"{each.about} Needs a token that may write." if each.write else each.about
         rows.append(f"| `{each.method} {each.path.replace('{name}', 'NAME')}` | {params} | {answer} | {about} |")
     return "\n".join(rows)
@@ -159,6 +162,7 @@ def exposition() -> str:
 
 PARTS: Mapping[str, Callable[[], str]] = {
     "policy-keys": lambda: f"{keys(Policy)}\n\n{keys(Scope, 'scope')}",
+    "cleanup-keys": lambda: keys(Cleanup),
     "test-keys": lambda: keys(PolicyTest),
     "settings-keys": lambda: keys(Settings),
     "json": shapes,

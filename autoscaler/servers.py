@@ -1,7 +1,8 @@
-"""Where servers are and how to get in, as the settings say it: Prometheus servers and Docker engines."""
+"""Where servers are and how to get in, as the settings say it: Prometheus servers, Docker engines, our receiver."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -11,6 +12,10 @@ from msgspec import Meta
 
 from autoscaler.model.policy import Node
 from autoscaler.policy.convert import Fault
+
+OFF = "off"
+
+_ADDRESS = re.compile(r"(?P<host>\[[0-9a-fA-F:]+\]|[^:\[\]]*):(?P<port>[0-9]{1,5})")
 
 Url = Annotated[
     str,
@@ -57,13 +62,51 @@ class PrometheusSettings(PrometheusServer, frozen=True, kw_only=True):
     url: Url = "http://127.0.0.1:9090"
 
 
+class Receiver(Node, frozen=True, kw_only=True):
+    """Where series are pushed to by remote write, and who may."""
+
+    listen: Annotated[str, Meta(description="host:port, or off", examples=["0.0.0.0:8731"])] = OFF
+    bearer_file: (
+        Annotated[str, Meta(min_length=1, description="a file with the token that senders must show, read again")]
+        | None
+    ) = None
+    cert: Annotated[str, Meta(min_length=1, description="a file with our certificate: TLS, read again")] | None = None
+    key: Annotated[str, Meta(min_length=1, description="a file with its key")] | None = None
+    client_ca: (
+        Annotated[
+            str,
+            Meta(min_length=1, description="a file with the authorities by which senders' certificates are checked"),
+        ]
+        | None
+    ) = None
+
+    @property
+    def address(self) -> tuple[str, int] | None:
+        """Host and port to listen on; None for `off`."""
+        return place(self.listen)
+
+
 class Engine(Node, frozen=True, kw_only=True):
     """A Docker engine that policies name."""
 
     host: Annotated[str, Meta(min_length=1, description="its socket: unix:///run/docker.sock, tcp://host:2375")]
 
 
-AnyServer = TypeVar("AnyServer", bound=PrometheusServer)
+AnyServer = TypeVar("AnyServer", bound="PrometheusServer | Receiver")
+
+
+def place(listen: str) -> tuple[str, int] | None:
+    """Host and port of a `host:port`; None for `off`. Raises ValueError for anything else.
+
+    >>> place("[::1]:80"), place(":80"), place("off")
+    (('::1', 80), ('0.0.0.0', 80), None)
+    """
+    if listen == OFF:
+        return None
+    found = _ADDRESS.fullmatch(listen)
+    if found is None or int(found["port"]) >= 65536:
+        raise ValueError(f"expected host:port or off, got {listen}")
+    return found["host"].strip("[]") or "0.0.0.0", int(found["port"])
 
 
 def rules(struct: object) -> Iterator[Fault]:
@@ -71,10 +114,12 @@ def rules(struct: object) -> Iterator[Fault]:
     if isinstance(struct, Basic) and (struct.password is None) == (struct.password_file is None):
         got = "none" if struct.password is None else "both"
         yield (), f"expected exactly one of password, password_file, got {got}", "a file can be read again"
+    if isinstance(struct, Receiver):
+        yield from _receiver(struct)
+    if isinstance(struct, PrometheusServer | Receiver) and (struct.cert is None) != (struct.key is None):
+        missing = "key" if struct.key is None else "cert"
+        yield (), f"{missing} is missing: a certificate and its key go together", f"add {missing}: FILE"
     if isinstance(struct, PrometheusServer):
-        if (struct.cert is None) != (struct.key is None):
-            missing = "key" if struct.key is None else "cert"
-            yield (), f"{missing} is missing: a certificate and its key go together", f"add {missing}: FILE"
         ways = [key for key in ("basic", "bearer_file") if getattr(struct, key) is not None]
         ways += ["a user in url"] if "@" in struct.url.split("/")[2] else []
         ways += [f"headers.{key}" for key in struct.headers if key.lower() == "authorization"]
@@ -82,11 +127,27 @@ def rules(struct: object) -> Iterator[Fault]:
             yield (), f"expected one way to say who asks, got {' and '.join(ways)}", "keep one"
 
 
+def _receiver(receiver: Receiver) -> Iterator[Fault]:
+    """Whoever can push can raise counts: from elsewhere only who is known."""
+    if receiver.client_ca is not None and receiver.cert is None:
+        yield ("client_ca",), "does nothing without TLS", "add cert: FILE and key: FILE"
+    try:
+        address = receiver.address
+    except ValueError as error:
+        yield ("listen",), str(error), "127.0.0.1:8731"
+        return
+    if address is None or address[0] in ("localhost", "::1") or address[0].startswith("127."):
+        return
+    if receiver.bearer_file is None and receiver.client_ca is None:
+        said = f"anybody who reaches {receiver.listen} could push"
+        yield ("listen",), said, "add bearer_file: FILE, or cert, key and client_ca; or listen on 127.0.0.1"
+
+
 def near(server: AnyServer, folder: Path) -> AnyServer:
     """The server with relative paths of files meant from this folder."""
-    files = {key: getattr(server, key) for key in ("bearer_file", "ca", "cert", "key")}
+    files = {key: getattr(server, key, None) for key in ("bearer_file", "ca", "cert", "key", "client_ca")}
     beside: dict[str, Any] = {key: str(folder / file) for key, file in files.items() if file is not None}
-    if server.basic is not None and server.basic.password_file is not None:
+    if isinstance(server, PrometheusServer) and server.basic is not None and server.basic.password_file is not None:
         password_file = str(folder / server.basic.password_file)
         beside["basic"] = msgspec.structs.replace(server.basic, password_file=password_file)
     return msgspec.structs.replace(server, **beside) if beside else server

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import enum
 import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,13 +19,10 @@ from autoscaler.errors import SettingsError
 from autoscaler.model.policy import DURATION, Node
 from autoscaler.policy import nodes
 from autoscaler.policy.convert import Converter
-from autoscaler.servers import Engine, PrometheusServer, PrometheusSettings, near, rules
+from autoscaler.servers import Engine, PrometheusServer, PrometheusSettings, Receiver, near, place, rules
 
 ENVIRONMENT = "AUTOSCALER_"
 PLACES = ("autoscaler.yaml", "/etc/autoscaler/autoscaler.yaml")
-OFF = "off"
-
-_ADDRESS = re.compile(r"(?P<host>\[[0-9a-fA-F:]+\]|[^:\[\]]*):(?P<port>[0-9]{1,5})")
 
 
 class LogForm(enum.Enum):
@@ -83,6 +79,7 @@ class Settings(Node, frozen=True, kw_only=True):
     )
     prometheus: Annotated[PrometheusSettings, Meta(description="where queries are asked")] = PrometheusSettings()
     servers: Annotated[dict[str, PrometheusServer], Meta(description="further servers, by the name signals use")] = {}
+    push: Annotated[Receiver, Meta(description="where series are pushed to by remote write")] = Receiver()
     docker: Annotated[DockerSettings, Meta(description="which Docker engine")] = DockerSettings()
     engines: Annotated[dict[str, Engine], Meta(description="further engines, by the name targets use")] = msgspec.field(
         default_factory=dict
@@ -115,11 +112,7 @@ class Settings(Node, frozen=True, kw_only=True):
     @property
     def address(self) -> tuple[str, int] | None:
         """Host and port to listen on; None for `off`."""
-        if self.listen == OFF:
-            return None
-        found = _ADDRESS.fullmatch(self.listen)
-        assert found is not None  # checked when it was read
-        return found["host"].strip("[]") or "0.0.0.0", int(found["port"])
+        return place(self.listen)
 
 
 def told(file: Path | None, environment: Mapping[str, str]) -> bool:
@@ -207,11 +200,10 @@ def _told(text: str, kind: Any) -> nodes.Node:
 
 
 def _faults(file: str, settings: Settings) -> list[nodes.Problem]:
-    found = _ADDRESS.fullmatch(settings.listen)
-    if settings.listen != OFF and (found is None or not 0 <= int(found["port"]) < 65536):
-        return [
-            nodes.Problem(file, 1, 1, f"listen: expected host:port or off, got {settings.listen}", "127.0.0.1:8730")
-        ]
+    try:
+        place(settings.listen)
+    except ValueError as error:
+        return [nodes.Problem(file, 1, 1, f"listen: {error}", "127.0.0.1:8730")]
     if (settings.web.cert is None) != (settings.web.key is None):
         missing = "key" if settings.web.key is None else "cert"
         said = f"web.{missing} is missing: a certificate and its key go together"
@@ -239,6 +231,7 @@ def _near(settings: Settings, file: Path | None) -> Settings:
         web=msgspec.structs.replace(settings.web, **web),
         policies=tuple(str(file.parent / path) for path in settings.policies),
         prometheus=near(settings.prometheus, file.parent),
+        push=near(settings.push, file.parent),
         servers={name: near(server, file.parent) for name, server in settings.servers.items()},
     )
 

@@ -1,6 +1,8 @@
-"""`python -m benchmarks [--json OUT]`: every measurement as a table of timings and ratios.
+"""`python -m benchmarks [--json OUT] [--check FILE]`: every measurement as a table of timings and ratios.
 
-A measurement is a function that returns rows; add it to `MEASUREMENTS`.
+A measurement is a function that returns rows; add it to `MEASUREMENTS`, or to `PURE` where it needs no real parts.
+`--check` measures what is pure again, and fails where a ratio to the calibration loop is more than 1.5 times the one in
+a file that `--json` wrote.
 """
 
 from __future__ import annotations
@@ -10,9 +12,10 @@ import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from benchmarks import compose_stack, deciding, reading
+from benchmarks import adapting, compose_stack, deciding, reading, replaying
 from benchmarks.calibration import one_round, timed
-from benchmarks.rows import Row, table
+from benchmarks.machine import machine
+from benchmarks.rows import Row, slower, table
 
 
 def yardstick() -> list[Row]:
@@ -20,10 +23,17 @@ def yardstick() -> list[Row]:
     return [Row("one calibration round", timed(one_round, works=500))]
 
 
-MEASUREMENTS: tuple[Callable[[], list[Row]], ...] = (
+Measurement = Callable[[], list[Row]]
+
+PURE: tuple[Measurement, ...] = (
     yardstick,
     deciding.arithmetic,
     deciding.steps,
+    adapting.adaptive,
+    replaying.replayed,
+)
+MEASUREMENTS: tuple[Measurement, ...] = (
+    *PURE,
     reading.together,
     compose_stack.share_of_load,
     compose_stack.one_to_ten,
@@ -34,12 +44,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     """The command; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--json", type=Path, metavar="OUT", help="write the rows there too")
+    parser.add_argument("--check", type=Path, metavar="FILE", help="fail where a ratio is worse than there")
+    parser.add_argument("--pure", action="store_true", help="only what needs no real parts")
     asked = parser.parse_args(argv)
-    rows = [row for measure in MEASUREMENTS for row in measure()]
-    print(table(rows))
+    measurements = PURE if asked.pure or asked.check is not None else MEASUREMENTS
+    rows = [row for measure in measurements for row in measure()]
+    print(f"{machine()}\n\n{table(rows)}")
     if asked.json is not None:
-        asked.json.write_text(json.dumps([row.json() for row in rows], indent=2) + "\n", encoding="utf-8")
-    return 0
+        told = {"machine": machine(), "rows": [row.json() for row in rows]}
+        asked.json.write_text(json.dumps(told, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    if asked.check is None:
+        return 0
+    found = slower(rows, json.loads(asked.check.read_text(encoding="utf-8"))["rows"])
+    print("\n".join(["", *found] if found else ["", "no ratio is more than 1.5 times what it was"]))
+    return 1 if found else 0
 
 
 if __name__ == "__main__":

@@ -1,9 +1,11 @@
-"""What deciding costs: the arithmetic of one workload, and `step()` over a fleet of a thousand."""
+"""What deciding costs: the arithmetic of one workload, and `step()` over fleets of several sizes."""
 
 from __future__ import annotations
 
 import math
+import os
 from functools import partial
+from pathlib import Path
 
 from autoscaler.decide.hpa import LEGACY, Behavior, Event, History, Legacy, Recommendation, hpa
 from autoscaler.decide.memory import Memory
@@ -18,9 +20,10 @@ from benchmarks.rows import Row
 
 CYCLE_S = 15.0
 BEGIN = 1_700_000_000.0
-FLEET = 1000
+FLEETS = (1_000, 3_000, 10_000)
 WARM_UP = 22  # cycles until every history holds a full window
-TIMED = 12
+TIMED = 5
+PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 def arithmetic() -> list[Row]:
@@ -41,11 +44,11 @@ def arithmetic() -> list[Row]:
 
 
 class Fleet:
-    """A thousand services under two signals each on virtual time; load goes up and down, orders are carried out."""
+    """Services under two signals each on virtual time; load goes up and down, orders are carried out."""
 
-    def __init__(self) -> None:
-        self.plans = [prepare(_ref(n), _policy(n)) for n in range(FLEET)]
-        self.counts = [3] * FLEET
+    def __init__(self, size: int) -> None:
+        self.plans = [prepare(_ref(n), _policy(n)) for n in range(size)]
+        self.counts = [3] * size
         self.memories: dict[str, Memory] = {}
         self.now = BEGIN
 
@@ -94,15 +97,30 @@ def _policy(n: int) -> Policy:
 
 
 def steps() -> list[Row]:
-    """`step()` over the fleet, all of it in one call as the daemon does; one decision."""
-    fleet = Fleet()
+    """`step()` over each fleet, all of it in one call as the daemon does; one decision."""
+    return [row for size in FLEETS for row in _steps(size)]
+
+
+def _steps(size: int) -> list[Row]:
+    before = _resident()
+    fleet = Fleet(size)
     watch = Stopwatch()
     for cycle in range(WARM_UP + TIMED):
         seen = fleet.look()
         if cycle < WARM_UP:
             fleet.turn(seen)
         else:
-            with watch.piece(FLEET):
+            with watch.piece(size):
                 fleet.turn(seen)
         fleet.carry_out()
-    return [Row(f"step(): {FLEET:,} workloads, two signals", watch.cost(), "25 µs on a whole core")]
+    kept = (_resident() - before) / size / 1024
+    name = f"{size:,} workloads, two signals"
+    return [
+        Row(f"step(): {name}", watch.cost(), "25 µs on a whole core"),
+        Row(f"memory of deciding, each of {name}", None, "60 KiB", f"{kept:.1f} KiB"),
+    ]
+
+
+def _resident() -> int:
+    """Bytes of memory that this process holds."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * PAGE

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 from benchmarks.calibration import Cost
+
+WORSE = 1.5  # times the ratio that stands on record; less than that is the unrest of machines
 
 
 class Row(NamedTuple):
@@ -30,6 +32,22 @@ class Row(NamedTuple):
             "calibration_rounds": self.cost.rounds,
             "goal": self.goal,
         }
+
+
+def slower(rows: Sequence[Row], before: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What costs more calibration rounds than it may after what is on record, one sentence each.
+
+    A measurement that is not on record, or is no longer made, is told of as well: nothing drops out unseen.
+    """
+    known = {each["name"]: float(each["calibration_rounds"]) for each in before if "calibration_rounds" in each}
+    costs = {row.name: row.cost.rounds for row in rows if row.cost is not None}
+    worse = [
+        f"{name}: {rounds:.2f} rounds, {rounds / known[name]:.2f} times the {known[name]:.2f} on record"
+        for name, rounds in costs.items()
+        if name in known and rounds > WORSE * known[name]
+    ]
+    gone = [f"{name}: on record, and no longer measured" for name in known if name not in costs]
+    return [*worse, *gone, *[f"{name}: not on record" for name in costs if name not in known]]
 
 
 def table(rows: Sequence[Row]) -> str:

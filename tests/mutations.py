@@ -30,10 +30,17 @@ LIKELY = {
     "votes.py": ("missing_data", "combine"),
     "step.py": ("precedence", "foreign_counts", "brake"),
     "calendar.py": ("schedule",),
+    "carrying.py": ("capacity",),
+    "adaptive/capacity.py": ("capacity",),
+    "plan.py": ("capacity",),
 }  # which stories are likely to notice, to be asked first
 
 # file in autoscaler/decide, what stands there, what stands there instead
 BREAKS: list[tuple[str, str, str]] = [
+    ("carrying.py", "self.carrier.count(need / self.scale)", "self.carrier.count(need)"),
+    ("adaptive/capacity.py", "        if most <= start:", "        if most <= 0:"),
+    ("adaptive/capacity.py", "if wrong > 0 or not look.most:", "if True:"),
+    ("plan.py", 'not in ("wake_above", "told")', 'not in ("wake_above",)'),
     ("guards.py", "    if not turn.missing:\n        return", "    return"),
     ("guards.py", "max(turn.current, ours), Reason.DOUBT", "turn.current, Reason.DOUBT"),
     ("guards.py", "min(stands, turn.high)", "stands"),

@@ -24,6 +24,9 @@ from autoscaler.model.target import WorkloadRef
 REF = WorkloadRef("simulated", "benchmark", "service", "trace")
 NEAR = 1e-9  # so much above a whole number is still that number
 TARGET = 0.7  # utilization, where none is said
+COOLDOWN_S = 300.0  # of KEDA
+GRACE_S = 30  # of Knative, before the last instance goes
+GOOD = 0.999  # share of requests within the objective that is aimed at
 VIOLATED_PERCENT = 0.1  # what the cheapest fixed count may violate
 
 
@@ -58,24 +61,68 @@ def hpa_like(name: str, *, strict: bool, cpu: bool, target: float) -> asked.Poli
     )
 
 
-def adaptive() -> asked.Policy:
-    """Learned from arrivals, with the plain rule until that is done."""
-    signal = asked.Signal(
-        name="arrivals", prometheus="sum(arrivals)", per_replica=MODEL.capacity * TARGET, capacity=MODEL.capacity
+def sleeping(policy: asked.Policy) -> asked.Policy:
+    """The same to zero and back, as KEDA does it: after five minutes without anything, and up with whatever comes."""
+    (signal,) = policy.signals
+    woken = msgspec.structs.replace(signal, wake_above=0.0)
+    return msgspec.structs.replace(policy, signals=(woken,), idle=asked.Idle(after=COOLDOWN_S))
+
+
+def adaptive(name: str = "adaptive", *, share: bool = False, learn: bool = False) -> asked.Policy:
+    """Learned from arrivals, with the plain rule until that is done, and with what is served beside it.
+
+    With `share` the room follows the share of requests within the objective; with `learn` the capacity is not told but
+    learned from CPU.
+    """
+    load = asked.Signal(
+        name="arrivals",
+        prometheus="sum(arrivals)",
+        per_replica=MODEL.capacity * TARGET,
+        capacity=asked.Capacity.LEARN if learn else MODEL.capacity,
+        busy="cpu" if learn else None,
+        served="served",
     )
+    beside = [asked.Signal(name="served", prometheus="sum(served)")]
+    aim = asked.Objective(latency=MODEL.objective_s, service_time=MODEL.service_s)
+    if share:
+        beside.append(asked.Signal(name="good", prometheus="sum(good)"))
+        aim = msgspec.structs.replace(aim, good="good", total="arrivals", target=GOOD)
+    if learn:
+        beside.append(asked.Signal(name="cpu", prometheus="avg(cpu)"))
     return asked.Policy(
-        name="adaptive",
+        name=name,
         target=asked.TargetSpec(kubernetes=asked.KubernetesTarget(namespace="benchmark", name="trace")),
-        signals=(signal,),
+        signals=(load, *beside),
         algorithm=asked.Algorithm.ADAPTIVE,
-        objective=asked.Objective(latency=MODEL.objective_s, service_time=MODEL.service_s),
+        objective=aim,
     )
+
+
+def misled(name: str, player: Player, percent: float) -> tuple[str, Player]:
+    """The same policy by somebody who takes an instance for so many percent larger. Raises UsageError."""
+    policy = player.args[0] if isinstance(player, partial) and player.func is by_policy else None
+    if policy is None:
+        raise UsageError(f"--wrong-capacity: {name} is told no capacity", hint="leave it out, or play it apart")
+    return f"{name}{percent:+g}%", partial(by_policy, _told_wrong(policy, percent))
+
+
+def _told_wrong(policy: asked.Policy, percent: float) -> asked.Policy:
+    times = 1.0 + percent / 100.0
+    signals = []
+    for signal in policy.signals:
+        said = {
+            key: getattr(signal, key) * times
+            for key in ("per_replica", "capacity")
+            if isinstance(getattr(signal, key), float)
+        }
+        signals.append(msgspec.structs.replace(signal, **said))
+    return msgspec.structs.replace(policy, signals=tuple(signals))
 
 
 def kpa(target: float, case: Case, pipeline: Pipeline) -> Watched:
-    """Knative's autoscaler on requests in flight, seen two seconds late, with its panic window."""
+    """Knative's autoscaler on requests in flight, seen two seconds late, with its panic window and its grace."""
     service = InFlight(case)
-    panicking, panicked, most = False, -math.inf, 0
+    panicking, panicked, most, wanted = False, -math.inf, 0, 0
     for now in range(2, case.seconds, 2):
         service.advance(now)
         end = now - 2
@@ -92,7 +139,9 @@ def kpa(target: float, case: Case, pipeline: Pipeline) -> Watched:
             panicking, most = False, 0
         if panicking:
             most = wish = max(wish, min(max(urgent, down), up), most)
-        service.order(min(max(wish, 1), case.most), now)
+        wanted = now if wish else wanted
+        least = case.least if now - wanted >= GRACE_S else 1
+        service.order(min(max(wish, min(least, service.existing)), case.most), now)
     return service
 
 
@@ -175,7 +224,13 @@ def _ceil(count: float) -> int:
 
 
 def _through_step(name: str, *, strict: bool, cpu: bool) -> Callable[[float], Player]:
-    return lambda target: partial(by_policy, hpa_like(name, strict=strict, cpu=cpu, target=target))
+    """To zero where a case allows it and there is something to wake by: without instances nobody measures CPU."""
+
+    def player(target: float) -> Player:
+        policy = hpa_like(name, strict=strict, cpu=cpu, target=target)
+        return lambda case, pipeline: by_policy(policy if case.least or cpu else sleeping(policy), case, pipeline)
+
+    return player
 
 
 NAMED: dict[str, Callable[[float], Player]] = {
@@ -185,7 +240,13 @@ NAMED: dict[str, Callable[[float], Player]] = {
     "kpa": lambda target: partial(kpa, target),
     "aws-tt": lambda target: partial(target_tracking, target),
 }
-UNTARGETED: dict[str, Player] = {"adaptive": partial(by_policy, adaptive()), "fixed": fixed, "oracle": oracle}
+UNTARGETED: dict[str, Player] = {
+    "adaptive": partial(by_policy, adaptive()),
+    "adaptive-share": partial(by_policy, adaptive("adaptive-share", share=True)),
+    "adaptive-learn": partial(by_policy, adaptive("adaptive-learn", learn=True)),
+    "fixed": fixed,
+    "oracle": oracle,
+}
 
 
 def named(word: str) -> Player:

@@ -41,7 +41,7 @@ class Case(msgspec.Struct, frozen=True):
     """One trace at one start-up delay, made ready: `start` is the first scored second, `most` the upper bound.
 
     `first` is the count at the beginning, `scale` what the trace was multiplied by, `oracle_s` the instance seconds of
-    the clairvoyant plan in the scored part.
+    the clairvoyant plan in the scored part. `least` is the lower bound: 1, or 0 where nothing is needed for no load.
     """
 
     trace: str
@@ -54,6 +54,7 @@ class Case(msgspec.Struct, frozen=True):
     most: int
     first: int
     oracle_s: int
+    least: int = 1
 
     @property
     def seconds(self) -> int:
@@ -134,13 +135,13 @@ MODEL = Model()
 Player = Callable[[Case, Pipeline], Watched]
 
 
-def cases(trace: Trace, delays: Sequence[int]) -> list[Case]:
-    """The cases of one trace, scaled so that all traces are about as large."""
+def cases(trace: Trace, delays: Sequence[int], least: int = 1) -> list[Case]:
+    """The cases of one trace, scaled so that all traces are about as large, with 1 or 0 as the lower bound."""
     peak = SPARSE_PEAK if "sparse" in trace.name else PEAK
     top = traces.quantile(trace.rates, 0.999)
     scale = peak * MODEL.capacity / top
     load, demand = traces.seconds(trace, scale), Demand(MODEL, 2 * peak)
-    needed = demand.runs(load)
+    needed = demand.runs(load, least)
     start = load.seconds // UNSCORED
     return [
         Case(
@@ -154,6 +155,7 @@ def cases(trace: Trace, delays: Sequence[int]) -> list[Case]:
             most=2 * max(count for _, count in needed),
             first=demand.of(load.rates[0] / TARGET),
             oracle_s=area(clairvoyant(needed, delay_s, load.seconds), start, load.seconds),
+            least=least,
         )
         for delay_s in delays
     ]

@@ -48,10 +48,14 @@ class Hindsight(msgspec.Struct, frozen=True):
 
 
 class Scores(msgspec.Struct, frozen=True, kw_only=True):
-    """A whole benchmark; `sweep`, `frontier` and `hindsight` are filled where targets were swept."""
+    """A whole benchmark, with `least` instances (1 or 0) as the lower bound.
+
+    `sweep`, `frontier` and `hindsight` are filled where targets were swept.
+    """
 
     version: int = 1
     pipeline: str
+    least: int = 1
     rows: tuple[Row, ...]
     aggregates: tuple[Aggregate, ...]
     sweep: tuple[Row, ...] = ()
@@ -60,24 +64,26 @@ class Scores(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Bench:
-    """Traces, delays and a pipeline to play policies on.
+    """Traces, delays, a pipeline and a lower bound (1 or 0) to play policies on.
 
     `tell(done, of, row)` hears of each run as it is done, `draw(case, runs)` of all runs of a case once it is.
     """
 
     def __init__(
-        self, read: Sequence[Trace], delays: Sequence[int], pipeline: Pipeline, *, tell: Tell, draw: Draw | None = None
-    ) -> None:
+        self, read: Sequence[Trace], delays: Sequence[int], pipeline: Pipeline, *, tell: Tell, draw: Draw | None = None,
+        least: int = 1,
+    ) -> None:  # fmt: skip
         self._traces = read
         self._delays = delays
         self._pipeline = pipeline
         self._tell = tell
         self._draw = draw
+        self._least = least
 
     def run(self, players: Sequence[tuple[str, Player]]) -> Scores:
         """Each policy on each case."""
         rows = tuple(self._played(players, self._draw))
-        return Scores(pipeline=self._pipeline.name, rows=rows, aggregates=tuple(aggregates(rows)))
+        return Scores(pipeline=self._pipeline.name, least=self._least, rows=rows, aggregates=tuple(aggregates(rows)))
 
     def swept(self, scores: Scores, names: Sequence[str]) -> Scores:
         """The scores with each of these policies at every target of `KNOBS`."""
@@ -93,7 +99,7 @@ class Bench:
     def _played(self, players: Sequence[tuple[str, Player]], draw: Draw | None = None) -> Iterator[Row]:
         done, of = 0, len(self._traces) * len(self._delays) * len(players)
         for trace in self._traces:
-            for case in cases(trace, self._delays):
+            for case in cases(trace, self._delays, self._least):
                 runs: list[tuple[Row, Watched]] = []
                 for name, player in players:
                     service = player(case, self._pipeline)

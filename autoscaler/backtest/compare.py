@@ -20,7 +20,9 @@ from autoscaler.backtest.replay import Run, acting, replay
 from autoscaler.backtest.scorecard import Card, Played, Worst, needs, score, worst
 from autoscaler.backtest.workload import Demand
 from autoscaler.decide.explain import number, span
+from autoscaler.decide.memory import Memory, first_sight
 from autoscaler.decide.plan import Plan
+from autoscaler.decide.taught import Pupil, graduated, lessons, teachable
 from autoscaler.errors import UsageError
 from autoscaler.loop.rehearse import reach_s
 from autoscaler.model.policy import Policy
@@ -79,11 +81,30 @@ class _Stage(msgspec.Struct, frozen=True):
     count: int | None
 
 
+def with_shadows(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Each candidate, and behind one that compares the other algorithm that one beside it."""
+    found: list[Candidate] = []
+    for each in candidates:
+        found.append(each)
+        policy = each.plan.workload.policy
+        if policy.compare is not None:
+            other = msgspec.structs.replace(policy, algorithm=policy.compare, compare=None)
+            found.append(Candidate(f"{each.name} with {policy.compare.value}", acting(each.plan.ref, other)))
+    return found
+
+
 def backtest(
-    candidates: Sequence[Candidate], recording: Recording, data: str, asked: Asked, told: Tell, points: int
+    candidates: Sequence[Candidate],
+    recording: Recording,
+    data: str,
+    asked: Asked,
+    told: Tell,
+    points: int,
+    earlier: Recording | None = None,
 ) -> Backtest:
     """Replay each candidate. `data` names the recording, `points` is how fine the curves are.
 
+    From what was recorded `earlier` adaptive learns, as the daemon does from history; nothing is decided there.
     The load and the service of a workload are those of its first candidate, so that all meet the same. Raises
     UsageError where something cannot be replayed.
     """
@@ -97,7 +118,10 @@ def backtest(
         stage = stages.get(each.plan.key)
         if stage is None:
             stage = stages[each.plan.key] = _stage(each.plan, recording, fit, asked, data, scored)
-        trials.append(_trial(each, recording, fit, stage, scored, points, _after(told, place * recording.beats, of)))
+        memory = None if earlier is None else _taught(each.plan, earlier, data)
+        trials.append(
+            _trial(each, recording, fit, stage, scored, points, memory, _after(told, place * recording.beats, of))
+        )
     told(of, of)
     return Backtest(
         data=data,
@@ -173,15 +197,16 @@ def _earlier(column: Column) -> tuple[float, str]:
 
 
 def _trial(
-    candidate: Candidate, recording: Recording, fit: Fit, stage: _Stage, scored: int, points: int, told: Tell
-) -> Trial:
+    candidate: Candidate, recording: Recording, fit: Fit, stage: _Stage, scored: int, points: int,
+    memory: Memory | None, told: Tell,
+) -> Trial:  # fmt: skip
     plan = candidate.plan
     policy = plan.workload.policy
     treated = treatments(policy)
-    kept = acting(plan.ref, replayable(policy, treated))
+    kept = acting(plan.ref, msgspec.structs.replace(replayable(policy, treated), compare=None))
     count = _beginning(kept.workload.policy, stage)
     fleet = Fleet(stage.come, stage.demand, stage.assumed, recording.start, count)
-    run = _run(kept, recording, fit, fleet, told)
+    run = _run(kept, recording, fit, fleet, memory, told)
     fleet.advance(recording.end + recording.every_s)
     played = _played(run, fleet, stage, recording, kept.workload.policy, scored)
     replicas = policy.replicas
@@ -211,7 +236,23 @@ def _beginning(policy: Policy, stage: _Stage) -> int:
     return wanted if bounds is None else min(max(wanted, bounds.min), bounds.max)
 
 
-def _run(plan: Plan, recording: Recording, fit: Fit, fleet: Fleet, told: Tell) -> Run:
+def _taught(plan: Plan, earlier: Recording, data: str) -> Memory | None:
+    """A first sight that knows what the time before told of the loads; None where nothing is learned."""
+    memory = first_sight(plan.workload.policy, earlier.end + earlier.every_s)
+    goals = teachable(plan)
+    if not goals:
+        return None
+    fit = fitted(earlier, plain(plan), data)
+    pupil = Pupil(plan, memory, [goal.signal for goal in goals if goal.signal in fit.signals])
+    stride = 1 if plan.every_s is None else max(1, round(plan.every_s / earlier.every_s))
+    pupil.readings = {name: readings(column)[::stride] for name, column in fit.signals.items()}
+    pupil.vouchers = {name: readings(column)[::stride] for name, column in fit.vouchers.items()}
+    for _ in lessons([pupil], earlier.times()[::stride]):
+        pass
+    return graduated(plan, memory, pupil)
+
+
+def _run(plan: Plan, recording: Recording, fit: Fit, fleet: Fleet, memory: Memory | None, told: Tell) -> Run:
     """The replay itself: recorded readings as they are, modelled ones from the fleet."""
     start, every = recording.start, recording.every_s
     columns = [
@@ -230,7 +271,7 @@ def _run(plan: Plan, recording: Recording, fit: Fit, fleet: Fleet, told: Tell) -
 
     return replay(
         plan, read, fleet, start=start, cycles=recording.beats, every=every,
-        vouch=vouch if vouchers else None, progress=told,
+        vouch=vouch if vouchers else None, memory=memory, progress=told,
     )  # fmt: skip
 
 

@@ -37,7 +37,8 @@ def is_rate(query: str) -> bool | None:
 def _notes(recording: Recording, column: Column) -> Iterator[str]:
     yield from _gaps(recording, column)
     if not column.voucher:
-        yield from _resets(recording, column)
+        yield from _resets(column)
+        yield from _level(column)
     yield from _pace(recording, column)
 
 
@@ -63,7 +64,7 @@ def _gaps(recording: Recording, column: Column) -> Iterator[str]:
     yield f"{gaps}, {share} in all; the longest {longest}. They stay gaps: missing is never zero"
 
 
-def _resets(recording: Recording, column: Column) -> Iterator[str]:
+def _resets(column: Column) -> Iterator[str]:
     """A counter that is read as it is, without a rate: it falls to nearly nothing whenever its process starts anew."""
     known = facts(column.query)
     if not isinstance(known, Facts) or known.functions & RATES:
@@ -77,6 +78,17 @@ def _resets(recording: Recording, column: Column) -> Iterator[str]:
         yield f"a counter without a rate, which fell {times} (a reset): write rate(…[1m]) around it"
     elif named and rises:
         yield "a counter without a rate, which only rises: write rate(…[1m]) around it"
+
+
+def _level(column: Column) -> Iterator[str]:
+    """What is below zero, and nothing but zeros: a policy is not tried by either."""
+    told = [value for value in values(column) if math.isfinite(value)]
+    below = sum(value < 0 for value in told)
+    if below:
+        share = "all the time" if below == len(told) else f"{below} of {len(told)} times"
+        yield f"below 0 {share}, {number(min(told))} at the lowest: no load can be; look at the query"
+    elif told and not any(told):
+        yield "0 all the time: nothing is tried by that"
 
 
 def _pace(recording: Recording, column: Column) -> Iterator[str]:

@@ -9,25 +9,28 @@ from autoscaler.errors import UsageError
 from autoscaler.model.policy import Placed, Policy, Resource, Signal
 from autoscaler.model.signal import Missing, MissingWhy, Point, Reading, Series
 
-SIGNALS = ("requests", "arrivals", "cpu", "millicores")
-WINDOW_S = 30  # every rate but that of arrivals is one over so many seconds
+SIGNALS = ("requests", "arrivals", "served", "good", "cpu", "millicores")
+WINDOW_S = 30  # every rate is one over so many seconds, but for those of the newest interval between two samples
 NOTHING_YET = Missing(MissingWhy.EMPTY, "no two samples yet")
 
 
-def fit(placed: Placed) -> None:
-    """Raises UsageError for a policy that cannot be played: another signal than those a benchmark has, or idle."""
+def fit(placed: Placed, least: int = 1) -> None:
+    """Raises UsageError for a policy that cannot be played: another signal than those a benchmark has, or idle.
+
+    `least` is the lower bound; at 0 a policy may have idle.
+    """
     policy, place = placed.policy, f"{placed.file}:{placed.line}"
     for signal in policy.signals:
         if signal.name not in SIGNALS and signal.resource is not Resource.CPU:
             raise UsageError(
                 f"{place}: {policy.name}: a benchmark has no signal {signal.name}",
-                hint="name it requests (per second, all together) or cpu (used share of an instance's capacity)",
+                hint=f"names: {', '.join(SIGNALS)}",
             )
     if not policy.signals:
         raise UsageError(f"{place}: {policy.name}: no signals, so there is nothing to score", hint="add a signal")
-    if policy.idle is not None:
+    if policy.idle is not None and least:
         said = f"{place}: {policy.name}: idle: a benchmark keeps at least one instance"
-        raise UsageError(said, hint="leave idle out of the policy that is scored")
+        raise UsageError(said, hint="score it with --zero, or leave idle out")
     if policy.schedule:
         said = f"{place}: {policy.name}: schedule: a trace has no dates"
         raise UsageError(said, hint="leave schedule out of the policy that is scored")
@@ -37,8 +40,8 @@ class Feed:
     """The readings of one policy's signals.
 
     `requests` are requests per second of the whole service, `arrivals` the same over the newest interval between two
-    samples only, `cpu` the share of an instance's capacity that is used,
-    `millicores` the same in thousandths of an instance.
+    samples only; over that interval `served` is what was served and `good` what came in seconds within the objective.
+    `cpu` is the share of an instance's capacity that is used, `millicores` the same in thousandths of an instance.
     """
 
     def __init__(self, case: Case, pipeline: Pipeline, service: Watched, policy: Policy) -> None:
@@ -59,6 +62,10 @@ class Feed:
             return self._cpu
         if signal.name == "arrivals":
             return self._arrivals
+        if signal.name == "served":
+            return self._served
+        if signal.name == "good":
+            return self._good
         if signal.name == "millicores":
             target = signal.value
             return lambda end, age_s: self._millicores(end, age_s, target)
@@ -70,6 +77,16 @@ class Feed:
     def _arrivals(self, end: int, age_s: float) -> Reading:
         seconds = self._pipeline.scrape_s
         return Series((Point((self._before[end] - self._before[end - seconds]) / seconds),), age_s)
+
+    def _served(self, end: int, age_s: float) -> Reading:
+        seconds, served = self._pipeline.scrape_s, self._service.served_at
+        return Series((Point((served[end // seconds] - served[end // seconds - 1]) / seconds),), age_s)
+
+    def _good(self, end: int, age_s: float) -> Reading:
+        seconds, violated = self._pipeline.scrape_s, self._service.violated_at
+        slow = violated[end // seconds] - violated[end // seconds - 1]
+        came = self._before[end] - self._before[end - seconds]
+        return Series((Point(max(came - slow, 0.0) / seconds),), age_s)
 
     def _cpu(self, end: int, age_s: float) -> Reading:
         return Series((Point(self._used(end)),), age_s)

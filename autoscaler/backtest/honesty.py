@@ -78,11 +78,14 @@ def _treatment(signal: Signal) -> Treatment:
     name = signal.name
     if _of_memory(signal):
         return Treatment(name, How.LEFT_OUT, "how much memory would have been in use is not told by the load")
+    if not signal.votes and signal.wake_above is None:
+        return Treatment(name, How.LEFT_OUT, "what instances did depends on their count, and it asks for none")
     if signal.utilization is not None:
         said = "what the simulated instances are kept busy by, as a share of their capacity"
         return Treatment(name, How.MODELLED, said)
     if signal.prometheus is None:
         said = "read from instances that ran then, and no Prometheus has it"
+        said = said if signal.push is None else "pushed to a daemon that ran then, and was not kept"
         return Treatment(name, How.LEFT_OUT, said)
     if signal.value is not None:
         said = "a value per instance or a latency depends on the count, and what it would have been is not known"

@@ -92,7 +92,7 @@ def elasticity(demand: Course, supply: Course, start: int, end: int) -> Elastici
                 under += (stop - second) * (need - ready) / need
             elif ready > need:
                 spare += stop - second
-                over += (stop - second) * (ready - need) / need
+                over += (stop - second) * (ready - need) / max(need, 1)
             second = stop
     share = 100.0 / (end - start)
     unlike = _instability(demand, supply, start, end)
@@ -138,3 +138,18 @@ def cost_at(points: Sequence[tuple[float, float]], most: float) -> float | None:
         if min(low, high) < goal < max(low, high):
             found.append(cost + (other - cost) * (goal - low) / (high - low))
     return min(found, default=None)
+
+
+def frontier(points: Sequence[tuple[float, float]]) -> list[bool]:
+    """For each (shortage, cost): whether nothing is better in one of both and no worse in the other.
+
+    Of equal ones the first.
+
+    >>> frontier([(0.1, 2.0), (0.2, 1.5), (0.2, 1.6), (0.1, 2.0)])
+    [True, True, False, False]
+    """
+    return [
+        each not in points[:place]
+        and not any(other != each and other[0] <= each[0] and other[1] <= each[1] for other in points)
+        for place, each in enumerate(points)
+    ]

@@ -78,14 +78,15 @@ def replay(
     cycles: int,
     every: float = 15.0,
     vouch: Vouch | None = None,
+    memory: Memory | None = None,
     progress: Tell | None = None,
 ) -> Run:
     """Decide for one workload `cycles` times, at `start` and every `every` seconds after it.
 
     In each cycle time passes for the service, then `read(now)` gives the readings in the order of the policy's signals
     and `vouch(now)` those of its `zero_if` queries, then `step()` decides and the service gets the order. A policy with
-    an `every` of its own is decided at every nth of these times only, as the daemon does. `progress(done, cycles)` is
-    called now and then.
+    an `every` of its own is decided at every nth of these times only, as the daemon does. `memory` is what is
+    remembered of the time before. `progress(done, cycles)` is called now and then.
     """
     stride = 1 if plan.every_s is None else max(1, round(plan.every_s / every))
     ref, key, plans = plan.ref, plan.key, (plan,)
@@ -93,7 +94,7 @@ def replay(
     existing, ready, desired = array("l"), array("l"), array("l")
     reasons: list[Reason] = []
     changes: list[Decision] = []
-    memories: dict[str, Memory] = {}
+    memories: dict[str, Memory] = {} if memory is None else {key: memory}
     fleet, last = ALONE, None
     for beat in range(0, cycles, stride):
         now = start + beat * every

@@ -12,8 +12,9 @@ from typing import Any
 
 import msgspec
 
+from autoscaler.decide import lineage
 from autoscaler.decide.brake import Fleet
-from autoscaler.decide.memory import Memory, after_kill, on_record, recycled, uncertain
+from autoscaler.decide.memory import Memory, after_kill, on_record, uncertain
 from autoscaler.decide.plan import Plan, prepare
 from autoscaler.decide.step import applied, step
 from autoscaler.model.decision import Decision, Reason
@@ -256,9 +257,11 @@ class Driver:
             if not ready and self.now < until:
                 continue
             del self._replacing[instance]
+            place = lineage.place(self.plan.ref, self._platform.units[instance].instance(self.now))
             del self._platform.units[instance if ready else new.id]
             if self.key in self.memories:
-                self.memories[self.key] = recycled(self.memory, self.now, failed=not ready)
+                known = lineage.ended(self.memory.recycling, place, self.now, failed=not ready)
+                self.memories[self.key] = msgspec.structs.replace(self.memory, recycling=known)
 
     # words for tests
 

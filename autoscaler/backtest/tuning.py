@@ -14,6 +14,7 @@ from autoscaler.backtest.assumed import Asked, Assumed
 from autoscaler.backtest.compare import Backtest, Candidate, Tell, Trial, backtest
 from autoscaler.backtest.honesty import How, Treatment
 from autoscaler.backtest.moves import Change, Try, untunable
+from autoscaler.backtest.quality import frontier
 from autoscaler.backtest.recording import Recording, part
 from autoscaler.backtest.scorecard import HOUR_S, Card
 from autoscaler.clock import text as written
@@ -182,21 +183,6 @@ def better(before: Card, after: Card, within: float | None) -> bool:
     if after.over_percent > within:
         return False
     return before.over_percent > within or (after.cost or 0.0) < (before.cost or 0.0) * (1 - GAIN)
-
-
-def frontier(points: Sequence[tuple[float, float]]) -> list[bool]:
-    """For each (shortage, cost): whether nothing is better in one of both and no worse in the other.
-
-    Of equal ones the first.
-
-    >>> frontier([(0.1, 2.0), (0.2, 1.5), (0.2, 1.6), (0.1, 2.0)])
-    [True, True, False, False]
-    """
-    return [
-        each not in points[:place]
-        and not any(other != each and other[0] <= each[0] and other[1] <= each[1] for other in points)
-        for place, each in enumerate(points)
-    ]
 
 
 class _Steps:

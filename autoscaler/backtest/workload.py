@@ -73,20 +73,21 @@ class Demand:
         self.of(float(rates.max(initial=0.0)))
         return np.searchsorted(np.frombuffer(self._carried), rates) + 1
 
-    def runs(self, load: Load) -> list[tuple[int, int]]:
-        """The demand of every second as (first second, count), one entry where it changes."""
+    def runs(self, load: Load, least: int = 1) -> list[tuple[int, int]]:
+        """The demand of every second as (first second, count), one entry where it changes; `least` for no load."""
         self.of(max(load.rates))
         carried = self._carried
         found: list[tuple[int, int]] = []
-        need, low, high = 0, 1.0, 0.0
+        need, low, high = -1, 1.0, 0.0
         for second, rate in enumerate(load.rates):
             if low < rate <= high:
                 continue
             place = bisect_left(carried, rate)
-            if place + 1 != need:
-                need = place + 1
+            count = place + 1 if rate > 0 else least
+            if count != need:
+                need = count
                 found.append((second, need))
-            low, high = carried[place - 1] if place else -1.0, carried[place]
+            low, high = carried[place - 1] if place else 0.0, carried[place] if rate > 0 else 0.0
         return found
 
     def _reach(self, most: int) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import textwrap
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
 import msgspec
 
 from autoscaler.backtest.assumed import Asked
-from autoscaler.backtest.compare import Backtest, Candidate, Trial, backtest
+from autoscaler.backtest.compare import Backtest, Candidate, Trial, backtest, with_shadows
 from autoscaler.backtest.curve import coarser
 from autoscaler.backtest.report import words
 from autoscaler.backtest.report.page import page
@@ -22,6 +23,8 @@ from autoscaler.cli.root import config, output
 from autoscaler.cli.table import table
 from autoscaler.cli.talk import print_json
 from autoscaler.decide.explain import number
+from autoscaler.decide.plan import Plan
+from autoscaler.decide.taught import HISTORY_S, teachable
 from autoscaler.errors import UsageError
 from autoscaler.settings import Settings
 
@@ -33,6 +36,7 @@ FINE = 20_000  # of one in a page that is zoomed into
 @click.command("backtest")
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--data", type=FILE, help="A recording, instead of asking Prometheus.")
+@click.option("--against", metavar="REV", help="Beside them the same files as they were at a git revision.")
 @reach
 @service
 @click.option("--html", type=FILE, help="Write a report, one page that needs nothing else.")
@@ -42,6 +46,7 @@ FINE = 20_000  # of one in a page that is zoomed into
 def command(
     paths: tuple[Path, ...],
     data: Path | None,
+    against: str | None,
     prometheus: str | None,
     since: str | None,
     until: str | None,
@@ -54,20 +59,26 @@ def command(
     """Say what policies would have done in the past, and how good that would have been.
 
     PATHS are files and folders, each loaded on its own, so that two revisions of one policy stand side by side;
-    without any, the policies of the settings. Recorded signals go through the daemon's own decisions, on virtual time,
-    against a simulated service; what is assumed of it is said. The last 30 days by default.
+    without any, the policies of the settings. With --against main they stand beside what is committed there. One that
+    compares the other algorithm is replayed with both. Recorded signals go through the daemon's own decisions, on
+    virtual time, against a simulated service; what is assumed of it is said. The last 30 days by default, or all of a
+    recording; from up to 3 days before --from adaptive learns.
     """
-    one_past(data, prometheus, since, until)
+    one_past(data, prometheus)
     writable(html, svg)
     chosen = known(config, prometheus, ())
-    candidates = _candidates(chosen, paths)
+    candidates, differ = _candidates(chosen, paths, against)
+    candidates = with_shadows(candidates)
     workloads = {each.plan.key for each in candidates}
     if svg is not None and len(workloads) > 1:
         raise UsageError(
             f"--svg: a picture is of one workload, these are {len(workloads)}", hint="--html shows them all"
         )
-    past, name = history(chosen, candidates, asked, data, (since, until))
-    told = backtest(candidates, past, name, asked, progress("replaying"), POINTS if html is None else FINE)
+    before_s = HISTORY_S if any(teachable(each.plan) for each in candidates) else 0.0
+    past, name, earlier = history(chosen, candidates, asked, data, (since, until), before_s)
+    points = POINTS if html is None else FINE
+    told = backtest(candidates, past, name, asked, progress("replaying"), points, earlier)
+    told = msgspec.structs.replace(told, notes=(*differ, *told.notes))
     if html is not None:
         save(html, page(told))
     if svg is not None:
@@ -77,20 +88,44 @@ def command(
     print_json(told) if form == "json" else _text(told)
 
 
-def _candidates(chosen: Settings, paths: tuple[Path, ...]) -> list[Candidate]:
-    """The policies of each place; those of one name are told apart by where they stand."""
+def _candidates(chosen: Settings, paths: tuple[Path, ...], against: str | None) -> tuple[list[Candidate], list[str]]:
+    """The policies of each place, and as they were; those of one name are told apart by where they stand.
+
+    With notes on what is the same in both revisions, or only in one.
+    """
     from autoscaler.app import imagined
 
     places: list[tuple[str, ...]] = [(str(path),) for path in paths] or [chosen.policies]
-    found = [(plan, place) for place in places for plan in imagined(msgspec.structs.replace(chosen, policies=place))]
+    found: list[tuple[Plan, str]] = []
+    notes: list[str] = []
+    for place in places:
+        here = msgspec.structs.replace(chosen, policies=place)
+        now, where = imagined(here), ", ".join(place)
+        if against is not None:
+            then, as_of = imagined(here, against), against if len(places) == 1 else f"{against}:{where}"
+            found += [(plan, as_of) for plan in then]
+            notes += _differing(then, now, as_of)
+        found += [(plan, where) for plan in now]
     if not found:
         raise UsageError("no policy with replicas there", hint="name a file or a folder with policies")
     names = Counter(plan.workload.policy.name for plan, _ in found)
 
-    def called(name: str, place: tuple[str, ...]) -> str:
-        return name if names[name] == 1 else f"{name} ({', '.join(place)})"
+    def called(name: str, place: str) -> str:
+        return name if names[name] == 1 else f"{name} ({place})"
 
-    return [Candidate(called(plan.workload.policy.name, place), plan) for plan, place in found]
+    return [Candidate(called(plan.workload.policy.name, place), plan) for plan, place in found], notes
+
+
+def _differing(then: Sequence[Plan], now: Sequence[Plan], revision: str) -> Iterator[str]:
+    """What there is to say of each policy that is not simply another one than it was."""
+    before, after = ({plan.workload.policy.name: plan.workload.policy for plan in plans} for plans in (then, now))
+    for name in dict.fromkeys([*before, *after]):
+        if name not in after:
+            yield f"{name}: only in {revision}"
+        elif name not in before:
+            yield f"{name}: not yet in {revision}"
+        elif before[name] == after[name]:
+            yield f"{name}: the same in {revision}"
 
 
 def _text(told: Backtest) -> None:

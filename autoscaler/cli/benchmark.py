@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
 LONGEST_DELAY_S = 3600
+WRONGEST = 90  # percent
 SHIPPED = "hpa"
 ROW = ("TRACE", "DELAY", "POLICY", "V %", "C", "J", "ACT/DAY", "thU", "thO", "tU", "tO", "INS")
 AGGREGATE = ("SET", "POLICY", "CASES", "Q", "MEAN C", "MEAN V %", "WORST V %", "V <= 0.5 %", "ACT/DAY")
@@ -33,20 +35,25 @@ HINDSIGHT = ("POLICY", "BEST TARGET", "Q", "Q TUNED PER CASE")
 @click.option("--trace", "wanted", multiple=True, metavar="NAME", help="Only this trace; may be repeated.")
 @click.option(
     "--policy", "words", multiple=True, metavar="NAME|FILE", default=(SHIPPED,), show_default=True,
-    help="hpa, keda, hpa-cpu, kpa or aws-tt, each also with a target utilization as in keda@0.55; adaptive, fixed, "
-    "oracle; or a file of policies. May be repeated.",
+    help="hpa, keda, hpa-cpu, kpa or aws-tt, each also with a target utilization as in keda@0.55; adaptive, "
+    "adaptive-share, adaptive-learn, fixed, oracle; or a file of policies. May be repeated.",
 )  # fmt: skip
 @click.option("--delay", "delays", default="30,120", show_default=True, help="Start-up delays in seconds.")
 @click.option("--pipeline", type=click.Choice(["standard", "fast"]), default="standard", show_default=True,
     help="Metrics every 15 s and 15 s late, or every 5 s and 5 s late.",
+)  # fmt: skip
+@click.option("--zero", is_flag=True, help="To zero while nothing comes in, as does the plan that knew the future.")
+@click.option(
+    "--wrong-capacity", "wrong", metavar="PERCENT", default="0", show_default=True,
+    help="Tell the policies a per_replica and a capacity that are so many percent off, as in -30,0,30.",
 )  # fmt: skip
 @click.option("--frontier", is_flag=True, help="Also each named policy at 18 targets: its cost at given violations.")
 @click.option("--charts", type=FOLDER, help="Draw each case, and the frontier, there as SVG.")
 @click.option("--json", "out", type=click.Path(path_type=Path, dir_okay=False), help="Write everything there as JSON.")
 @output
 def command(
-    folder: Path, wanted: tuple[str, ...], words: tuple[str, ...], delays: str, pipeline: str, frontier: bool,
-    charts: Path | None, out: Path | None, form: str,
+    folder: Path, wanted: tuple[str, ...], words: tuple[str, ...], delays: str, pipeline: str, wrong: str, zero: bool,
+    frontier: bool, charts: Path | None, out: Path | None, form: str,
 ) -> None:  # fmt: skip
     """Score policies on recorded request rates.
 
@@ -54,10 +61,13 @@ def command(
     C the cost against a plan that knew the future, J = C + V, Q the geometric mean of J over the core cases.
     """
     from autoscaler.backtest import benchmarking, pictures, traces
+    from autoscaler.backtest.baselines import misled
     from autoscaler.backtest.benchmark import PIPELINES
 
     seconds = _delays(delays)
-    players = [each for word in dict.fromkeys(words) for each in _players(word)]
+    least = 0 if zero else 1
+    players = [each for word in dict.fromkeys(words) for each in _players(word, least)]
+    players = [misled(*each, percent) if percent else each for percent in _percents(wrong) for each in players]
     called = [name for name, _ in players]
     twice = next((name for name in called if called.count(name) > 1), None)
     if twice is not None:
@@ -68,7 +78,7 @@ def command(
     _places(charts, out)
     read = [traces.read(file) for file in traces.folder(folder, wanted)]
     draw = None if charts is None else partial(_draw, charts)
-    bench = benchmarking.Bench(read, seconds, PIPELINES[pipeline], tell=_tell, draw=draw)
+    bench = benchmarking.Bench(read, seconds, PIPELINES[pipeline], tell=_tell, draw=draw, least=least)
     scores = bench.run(players)
     if frontier:
         scores = bench.swept(scores, names)
@@ -91,7 +101,22 @@ def _delays(text: str) -> list[int]:
     return list(dict.fromkeys(map(int, words)))
 
 
-def _players(word: str) -> list[tuple[str, Player]]:
+def _percents(text: str) -> list[float]:
+    """Percent by which a capacity is off, each once."""
+    found: list[float] = []
+    for word in text.split(","):
+        try:
+            percent = float(word)
+        except ValueError:
+            percent = math.nan
+        if not -WRONGEST <= percent <= WRONGEST:
+            said = f"--wrong-capacity: expected percent from -{WRONGEST} to {WRONGEST}, got {text}"
+            raise UsageError(said, hint="write for example --wrong-capacity -30,0,30")
+        found.append(percent)
+    return list(dict.fromkeys(found))
+
+
+def _players(word: str, least: int) -> list[tuple[str, Player]]:
     """A policy by its name, or those of a file."""
     from autoscaler.backtest.baselines import by_policy, named
     from autoscaler.backtest.feed import fit
@@ -108,7 +133,7 @@ def _players(word: str) -> list[tuple[str, Player]]:
     if not placed:
         raise UsageError(f"{word}: no policies there", hint="a policy has a name, a target, replicas and signals")
     for each in placed:
-        fit(each)
+        fit(each, least)
     return [(each.policy.name, partial(by_policy, each.policy)) for each in placed]
 
 

@@ -22,21 +22,26 @@ from autoscaler.model.decision import Reason
 @click.command("dry-run")
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--current", type=click.IntRange(min=0), help="Pretend this count, without asking any platform.")
+@click.option("--memory/--no-memory", default=True, help="By the daemon's memory, where there is one (default).")
 @click.option("--steps", is_flag=True, help="Below each workload all steps of its decision.")
 @output
 @config
-def command(paths: tuple[Path, ...], current: int | None, steps: bool, form: str, config: Path | None) -> None:
+def command(
+    paths: tuple[Path, ...], current: int | None, memory: bool, steps: bool, form: str, config: Path | None
+) -> None:
     """Say what policies would do now, and change nothing.
 
-    PATHS are files and folders; without any, those of the settings. Counts are read from the platforms, signals and
-    their recent past from Prometheus, as a daemon that had been running would know them. No daemon is needed.
+    PATHS are files and folders; without any, those of the settings. Counts are read from the platforms, signals from
+    Prometheus. What a daemon remembers comes from the one that runs by these settings, or ran last: it says what that
+    one does in its next cycle. No daemon is needed: else the recent past is read from Prometheus, as a daemon that had
+    been running would know it.
     """
     from autoscaler.app import dry_run
 
     chosen = settings.load(config, os.environ)
     if paths:
         chosen = msgspec.structs.replace(chosen, policies=tuple(map(str, paths)))
-    seen = asyncio.run(dry_run(chosen, current=current))
+    seen = asyncio.run(dry_run(chosen, current=current, memory=memory))
     if form == "json":
         print_json(seen)
         return
@@ -59,10 +64,30 @@ def _head(seen: Foresight) -> str:
         f"Dry run at {written(seen.at)}: nothing is changed.",
         f"{changes} of {len(seen.workloads)} workloads would change, in a cycle of {span(seen.cycle_s)}.",
         f"Prometheus: {seen.prometheus}",
+        f"Memory: {_memory(seen)}",
     ]
     if seen.pretended is not None:
         said.append(f"No platform was asked: each workload is taken to have {seen.pretended} ready instances.")
     return "\n".join(said)
+
+
+def _memory(seen: Foresight) -> str:
+    """Whose it is, how old, and what is not in it."""
+    told = seen.memory
+    if told is None:
+        return "none; what was before is read from Prometheus"
+    if told.running:
+        whose = "of the daemon that runs, as of now"
+    elif told.clean:
+        whose = f"of the daemon that stopped {span(told.age_s)} ago, as it is taken up by the next"
+    else:
+        ago = span(told.age_s)
+        whose = f"of a daemon that was killed, {ago} old; the next one does not trust it to shrink until it is reseeded"
+    new = sum(not each.remembered for each in seen.workloads)
+    if not new:
+        return whose
+    others = "this workload is" if len(seen.workloads) == 1 else f"{new} of {len(seen.workloads)} workloads are"
+    return f"{whose}; {others} new to it, and what was before is read from Prometheus"
 
 
 def _row(each: Foretold) -> tuple[str, ...]:

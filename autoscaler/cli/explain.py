@@ -31,7 +31,7 @@ def command(workload: str, at: str | None, form: str, daemon: Daemon) -> None:
     click.echo(f"{answer.key}, decided {when(answer.decided)}{held}")
     if answer.note:
         click.echo(answer.note)
-    click.echo("\n".join((*answer.lines, *answer.asked)))
+    click.echo("\n".join((*answer.lines, *answer.learned, *answer.asked)))
 
 
 def _time(text: str) -> float:

@@ -27,7 +27,7 @@ def command(paths: tuple[Path, ...], form: str, config: Path | None) -> None:
     """
     known = settings.load(config, os.environ)
     texts = read(list(paths) or [Path(each) for each in known.policies])
-    found = lint(texts, scrape_s=known.scrape_interval)
+    found = lint(texts, scrape_s=known.scrape_interval, receives=known.push.address is not None)
     if form == "json":
         click.echo(msgspec.json.format(msgspec.json.encode(Findings(tuple(found))), indent=2).decode())
     else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,10 @@ from autoscaler.backtest import recording
 from autoscaler.backtest.assumed import Asked
 from autoscaler.backtest.compare import Candidate, other_load, plain
 from autoscaler.backtest.record import same_pace
-from autoscaler.backtest.recording import Recording
+from autoscaler.backtest.recording import Recording, part
 from autoscaler.cli.reach import progress, span
 from autoscaler.clients.access import Access, Way
+from autoscaler.clock import text
 from autoscaler.errors import UsageError
 from autoscaler.policy.units import seconds
 from autoscaler.settings import Settings
@@ -76,20 +78,49 @@ def history(
     asked: Asked,
     data: Path | None,
     reach: tuple[str | None, str | None],
-) -> tuple[Recording, str]:
-    """The past and its name: a recording, or what the servers tell of between two times. Raises AutoscalerError."""
+    before_s: float = 0.0,
+) -> tuple[Recording, str, Recording | None]:
+    """The past and its name: a recording, or what the servers tell of between two times; and up to `before_s` seconds
+    of what was before it, where that is told too. Raises AutoscalerError.
+    """
     from autoscaler.app import record
 
     if data is not None:
         past = recording.read(data)
         same_pace(past, chosen.cycle, str(data))
-        return past, str(data)
+        return _within(past, str(data), reach, before_s)
     plans = [plain(each.plan) for each in candidates]
     extra = other_load(candidates[0].plan, asked.load)
     since, until = reach
-    times = span(since or LONGEST, until)
-    past = asyncio.run(record(chosen, plans, *times, load=extra, told=progress("reading the past")))
-    return past, Way(Access(url=chosen.prometheus.url)).url  # without a password that may stand in it
+    begin, end = span(since or LONGEST, until)
+    past = asyncio.run(record(chosen, plans, begin - before_s, end, load=extra, told=progress("reading the past")))
+    url = Way(Access(url=chosen.prometheus.url)).url  # without a password that may stand in it
+    return _parted(past, url, begin, end, before_s)
+
+
+def _within(
+    past: Recording, name: str, reach: tuple[str | None, str | None], before_s: float
+) -> tuple[Recording, str, Recording | None]:
+    """What a recording has between two times. Raises UsageError where that is nothing."""
+    since, until = reach
+    if since is None and until is None:
+        return past, name, None
+    begin, end = span(since or text(past.start), until or text(past.end))
+    if begin > past.end or end < past.start:
+        said = f"{name} tells of {text(past.start)} to {text(past.end)}, nothing of it lies in that time"
+        raise UsageError(said, hint="--from and --to say which part of it to replay")
+    return _parted(past, name, max(begin, past.start), end, before_s)
+
+
+def _parted(
+    past: Recording, name: str, begin: float, end: float, before_s: float
+) -> tuple[Recording, str, Recording | None]:
+    """A recording from one time to another, and what it has of the time before."""
+    every = past.every_s
+    first = max(0, math.ceil((begin - past.start) / every))
+    last = min(past.beats, math.floor((end - past.start) / every) + 1)
+    before = max(0, first - math.ceil(before_s / every))
+    return part(past, first, last), name, part(past, before, first) if first > before else None
 
 
 def one_past(data: Path | None, *others: str | None) -> None:

@@ -7,8 +7,9 @@ import click
 from autoscaler.cli.root import output
 from autoscaler.cli.table import counted, table
 from autoscaler.cli.talk import Daemon, daemon, print_json, when
+from autoscaler.decide.cleanup import amount
 from autoscaler.decide.explain import span
-from autoscaler.loop.answers import Status, WorkloadDetail, WorkloadStatus
+from autoscaler.loop.answers import CleanupStatus, Status, WorkloadDetail, WorkloadStatus
 
 MANY = 20  # workloads; of more than so many the quiet ones are only counted
 QUIET = ("within_tolerance", "on_target", "on_step", "largest_wish", "awaiting_cycle", "idle")  # reasons
@@ -57,8 +58,19 @@ def _status(status: Status, everything: bool) -> None:
     folded = len(status.workloads) - len(shown)
     if folded:
         click.echo(f"\n{counted(folded, 'quiet workload')}: `autoscaler status --all` shows them")
+    if status.cleanups:
+        rows = [_cleanup(each, status.at) for each in status.cleanups]
+        click.echo("")
+        click.echo(table(("CLEAN-UP", "PROJECT", "NEXT", "LAST RUN", "REMOVED", "FREED", "LEFT", "TROUBLE"), rows))
     for fault in status.faults[:5]:
         click.echo(f"\n{when(fault.at)} fault: {fault.sentence}")
+
+
+def _cleanup(each: CleanupStatus, now: float) -> tuple[str, ...]:
+    due = "-" if each.next is None else f"in {span(max(0.0, each.next - now))}"
+    ran = "-" if each.at is None else f"{span(max(0.0, now - each.at))} ago"
+    name = f"{each.policy} [observe]" if each.mode == "observe" else each.policy
+    return name, each.project, due, ran, str(each.removed), amount(each.freed_bytes), str(each.held), each.trouble
 
 
 def quiet(each: WorkloadStatus) -> bool:
@@ -77,6 +89,10 @@ def _row(each: WorkloadStatus, now: float) -> tuple[str, ...]:
         notes.append(f"[{each.trouble}]")
     if each.mode == "observe":
         notes.insert(0, "[observe]")
+    if each.history:
+        notes.append(f"[{each.history}]")
+    if each.compared is not None:
+        notes.append(f"[{each.compared.algorithm} would have {each.compared.desired}]")
     notes += [f"[{doing.kind} {doing.stage}]" for doing in each.doing[:3]]
     bounds = "-" if each.min is None else f"{each.min}..{each.max}"
     since = "-" if each.since is None else span(max(0.0, now - each.since))

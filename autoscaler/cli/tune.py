@@ -75,7 +75,7 @@ def command(
     texts = policy_files.read([path])
     loaded = _one(texts, chosen, name, path)
     now = _plan(_plans(chosen, texts), loaded)
-    past, called = history(chosen, [now], asked, data, (since, until))
+    past, called, _ = history(chosen, [now], asked, data, (since, until))
     changes, stuck = tries(texts, loaded, lambda given: _plans(chosen, given), budget - 1 - PROOF)
     found = tune(
         now, changes, past, called, asked, progress("replaying"), within=within, points=1 if html is None else FINE

@@ -12,7 +12,7 @@ from autoscaler import settings
 from autoscaler.cli.root import config
 from autoscaler.cli.table import counted
 from autoscaler.errors import PolicyError
-from autoscaler.model.policy import Placed
+from autoscaler.model.policy import Placed, PlacedCleanup
 from autoscaler.policy import load
 from autoscaler.policy.defaults import as_yaml, resolved
 from autoscaler.policy.fit import misfits
@@ -37,7 +37,7 @@ def command(paths: tuple[Path, ...], written_out: bool, config: Path | None) -> 
     texts = read([set_of(each, known.policies) if is_test(each) else each for each in places])
     whole = load.read(texts)
     placed = [each.placed for each in whole.loaded]
-    wrong = _misfits(placed, known)
+    wrong = _misfits(placed, whole.cleanups, known)
     if wrong and told:
         raise PolicyError(tuple(wrong))
     found = tests([each for each in places if each.is_dir() or is_test(each)])
@@ -47,11 +47,12 @@ def command(paths: tuple[Path, ...], written_out: bool, config: Path | None) -> 
     for warning in warnings:
         click.echo(f"warning: {warning}", err=True)
     if written_out:
-        click.echo(
-            "---\n".join(f"# {each.file}:{each.line}\n{as_yaml(resolved(each.policy))}" for each in placed), nl=False
-        )
+        parts = [f"# {each.file}:{each.line}\n{as_yaml(resolved(each.policy))}" for each in placed]
+        parts += [f"# {each.file}:{each.line}\n{as_yaml(each.cleanup)}" for each in whole.cleanups]
+        click.echo("---\n".join(parts), nl=False)
         return
-    also = f", {counted(checked, 'test')}" if checked else ""
+    also = f", {counted(len(whole.cleanups), 'clean-up')}" if whole.cleanups else ""
+    also += f", {counted(checked, 'test')}" if checked else ""
     also += f", {len(warnings)} warnings" if warnings else ""
     click.echo(f"{counted(len(placed), 'policy')} in {counted(len(texts), 'file')}: fine ({identity(texts)}){also}")
 
@@ -63,11 +64,13 @@ def _checked(files: Sequence[Path], placed: Sequence[Placed], cycle_s: float) ->
     return len(load_tests(texts_of(files), placed, cycle_s=cycle_s))
 
 
-def _misfits(placed: Sequence[Placed], known: settings.Settings) -> list[str]:
+def _misfits(placed: Sequence[Placed], cleanups: Sequence[PlacedCleanup], known: settings.Settings) -> list[str]:
     return misfits(
         placed,
+        cleanups,
         cycle_s=known.cycle,
         servers=known.servers,
         engines=known.engines,
         strict_may_act=known.strict_may_act,
+        receives=known.push.address is not None,
     )

@@ -56,8 +56,8 @@ class Way:
         self.access = access
         self._user = access.user or unquote(parts.username or "")
         self._password = access.password or unquote(parts.password or "")
-        self._secret = _Kept[str]((access.password_file or access.bearer_file,))
-        self._tls = _Kept[ssl.SSLContext]((access.ca, access.cert, access.key))
+        self._secret = Kept[str]((access.password_file or access.bearer_file,))
+        self._tls = Kept[ssl.SSLContext]((access.ca, access.cert, access.key))
 
     def headers(self) -> dict[str, str]:
         """What goes with every query. Raises SourceError where a file with a secret cannot be read."""
@@ -95,14 +95,14 @@ class Way:
 
     def _read(self, key: str, file: str) -> str:
         try:
-            return self._secret.now(lambda: _word(file))
+            return self._secret.now(lambda: word(file))
         except SourceError as error:
             raise SourceError(f"{self.url}: {key} {error.message}") from None
         except OSError as error:
             raise SourceError(f"{self.url}: {key} {file} cannot be read: {error.strerror}") from None
 
 
-class _Kept(Generic[T]):
+class Kept(Generic[T]):
     """What was made from files, made again once one of them is another."""
 
     def __init__(self, files: tuple[str, ...]) -> None:
@@ -158,8 +158,8 @@ def _readable(name: str, file: str) -> None:
         raise SettingsError(f"{name}: {file} cannot be read: {error.strerror}", hint="correct the settings") from None
 
 
-def _word(file: str) -> str:
-    """The one word in a file. Raises OSError, and SourceError where there is none or more."""
+def word(file: str) -> str:
+    """The one word in a file with a secret. Raises OSError, and SourceError where there is none or more."""
     word = Path(file).read_text(encoding="utf-8", errors="replace").strip()
     if not word:
         raise SourceError(f"{file} is empty")

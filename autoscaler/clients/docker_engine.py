@@ -51,16 +51,21 @@ class DockerEngine:
         """Everything about one container, by id or name. Raises Gone."""
         return await self._call(lambda api: api.inspect_container(id))
 
-    async def image_id(self, name: str) -> str | None:
-        """The id an image name stands for now; None where it stands for nothing."""
+    async def image(self, name: str) -> Record | None:
+        """Everything about the image that a name or id stands for now; None where it stands for nothing."""
 
-        def ask(api: Any) -> str | None:
+        def ask(api: Any) -> Record | None:
             try:
-                return str(api.inspect_image(name)["Id"])
+                return dict(api.inspect_image(name))
             except docker.errors.NotFound:
                 return None
 
         return await self._call(ask)
+
+    async def image_id(self, name: str) -> str | None:
+        """The id an image name stands for now; None where it stands for nothing."""
+        found = await self.image(name)
+        return None if found is None else str(found["Id"])
 
     async def create(self, name: str, body: Mapping[str, Any]) -> str:
         """A new container's id. Raises Conflict when the name is taken."""
@@ -183,6 +188,10 @@ class DockerEngine:
         finally:
             self._streams.discard(stream)
             await asyncio.to_thread(_close, stream)
+
+    async def ask(self, work: Callable[[Any], T]) -> T:
+        """What a call of the SDK that takes its time gives, its errors as ours."""
+        return await self._call(work, pool=self._slow)
 
     async def close(self) -> None:
         """Let go of the engine."""

@@ -129,6 +129,11 @@ class KubernetesApi:
         }
         await self._call("POST", PODS.path(namespace, name, "eviction"), asked, body=(JSON, body))
 
+    async def delete(self, namespace: str, name: str, *, uid: str) -> None:
+        """Delete this very pod, whatever disruption budgets say; another uid is a Conflict."""
+        asked = Asked("delete", PODS, namespace, name)
+        await self._call("DELETE", PODS.path(namespace, name), asked, body=(JSON, {"preconditions": {"uid": uid}}))
+
     async def pages(
         self, resource: Resource, namespace: str, of: type[R], *, selectors: Mapping[str, str], partial: bool = False
     ) -> AsyncIterator[Page[R]]:

@@ -175,6 +175,7 @@ class ContainerStatus(Wire, frozen=True, gc=False):
 
     ready: bool = False
     restart_count: int = 0
+    image_id: str = msgspec.field(name="imageID", default="")
     state: ContainerState = ContainerState()
     last_state: ContainerState = ContainerState()
 

@@ -126,6 +126,21 @@ class Database:
                 connection.close()
 
 
+def look(path: Path, version: int, work: Callable[[Connection], T]) -> T:
+    """What `work` makes of a file that is somebody else's, which is not changed. Raises StoreError.
+
+    Where nothing waits in its log the file is taken as it is, so that no log is made beside it.
+    """
+    waiting = path.with_name(f"{path.name}-wal").exists()
+    how = "mode=ro" if waiting else "mode=ro&immutable=1"
+    try:
+        with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True)) as connection:
+            _known(connection, path, version)
+            return work(connection)
+    except sqlite3.Error as error:
+        raise _spoken(error, path) from None
+
+
 def _place(path: Path) -> tuple[int, int] | None:
     try:
         found = path.stat()
@@ -135,14 +150,19 @@ def _place(path: Path) -> tuple[int, int] | None:
 
 
 def _upgrade(connection: Connection, path: Path, schema: Sequence[str]) -> None:
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if version > len(schema):
-        raise StoreError(
-            f"{path}: was written by a newer autoscaler (layout {version}, this one knows {len(schema)})",
-            hint="run the newer version, or give this one another data folder",
-        )
+    version = _known(connection, path, len(schema))
     for number, statements in enumerate(schema[version:], start=version + 1):
         connection.executescript(f"BEGIN IMMEDIATE; {statements}; PRAGMA user_version = {number}; COMMIT;")
+
+
+def _known(connection: Connection, path: Path, most: int) -> int:
+    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version > most:
+        raise StoreError(
+            f"{path}: was written by a newer autoscaler (layout {version}, this one knows {most})",
+            hint="run the newer version, or give this one another data folder",
+        )
+    return version
 
 
 def _spoken(error: sqlite3.Error, path: Path, *, opening: bool = False) -> StoreError:

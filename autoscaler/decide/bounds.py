@@ -12,7 +12,7 @@ from autoscaler.decide.guards import ALWAYS, flapping
 from autoscaler.decide.turn import Turn
 from autoscaler.decide.votes import Vote
 from autoscaler.model.decision import Fact, Reason, Stage
-from autoscaler.model.policy import Fallback, Replicas
+from autoscaler.model.policy import Fallback, Replicas, Window
 
 
 class Limits:
@@ -44,19 +44,19 @@ class Limits:
         return {"window": opened.window.name}
 
 
-def _highest(opened: Sequence[Open]) -> Open | None:
+def _highest(opened: Sequence[Open[Window]]) -> Open[Window] | None:
     floors = [each for each in opened if each.window.min is not None]
     return max(floors, key=lambda each: each.window.min or 0, default=None)
 
 
-def _lowest(opened: Sequence[Open]) -> Open | None:
+def _lowest(opened: Sequence[Open[Window]]) -> Open[Window] | None:
     ceilings = [each for each in opened if each.window.max is not None]
     return min(ceilings, key=lambda each: each.window.max or 0, default=None)
 
 
 def _at_least(turn: Turn, votes: Sequence[Vote]) -> tuple[str, int] | None:
     """The highest floor of signals that are missing and say `failed: {at_least: …}`."""
-    voting = [goal for goal in turn.plan.goals if goal.kind != "wake_above"]
+    voting = [goal for goal in turn.plan.goals if goal.votes]
     found = [
         (goal.signal, goal.asked.failed.at_least)
         for goal, each in zip(voting, votes, strict=False)

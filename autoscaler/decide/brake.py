@@ -11,6 +11,8 @@ SHARE = 0.3
 AT_LEAST = 5
 LATCH_S = 3600.0
 DOUBT_SHARE = 0.05  # of the idle workloads, woken on doubt in one minute
+RECYCLE_SHARE = 0.05  # of the workloads: so many replacements in one minute over the whole fleet
+RECYCLE_LEAST = 5
 
 
 class Fleet(msgspec.Struct, frozen=True, gc=False):
@@ -18,7 +20,7 @@ class Fleet(msgspec.Struct, frozen=True, gc=False):
 
     `size` is the number of workloads steered. `wanting` counts who wanted to shrink in the cycle at `cycle`, `idle` how
     many were idle when it began; a cycle may come in slices. `doubting` is when idle workloads were woken on doubt
-    within the last minute.
+    within the last minute, `recycled` when replacements began within it.
     """
 
     size: int = 1
@@ -28,6 +30,7 @@ class Fleet(msgspec.Struct, frozen=True, gc=False):
     idle: int = 0
     latched: float | None = None  # since when
     doubting: tuple[float, ...] = ()
+    recycled: tuple[float, ...] = ()
 
     @property
     def allowed(self) -> int:
@@ -56,6 +59,7 @@ class Brake:
         # whoever says `resume` has looked at the data: it does not latch again at once for the same reason
         self._vouched = resumed is not None and 0 <= now - resumed < PERIOD_S
         self.doubting = [min(at, now) for at in fleet.doubting if now - at < 60.0] if fleet.doubting else []
+        self.recycled = [min(at, now) for at in fleet.recycled if now - at < 60.0] if fleet.recycled else []
 
     def holds(self, key: str) -> bool:
         """One more workload wants to shrink because of signals or idle: whether it may not, counted if it may."""
@@ -76,6 +80,13 @@ class Brake:
         self.doubting.append(self._now)
         return True
 
+    def may_recycle(self) -> bool:
+        """Whether the fleet allows one more replacement in this minute, counted if so."""
+        if len(self.recycled) >= max(RECYCLE_LEAST, math.floor(RECYCLE_SHARE * self._fleet.size)):
+            return False
+        self.recycled.append(self._now)
+        return True
+
     def fleet(self) -> Fleet:
         """What is to be remembered."""
         return Fleet(
@@ -86,4 +97,5 @@ class Brake:
             idle=self.idle,
             latched=self.latched,
             doubting=tuple(self.doubting),
+            recycled=tuple(self.recycled),
         )

@@ -9,28 +9,32 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Generic, TypeVar
 from zoneinfo import ZoneInfo
 
 import msgspec
 
-from autoscaler.model.policy import Window
+from autoscaler.model.policy import Opening, Window
 
 DAY_S = 86400.0
 SLACK = timedelta(hours=3)  # more than clocks are moved
 WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 
 
-class Open(msgspec.Struct, frozen=True):
+W = TypeVar("W", Window, Opening)
+
+
+class Open(msgspec.Struct, Generic[W], frozen=True):
     """A window that is open, and until when."""
 
-    window: Window
+    window: W
     until: float
 
 
-def open_windows(schedule: tuple[Window, ...], now: float) -> tuple[Open, ...]:
+def open_windows(schedule: tuple[W, ...], now: float) -> tuple[Open[W], ...]:
     """The windows that are open at `now` (seconds since the epoch), in the order of the schedule."""
     day = now // DAY_S
-    found: list[Open] = []
+    found: list[Open[W]] = []
     for window in schedule:
         for start, end in _spans(window, day):
             if start <= now < end:
@@ -39,7 +43,7 @@ def open_windows(schedule: tuple[Window, ...], now: float) -> tuple[Open, ...]:
     return tuple(found)
 
 
-def spans(window: Window, since: float, until: float) -> Iterator[tuple[float, float]]:
+def spans(window: Window | Opening, since: float, until: float) -> Iterator[tuple[float, float]]:
     """Start and end of every opening of a window that starts between two times, in order."""
     zone = ZoneInfo(window.timezone)
     hourly = window.cron.split()[1].startswith("*")
@@ -82,7 +86,7 @@ def _instants(wall: datetime, zone: ZoneInfo, *, hourly: bool) -> Iterator[float
 
 
 @functools.lru_cache(maxsize=65_536)
-def _spans(window: Window, day: float) -> tuple[tuple[float, float], ...]:
+def _spans(window: Window | Opening, day: float) -> tuple[tuple[float, float], ...]:
     """The openings that touch one day (UTC)."""
     start = day * DAY_S
     return tuple(each for each in spans(window, start - window.lasts, start + DAY_S) if each[1] > start)

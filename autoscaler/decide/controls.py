@@ -18,7 +18,7 @@ def learn(turn: Turn) -> None:
     memory, now = turn.memory, turn.now
     raised = memory.raised
     if raised is not None and raised.ready is None and turn.state.ready >= raised.count:
-        took = max(now - raised.at, 0.0)
+        took = max(_served(turn, raised.count) - raised.at, 0.0)
         lead = took if memory.lead_s is None else (took + memory.lead_s) / 2
         memory = msgspec.structs.replace(
             memory, lead_s=min(lead, LONGEST_LEAD_S), raised=msgspec.structs.replace(raised, ready=now)
@@ -31,6 +31,17 @@ def learn(turn: Turn) -> None:
     elif turn.current == 0 and memory.zero is None:
         memory = msgspec.structs.replace(memory, zero=now)
     turn.memory = memory
+
+
+def _served(turn: Turn, count: int) -> float:
+    """When so many were ready, as the platform tells; it cannot have been before the last look, whose clock is ours.
+
+    A look tells only that it came about since the last one: up to a whole cycle too late.
+    """
+    since = sorted([each.since for each in turn.state.instances if each.ready and not each.draining])
+    if len(since) < count:
+        return turn.now
+    return min(max(since[count - 1], turn.now - turn.cycle_s), turn.now)
 
 
 def _expected(memory: Memory, current: int) -> int | None:

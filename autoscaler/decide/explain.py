@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from autoscaler.model.decision import Decision, Fact, Reason, Stage, Step
+from autoscaler.model.decision import Beside, Decision, Fact, Reason, Stage, Step
 
 
 def number(value: Fact) -> str:
@@ -38,9 +38,19 @@ def span(seconds: Fact) -> str:
 
 
 _EXPECTS = (
-    "{signal}: expects at most {expected} within {within} ({times} of 100 times), needs {needs}; "
+    "{signal}: expects at most {expected}{per} within {within} ({times} of 100 times), needs {needs}; "
     "the plain rule says {plain}"
 )
+_DUE: Mapping[Reason, str] = {
+    Reason.UNHEALTHY: "has been unhealthy for {for}",
+    Reason.NEVER_READY: "is {for} old and was never ready",
+    Reason.EXITED: "ended with exit code {exit_code} and nobody starts it again",
+    Reason.OOM_KILLS: "ran out of memory {times} times in {per}",
+    Reason.RESTARTS: "was restarted {times} times in {per}",
+    Reason.CONFIG_CHANGED: "is made from a configuration that was changed",
+    Reason.IMAGE_CHANGED: "is made from an image whose tag means another one by now",
+    Reason.TOO_OLD: "is {for} old, {limit} are allowed",
+}
 _SENTENCES: Mapping[Reason, str] = {
     Reason.ABOVE_TARGET: "{signal}: {measured}, so it asks for {after}",
     Reason.BELOW_TARGET: "{signal}: {measured}, so {after} are enough",
@@ -59,6 +69,17 @@ _SENTENCES: Mapping[Reason, str] = {
     ),
     Reason.LEARNING: "{signal}: the plain rule decides for another {rest}, then adaptive does ({because})",
     Reason.CAPACITY_UNKNOWN: "{signal}: without its capacity the plain rule decides",
+    Reason.CAPACITY_LEARNING: "{signal}: the plain rule decides until its capacity is learned ({because})",
+    Reason.CAPACITY_LEARNED: "{signal}: one carries {capacity}, learned from how busy they are: known to {within} %",
+    Reason.CAPACITY_SEEN: "{signal}: one carries {capacity}, seen {looks} times when all were busy",
+    Reason.CAPACITY_LOWERED: "{signal}: all were busy when each served {capacity}, so not the {said} of capacity",
+    Reason.OBJECTIVE_COSTS: (
+        "{signal}: {good} of 100 requests were good of late, {aim} are wanted: that takes {needs}, "
+        "capacity alone {bare}"
+    ),
+    Reason.OBJECTIVE_UNMET: (
+        "{signal}: {good} of 100 requests were good of late, {aim} are wanted, which {needs} cannot do: {because}"
+    ),
     Reason.WAKE_QUIET: "{signal}: {load} is not above {limit}, it does not wake",
     Reason.WAKE_ABOVE: "{signal}: {load} is above {limit}, it wakes",
     Reason.WAKE_UNREAD: "{signal}: cannot be read ({detail}), so it does not let anything go idle",
@@ -105,11 +126,28 @@ _SENTENCES: Mapping[Reason, str] = {
     Reason.OVERRIDE: "set to {after}{by} for another {rest}",
     Reason.OBSERVED: "mode is observe: {after} would be set, nothing is changed",
     Reason.BUSY: "an earlier change to {after} is still being carried out",
-    Reason.UNHEALTHY: "{instance} has been unhealthy for {for}: a new one takes its place",
-    Reason.RECYCLE_BUDGET: "{instance} has been unhealthy for {for}, but another replacement is still under way",
-    Reason.RECYCLE_WAITS: "{instance} has been unhealthy for {for}, but replacing waits for {on}",
-    Reason.RECYCLE_BACKOFF: (
-        "{instance} has been unhealthy for {for}; replacements never became ready, in a row: {failures}; next in {rest}"
+    Reason.UNHEALTHY: f"{{instance}} {_DUE[Reason.UNHEALTHY]}: a new one takes its place",
+    Reason.NEVER_READY: f"{{instance}} {_DUE[Reason.NEVER_READY]}: a new one takes its place",
+    Reason.EXITED: f"{{instance}} {_DUE[Reason.EXITED]}: a new one takes its place",
+    Reason.OOM_KILLS: f"{{instance}} {_DUE[Reason.OOM_KILLS]}: a new one takes its place",
+    Reason.RESTARTS: f"{{instance}} {_DUE[Reason.RESTARTS]}: a new one takes its place",
+    Reason.CONFIG_CHANGED: f"{{instance}} {_DUE[Reason.CONFIG_CHANGED]}: a new one takes its place",
+    Reason.IMAGE_CHANGED: f"{{instance}} {_DUE[Reason.IMAGE_CHANGED]}: a new one takes its place",
+    Reason.TOO_OLD: f"{{instance}} {_DUE[Reason.TOO_OLD]}: a new one takes its place",
+    Reason.RECYCLE_BUDGET: "{instance} {is_due}, but the budget of {count} in {per} is spent; next in {rest}",
+    Reason.RECYCLE_UNAVAILABLE: (
+        "{instance} {is_due}, but {out} are out of service or being replaced, which is all that {unavailable} allows"
+    ),
+    Reason.RECYCLE_WINDOW: "{instance} {is_due}, but no window for replacing what serves is open",
+    Reason.RECYCLE_BREAKER: (
+        "{instance} {is_due}, but {sick} are sick, more than {percent} %: one is replaced first, to see if that helps"
+    ),
+    Reason.RECYCLE_FLEET: "{instance} {is_due}, but the whole fleet has begun enough replacements in this minute",
+    Reason.RECYCLE_WAITS: "{instance} {is_due}, but replacing waits for {on}",
+    Reason.RECYCLE_BACKOFF: "{instance} {is_due}; replacements that did not last, in a row: {failures}; next in {rest}",
+    Reason.RECYCLE_GIVEN_UP: (
+        "{instance} {is_due}, and {tries} replacements in a row did not last: given up until `resume` or another "
+        "image or configuration"
     ),
 }
 
@@ -131,6 +169,17 @@ def _measured(facts: Mapping[str, Fact]) -> str:
     return f"value {load}, target {target} on {number(facts.get('ready'))} ready"
 
 
+def _load(value: Fact) -> str:
+    """A load that is an estimate: three places are more than is known of it.
+
+    >>> [_load(value) for value in (619.6, 1332.1, 6.197, 0.0)]
+    ['620', '1330', '6.2', '0']
+    """
+    if not isinstance(value, float | int) or not value:
+        return number(value)
+    return number(float(f"{value:.3g}"))
+
+
 def sentence(step: Step) -> str:
     """One step in words, with its numbers.
 
@@ -141,11 +190,16 @@ def sentence(step: Step) -> str:
     words: dict[str, str] = {"before": str(step.before), "after": str(step.after)}
     for key, value in step.facts.items():
         words[key.removesuffix("_s")] = span(value) if key.endswith("_s") else number(value)
+    if "expected" in step.facts:
+        words["expected"], words["per"] = _load(step.facts["expected"]), words.get("per", "")
+        words["within"] = f"{number(step.facts.get('within_s'))} s"
     words["measured"] = _measured(step.facts)
     words["by"] = f" by {words['by']}" if words.get("by") else ""
     words["writer"] = f" ({words['writer']})" if words.get("writer") else ""
     words["during"] = f" while the window {words['window']} is open" if "window" in words else ""
     words["for_how_long"] = "until resumed" if step.facts.get("rest_s") is None else f"for another {words['rest']}"
+    if "cause" in step.facts:
+        words["is_due"] = _DUE[Reason(step.facts["cause"])].format_map(_Forgiving(words))
     text = _SENTENCES[step.reason].format_map(_Forgiving(words))
     unread = step.facts.get("unread")
     return f"{text} ({unread} instances could not be read: counted as loaded to the target)" if unread else text
@@ -189,8 +243,25 @@ def asked_for(decision: Decision) -> int:
 
 def explain(decision: Decision) -> list[str]:
     """The whole chain in words, one line per step, the headline first."""
-    lines = [headline(decision)]
-    for step in decision.steps:
-        move = f"{step.before} -> {step.after}" if step.before != step.after else f"{step.after}"
-        lines.append(f"  {step.stage.value:<9} {move:<10} {step.reason.value:<18} {sentence(step)}")
+    lines = [headline(decision), *map(_line, decision.steps)]
+    other = decision.beside
+    if other is not None:
+        lines += [f"in the shadow, never acted on: {would_have(other)}", *map(_line, other.steps)]
     return lines
+
+
+def would_have(other: Beside) -> str:
+    """What the other algorithm would have, in a few words.
+
+    >>> would_have(Beside("hpa", 11, 12, Reason.ABOVE_TARGET))
+    'hpa would go from 11 to 12 (above_target)'
+    """
+    would = (
+        f"stay at {other.desired}" if other.desired == other.current else f"go from {other.current} to {other.desired}"
+    )
+    return f"{other.algorithm} would {would} ({other.reason.value})"
+
+
+def _line(step: Step) -> str:
+    move = f"{step.before} -> {step.after}" if step.before != step.after else f"{step.after}"
+    return f"  {step.stage.value:<9} {move:<10} {step.reason.value:<18} {sentence(step)}"

@@ -93,6 +93,21 @@ def idled(turn: Turn, votes: Sequence[Vote], brake: Brake, *, floor: bool) -> bo
     return True
 
 
+def roused(turn: Turn) -> bool:
+    """Between two cycles: back to the minimum where a pushed signal is above its limit."""
+    for goal, reading in zip(turn.plan.goals, turn.seen.readings, strict=False):
+        limit = goal.asked.wake_above
+        if limit is None or goal.asked.push is None:
+            continue
+        load = _load(goal, reading, turn)
+        if load is not None and load > limit:
+            turn.note(Reason.WAKE_ABOVE, Stage.IDLE, signal=goal.signal, load=load, limit=limit)
+            turn.move(turn.low, Reason.WOKEN, Stage.IDLE, signal=goal.signal)
+            turn.remember(quiet=None, unread={})
+            return True
+    return False
+
+
 def _asking(turn: Turn, votes: Sequence[Vote]) -> list[Vote]:
     """The votes for more than the minimum."""
     least = turn.policy.replicas.min if turn.policy.replicas is not None else 1

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import msgspec
 
+from autoscaler.decide import lineage
+from autoscaler.decide.adaptive.capacity import Known
 from autoscaler.decide.adaptive.series import Learned
 from autoscaler.decide.hpa import Event, History, Recommendation
+from autoscaler.decide.lineage import NOTHING, Recycling
 from autoscaler.model.policy import Policy, Signal
 
 DEFAULT_LEAD_S = 30.0  # from order to ready, until a raise of this workload was measured
@@ -63,7 +66,9 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     once seen to name instances.
 
     `shrunk` is when we ordered fewer last, `sized` that the last count came from what is expected and not from the
-    plain rule, `learned` what is known of each signal's load; that is kept apart, as it is large.
+    plain rule, `carries` what is known of each signal's capacity, `learned` of its load; that is kept apart, as it is
+    large. `taught` is how many seconds of it a recorded past told. `shadow` is where the other algorithm stands beside
+    it. `recycling` is what was replaced, and how it fared.
     """
 
     first_seen: float
@@ -95,9 +100,11 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     covered: tuple[str, ...] = ()
     shrunk: float | None = None
     sized: bool = False
+    carries: dict[str, Known] = {}
     learned: dict[str, Learned] = {}
-    recycle_failures: int = 0
-    recycle_failed_at: float = 0.0
+    taught: dict[str, float] = {}
+    shadow: Shadow | None = None
+    recycling: Recycling = NOTHING
 
     @property
     def lead(self) -> float:
@@ -116,9 +123,16 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return msgspec.structs.replace(self, seed=Seed(count, until, because))
 
 
+class Shadow(msgspec.Struct, frozen=True, gc=False):
+    """The other algorithm's count in the shadow, and what it remembers; of loads both know the same."""
+
+    count: int
+    memory: Memory
+
+
 def measures(signal: Signal) -> str:
     """A word that changes whenever what a signal measures does."""
-    return f"{signal.source}:{signal.prometheus or signal.scrape or signal.resource}:{signal.reduce}"
+    return f"{signal.source}:{signal.prometheus or signal.scrape or signal.push or signal.resource}:{signal.reduce}"
 
 
 def fingerprint(policy: Policy) -> str:
@@ -177,7 +191,8 @@ def clamped(memory: Memory, now: float) -> Memory:
         conflicts=tuple(min(at, now) for at in memory.conflicts),
         contest=past(memory.contest),
         good={name: Good(each.load, min(each.at, now)) for name, each in memory.good.items()},
-        recycle_failed_at=min(memory.recycle_failed_at, now),
+        shadow=None if future else memory.shadow,
+        recycling=lineage.clamped(memory.recycling, now),
     )
 
 
@@ -224,13 +239,6 @@ def conflicted(memory: Memory, now: float) -> Memory:
     contest = memory.contest if goes_on else (now if len(recent) + 1 >= CONFLICTS else None)
     pushes = memory.pushes if goes_on else 0
     return msgspec.structs.replace(memory, conflicts=(*recent, now), contest=contest, pushes=pushes)
-
-
-def recycled(memory: Memory, now: float, *, failed: bool) -> Memory:
-    """The memory after a replacement ended: failures in a row are counted, a success forgets them."""
-    if failed:
-        return msgspec.structs.replace(memory, recycle_failures=memory.recycle_failures + 1, recycle_failed_at=now)
-    return msgspec.structs.replace(memory, recycle_failures=0) if memory.recycle_failures else memory
 
 
 def ordered(memory: Memory, order: Applied, history: History, *, idle: bool, reversals: int) -> Memory:

@@ -18,7 +18,8 @@ AT_ONCE = Rules(0.0, 0.1, (Rate(15.0, replicas=1_000_000),))  # what limits noth
 class Goal(msgspec.Struct, frozen=True):
     """What a signal aims at: `kind` is the policy's key; `milli` the target in thousandths (utilization: percent).
 
-    A signal that only wakes has the kind `wake_above`. `keeps` says that its last good load may be asked for later.
+    A signal that only wakes has the kind `wake_above`, one that only tells something `told`. `keeps` says that its last
+    good load may be asked for later.
     """
 
     signal: str
@@ -28,13 +29,19 @@ class Goal(msgspec.Struct, frozen=True):
     asked: asked.Signal
     keeps: bool = False
 
+    @property
+    def votes(self) -> bool:
+        """Whether it asks for a count."""
+        return self.kind not in ("wake_above", "told")
+
 
 class Plan(msgspec.Struct, frozen=True):
     """One workload to decide, with everything about its policy that does not change from cycle to cycle.
 
     `signals` are the names of all its signals; `every_s` is the time between its decisions where the policy says so;
     `strict` leaves our guards out. `adaptive` sizes signals that have a capacity for what is expected, and `quick` then
-    is how fast the count may change: as written, without the HPA's defaults.
+    is how fast the count may change: as written, without the HPA's defaults. `beside` is the same with the other
+    algorithm, where the policy compares the two.
     """
 
     key: str  # the workload's
@@ -49,12 +56,18 @@ class Plan(msgspec.Struct, frozen=True):
     strict: bool = False
     adaptive: bool = False
     quick: Behavior | Legacy = Behavior()
+    beside: Plan | None = None
     claimed_by: tuple[str, ...] = ()  # other policies that would steer it as well
 
     @property
     def ref(self) -> WorkloadRef:
         """The workload's identity."""
         return self.workload.ref
+
+    @property
+    def learns(self) -> bool:
+        """Whether loads are learned: for deciding, or for what stands beside it."""
+        return self.adaptive or (self.beside is not None and self.beside.adaptive)
 
     def controlled(self, pause: Pause | None, override: Override | None, resumed: float | None = None) -> Plan:
         """The same plan under what people said."""
@@ -77,7 +90,8 @@ def goal_of(signal: asked.Signal) -> Goal:
         return Goal(signal.name, "utilization", float(percent), max(1, percent), signal, keeps)
     if signal.steps is not None:
         return Goal(signal.name, "steps", 0.0, 0, signal, keeps)
-    return Goal(signal.name, "wake_above", signal.wake_above or 0.0, 0, signal)
+    kind = "told" if signal.wake_above is None else "wake_above"
+    return Goal(signal.name, kind, signal.wake_above or 0.0, 0, signal)
 
 
 def _rules(given: asked.Direction, default: Rules) -> Rules:
@@ -99,6 +113,10 @@ def _behavior(written: asked.Behavior | asked.Legacy, up: Rules, down: Rules) ->
 
 def prepare(ref: WorkloadRef, policy: asked.Policy) -> Plan:
     """The plan of one workload under one policy, with the HPA's defaults where the policy is silent."""
+    other = None
+    if policy.compare is not None:  # what only looks neither observes nor replaces
+        alone = {"algorithm": policy.compare, "compare": None, "mode": asked.Mode.ACT, "recycle": None}
+        other = prepare(ref, msgspec.structs.replace(policy, **alone))
     behavior = _behavior(policy.behavior, DEFAULT_UP, DEFAULT_DOWN)
     goals = tuple(map(goal_of, policy.signals))
     return Plan(
@@ -114,4 +132,5 @@ def prepare(ref: WorkloadRef, policy: asked.Policy) -> Plan:
         strict=policy.parity is asked.Parity.STRICT,
         adaptive=policy.algorithm is asked.Algorithm.ADAPTIVE,
         quick=_behavior(policy.behavior, AT_ONCE, AT_ONCE),
+        beside=other,
     )

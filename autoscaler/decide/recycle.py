@@ -1,70 +1,179 @@
-"""Which instances are due for replacement, and what holds them back."""
+"""Which of the instances that are due get a successor now, and what holds the others back.
+
+Everything that holds back counts over all causes together: what is out of service, what was begun within a period, what
+the whole fleet began. Pure: the memory has facts with times, a restart changes nothing.
+"""
 
 from __future__ import annotations
 
-from autoscaler.decide.memory import Memory
-from autoscaler.model.decision import Reason, Replacement, Stage, Step
+from collections.abc import Callable
+from typing import NamedTuple
+
+from autoscaler.decide import lineage
+from autoscaler.decide.calendar import open_windows
+from autoscaler.decide.due import Due, due, period_s
+from autoscaler.decide.lineage import Lineage, Recycling
+from autoscaler.model.decision import Fact, Reason, Replacement, Stage, Step
 from autoscaler.model.observation import Seen, Workload
+from autoscaler.model.policy import Recycle
 from autoscaler.model.target import Instance, TargetState
 
-BACKOFF_FIRST_S = 10.0  # after the first replacement that never became ready; doubles
+BACKOFF_FIRST_S = 10.0  # after the first replacement that did not last; doubles
 BACKOFF_MOST_S = 300.0
+LASTED_S = 600.0  # a successor that served so long was a good one
+TRIES = 8  # so many in a row that did not last, and it is given up
+
+Hold = tuple[Reason, dict[str, Fact]]
 
 
-def sick(state: TargetState, unhealthy_for_s: float, now: float) -> list[Instance]:
-    """Instances that were ready once and have not been for `unhealthy_for_s`, the longest sick first."""
-    due = [
-        each
-        for each in state.instances
-        if not each.ready and each.was_ready and not each.draining and now - each.since >= unhealthy_for_s
-    ]
-    return sorted(due, key=lambda each: (each.since, each.name))
+class Recycled(NamedTuple):
+    """Who is replaced now, what there is to say, and what is remembered once that is carried out."""
+
+    chosen: tuple[Replacement, ...]
+    steps: tuple[Step, ...]
+    known: Recycling
 
 
-def backoff_s(failures: int) -> float:
-    """Seconds to wait after so many failed replacements in a row: 10, 20, 40 … at most 300.
+def backoff_s(tries: int) -> float:
+    """Seconds to wait after so many replacements in a row that did not last: 10, 20, 40 … at most 300.
 
     >>> [backoff_s(n) for n in (0, 1, 2, 3, 9)]
     [0.0, 10.0, 20.0, 40.0, 300.0]
     """
-    return min(BACKOFF_MOST_S, BACKOFF_FIRST_S * 2.0 ** (failures - 1)) if failures else 0.0
+    return min(BACKOFF_MOST_S, BACKOFF_FIRST_S * 2.0 ** (tries - 1)) if tries else 0.0
 
 
 def replacements(
-    workload: Workload, seen: Seen, memory: Memory, *, desired: int, now: float
-) -> tuple[tuple[Replacement, ...], tuple[Step, ...]]:
-    """At most one instance to replace now, with the step that says so or says what it waits for.
+    workload: Workload, seen: Seen, known: Recycling, *, desired: int, now: float, act: bool,
+    fleet: Callable[[], bool] = lambda: True,
+) -> Recycled:  # fmt: skip
+    """The instances to replace now, each with the step that says so, and for the first that waits what it waits for.
 
-    One at a time per workload; never while it shrinks or rolls out; longer and longer pauses after failures.
+    `fleet` is asked, and counts, whether the whole fleet allows one more. Without `act` nothing is counted.
     """
-    recycle = workload.policy.recycle
-    unhealthy_for = recycle.when.unhealthy_for if recycle is not None else None
-    state = seen.state
-    if unhealthy_for is None or not isinstance(state, TargetState) or state.off_by_owner:
-        return (), ()
-    due = [each for each in sick(state, unhealthy_for, now) if each.id not in seen.replacing]
-    if not due:
-        return (), ()
-    first = due[0]
-    facts: dict[str, str | int | float | bool | None] = {
-        "instance": first.name,
-        "for_s": round(now - first.since, 1),
-        "sick": len(due),
-        "limit_s": unhealthy_for,
-    }
+    recycle, state = workload.policy.recycle, seen.state
+    if recycle is None or not isinstance(state, TargetState) or state.off_by_owner:
+        return Recycled((), (), known)
+    per_s = period_s(recycle.when)
+    if per_s:
+        known = lineage.tallied(known, state.instances, now, per_s)
+    waiting = [
+        each for each in due(state.instances, recycle.when, known, now) if each.instance.id not in seen.replacing
+    ]
+    if not waiting:
+        return Recycled((), (), known)
+    turn = _Turn(workload, recycle, seen, state, waiting, desired, now)
+    steps: list[Step] = []
+    held: Step | None = None
+    for each in waiting:
+        hold = turn.held(each, known)
+        if hold is None and not (fleet() if act else True):
+            hold = (Reason.RECYCLE_FLEET, {})
+        if hold is not None:
+            held = held or turn.step(each, *hold)
+            continue
+        steps.append(turn.step(each, each.reason, {}))
+        known = turn.choose(each, known)
+    chosen = tuple(turn.chosen)
+    return Recycled(chosen, (*steps, *((held,) if held else ())), known)
 
-    def waits(reason: Reason, **more: str | float) -> tuple[tuple[Replacement, ...], tuple[Step, ...]]:
-        return (), (Step(Stage.RECYCLE, desired, desired, reason, {**facts, **more}),)
 
-    if seen.replacing:
-        return waits(Reason.RECYCLE_BUDGET)
-    current = state.desired if state.desired is not None else state.existing
-    if desired < current or seen.removing:
-        return waits(Reason.RECYCLE_WAITS, on="shrinking")
-    if state.rollout:
-        return waits(Reason.RECYCLE_WAITS, on="a rollout")
-    rest = memory.recycle_failed_at + backoff_s(memory.recycle_failures) - now
-    if memory.recycle_failures and rest > 0:
-        return waits(Reason.RECYCLE_BACKOFF, failures=memory.recycle_failures, rest_s=round(rest, 1))
-    chosen = Replacement(first.id, first.name, Reason.UNHEALTHY, now - first.since)
-    return (chosen,), (Step(Stage.RECYCLE, desired, desired, Reason.UNHEALTHY, facts),)
+class _Turn:
+    """One workload's look at all who are due, one after the other."""
+
+    def __init__(
+        self, workload: Workload, recycle: Recycle, seen: Seen, state: TargetState, waiting: list[Due], desired: int,
+        now: float,
+    ) -> None:  # fmt: skip
+        self.chosen: list[Replacement] = []
+        self._workload = workload
+        self._recycle = recycle
+        self._desired = desired
+        self._now = now
+        self._waiting = len(waiting)
+        self._under = len(seen.replacing)
+        self._together = self._on(seen, state, desired)
+        present = [each for each in state.instances if not each.draining]
+        leaving = [each.id for each in present if each.ready and each.id in seen.replacing]
+        self._out = sum(not each.ready for each in present) + len(leaving) + max(0, desired - state.existing)
+        sick = {each.instance.id for each in waiting if each.sick}
+        sick |= {each.id for each in present if each.was_ready and not each.ready}
+        breaker = recycle.breaker
+        self._sick = len(sick)
+        self._tripped = len(sick) >= breaker.least and len(sick) * 100 > breaker.percent * max(1, len(present))
+        self._budget = recycle.budget
+        self._versions = {each.id: _made_of(each) for each in present}
+
+    @staticmethod
+    def _on(seen: Seen, state: TargetState, desired: int) -> str:
+        current = state.desired if state.desired is not None else state.existing
+        if desired < current or seen.removing:
+            return "shrinking"
+        return "a rollout" if state.rollout else ""
+
+    def step(self, each: Due, reason: Reason, more: dict[str, Fact]) -> Step:
+        """What is said of one."""
+        facts = {"instance": each.instance.name, "cause": each.reason.value, "due": self._waiting, **each.facts, **more}
+        return Step(Stage.RECYCLE, self._desired, self._desired, reason, facts)
+
+    def held(self, each: Due, known: Recycling) -> Hold | None:
+        """What holds this one back; None for nothing."""
+        if self._together:
+            return Reason.RECYCLE_WAITS, {"on": self._together}
+        return self._by_its_past(each, known) or self._by_cause(each) or self._by_others(each, known)
+
+    def _by_its_past(self, each: Due, known: Recycling) -> Hold | None:
+        last = self._relapse(each, known)
+        if last is None:
+            return None
+        if last.tries >= TRIES:
+            return Reason.RECYCLE_GIVEN_UP, {"tries": last.tries}
+        rest = last.at + backoff_s(last.tries) - self._now
+        return (Reason.RECYCLE_BACKOFF, {"failures": last.tries, "rest_s": round(rest, 1)}) if rest > 0 else None
+
+    def _relapse(self, each: Due, known: Recycling) -> Lineage | None:
+        """The replacements before this one, where they did not last; None where this is a new beginning."""
+        last = known.lineages.get(lineage.place(self._workload.ref, each.instance))
+        resumed = self._workload.resumed
+        if last is None or last.version != self._versions.get(each.instance.id) or (resumed or 0.0) > last.at:
+            return None
+        served = each.sick and each.instance.was_ready and each.since - last.at >= LASTED_S
+        return last if not served and (last.failed or each.instance.created >= last.at) else None
+
+    def _by_cause(self, each: Due) -> Hold | None:
+        """The old and the changed wait for their windows; so do all but one while too many are sick."""
+        if self._tripped and (not each.sick or self._under or self.chosen):
+            return Reason.RECYCLE_BREAKER, {"sick": self._sick, "percent": self._recycle.breaker.percent}
+        if not each.sick and self._recycle.windows and not open_windows(self._recycle.windows, self._now):
+            return Reason.RECYCLE_WINDOW, {}
+        return None
+
+    def _by_others(self, each: Due, known: Recycling) -> Hold | None:
+        limit = self._recycle.unavailable
+        gone = self._out + sum(one.serves for one in self.chosen)
+        if self._under + len(self.chosen) >= limit or (each.instance.ready and gone >= limit):
+            return Reason.RECYCLE_UNAVAILABLE, {"out": max(gone, self._under + len(self.chosen)), "unavailable": limit}
+        budget = self._budget
+        if budget is None:
+            return None
+        recent = [at for at in known.begun if self._now - at < budget.per]
+        if len(recent) < budget.count:
+            return None
+        rest = recent[-budget.count] + budget.per - self._now
+        return Reason.RECYCLE_BUDGET, {"count": budget.count, "per_s": budget.per, "rest_s": round(rest, 1)}
+
+    def choose(self, each: Due, known: Recycling) -> Recycling:
+        """This one is replaced."""
+        place = lineage.place(self._workload.ref, each.instance)
+        last = self._relapse(each, known)
+        one = each.instance
+        self.chosen.append(
+            Replacement(one.id, one.name, each.reason, self._now - each.since, lineage=place, serves=one.ready)
+        )
+        tries = (last.tries if last is not None else 0) + 1
+        return lineage.begun(known, place, tries, self._versions[one.id], self._now)
+
+
+def _made_of(one: Instance) -> str:
+    """A word that changes when what an instance and its successor are made from does."""
+    return " ".join((one.image, one.config_hash, one.newer_image, one.newer_config))

@@ -22,13 +22,15 @@ _NO_OPINION, _LARGEST = Reason.NO_OPINION, Reason.LARGEST_WISH
 _HELD_UP, _HELD_DOWN = Reason.STABILIZED_DOWN, Reason.STABILIZED_UP
 
 
-def cast(turn: Turn, state: TargetState) -> list[Vote]:
-    """The votes of all signals that have a goal, reckoned from this state."""
+def cast(turn: Turn, state: TargetState, *, pushed: bool = False) -> list[Vote]:
+    """The votes of all signals that have a goal, or of those that are pushed, reckoned from this state."""
     plan, seen = turn.plan, turn.seen
-    ballot = Ballot(state, turn.current, plan.tolerance, turn.memory, seen.vouchers, turn.now)
+    ballot = Ballot(
+        state, turn.current, plan.tolerance, turn.memory, seen.vouchers, turn.now, plan.strict, turn.cycle_s
+    )
     votes: list[Vote] = []
     for goal, reading in zip(plan.goals, seen.readings, strict=True):
-        if goal.kind != "wake_above":
+        if goal.votes and not (pushed and goal.asked.push is None):
             plain = vote(goal, reading, ballot)
             votes.append(sizing.sized(turn, goal, plain) if plan.adaptive else plain)
     return votes
@@ -37,7 +39,7 @@ def cast(turn: Turn, state: TargetState) -> list[Vote]:
 def remember(turn: Turn, votes: Sequence[Vote]) -> None:
     """Keep what later votes fall back on, where there is something to keep."""
     readings = turn.seen.readings
-    if turn.plan.keeps or any([isinstance(each, Series) and each.found for each in readings]):
+    if turn.plan.keeps or any(isinstance(each, Series) and each.found for each in readings):
         turn.memory = kept(turn.memory, turn.plan.goals, votes, readings, turn.now)
 
 
@@ -58,8 +60,8 @@ def renewed(turn: Turn) -> None:
             quiet=None,
             unread={},
         )
-    if memory.learned and not turn.plan.adaptive:
-        turn.remember(learned={})
+    if memory.learned and not turn.plan.learns:
+        turn.remember(learned={}, taught={}, carries={})
     if turn.plan.strict and turn.memory.history.recommendations is None:  # where the HPA begins, whatever it decides
         turn.remember(history=hpa.seeded(turn.memory.history, turn.current, turn.now))
 
@@ -91,7 +93,7 @@ def decide(turn: Turn, votes: Sequence[Vote], limits: Limits) -> None:
     turn.by_load = True
 
 
-def _wish(turn: Turn, votes: Sequence[Vote]) -> int:
+def _wish(turn: Turn, votes: Sequence[Vote], *, pushed: bool = False) -> int:
     """The signals' wishes as one; while surplus instances of a rollout exist, not more than without them."""
     state = turn.state
     together = combine.agreed if turn.policy.combine is _ALL and len(votes) > 1 else combine.largest
@@ -104,7 +106,7 @@ def _wish(turn: Turn, votes: Sequence[Vote]) -> int:
         turn.reason = next(each.step.reason for each in votes if each.step.facts["signal"] == winner)
     if state.rollout and state.existing > turn.current and combined.after > turn.current and not turn.plan.strict:
         settled = msgspec.structs.replace(state, existing=turn.current, ready=turn.current)
-        plain = max(turn.current, together(cast(turn, settled), turn.current).after)
+        plain = max(turn.current, together(cast(turn, settled, pushed=pushed), turn.current).after)
         if plain < combined.after:
             turn.move(plain, Reason.ROLLOUT_SURPLUS, Stage.GUARD, surplus=state.existing - turn.current)
     return turn.count
@@ -123,6 +125,12 @@ def _accept(turn: Turn, wish: int, limits: Limits) -> None:
         memory, history=result.history, accepted=turn.now, wish=result.replicas, stands=stands,
         freed=memory.freed if wish < turn.current else 0,
     )  # fmt: skip
+    _tell(turn, wish, result, limits)
+
+
+def _tell(turn: Turn, wish: int, result: hpa.Result, limits: Limits) -> None:
+    """What became of a wish."""
+    behavior = turn.behavior
     if result.stabilized != wish:
         down = result.stabilized > wish
         rules = behavior.down if down else behavior.up
@@ -152,7 +160,11 @@ def _reseed(turn: Turn) -> None:
 
 
 def woken(turn: Turn, limits: Limits) -> None:
-    """Between two cycles: up to the floor, back up to the count of the last cycle if it fell below, nothing else."""
+    """Between two cycles: up to the floor, to what is pushed, back up to the count of the last cycle; never down."""
+    if _pushed(turn, limits):
+        raised(turn, limits)
+        guarded(turn)
+        return
     memory = turn.memory
     wish = memory.wish if memory.accepted is not None and turn.now - memory.accepted <= turn.gap_s else None
     if wish is not None and wish > turn.current:
@@ -161,6 +173,34 @@ def woken(turn: Turn, limits: Limits) -> None:
         turn.hold(Reason.AWAITING_CYCLE, Stage.SIGNAL)
     raised(turn, limits)
     guarded(turn)
+
+
+def _pushed(turn: Turn, limits: Limits) -> bool:
+    """Grow to what pushed signals ask for, by the rates, where that is for them alone to say; nothing is remembered.
+
+    Readings of other signals are those of the last cycle: reckoned again with the instances of now they would say more
+    than they know. What adaptive expects is reckoned in cycles only.
+    """
+    pushed = [goal.asked.push is not None for goal in turn.plan.goals if goal.kind != "wake_above"]
+    if not any(pushed) or turn.plan.strict or turn.memory.sized:
+        return False
+    if len(turn.seen.readings) != len(turn.plan.goals):  # no cycle was yet, or none with these signals
+        return False
+    if turn.policy.combine is Combine.ALL and not all(pushed):
+        return False
+    votes = [each for each in cast(turn, turn.state, pushed=True) if not each.missing]
+    if not any(each.count is not None and each.count > turn.current for each in votes):
+        return False
+    before = len(turn.steps)
+    turn.steps.extend(each.step for each in votes)
+    wish = _wish(turn, votes, pushed=True)
+    result = hpa.hpa(wish, turn.current, turn.low, turn.high, turn.behavior, turn.memory.history, turn.now)
+    if result.replicas <= turn.current:
+        del turn.steps[before:]
+        turn.count = turn.current
+        return False
+    _tell(turn, wish, result, limits)
+    return True
 
 
 _LIMITS = {

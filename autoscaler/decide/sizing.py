@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from autoscaler.decide.adaptive.carried import Carrier, carrier
 from autoscaler.decide.adaptive.series import (
     BIN_S,
     LEAST_BINS,
@@ -21,6 +20,7 @@ from autoscaler.decide.adaptive.series import (
     lead_bins,
     taken,
 )
+from autoscaler.decide.carrying import carry, notes, sizable, unit, unknown
 from autoscaler.decide.memory import DEFAULT_LEAD_S, Memory, measures
 from autoscaler.decide.plan import Goal, Plan
 from autoscaler.decide.turn import Turn
@@ -36,28 +36,28 @@ REST_S = 120.0  # between two shrinks
 def learned(
     plans: Sequence[Plan], seen: Sequence[Seen], memories: Mapping[str, Memory], now: float
 ) -> dict[str, dict[str, Learned]]:
-    """What is known of each adaptive workload's signals after this look; those of all workloads are stepped together.
+    """What is known of each learning workload's signals after this look; those of all workloads are stepped together.
 
     A signal that cannot be read whole adds nothing.
     """
     samples: list[Sample] = []
     names: list[tuple[str, str]] = []
-    for place in [place for place, plan in enumerate(plans) if plan.adaptive]:
+    for place in [place for place, plan in enumerate(plans) if plan.learns]:
         plan, look = plans[place], seen[place]
         key = plan.key
         memory = memories.get(key)
         before = {} if memory is None else memory.learned
         lead = lead_bins((DEFAULT_LEAD_S if memory is None else memory.lead) + plan.workload.policy.lifecycle.warm_up)
         for goal, reading in zip(plan.goals, look.readings, strict=False):
-            if goal.asked.capacity is None or goal.kind != "per_replica":
+            if not sizable(goal):
                 continue
             nothing_runs = not isinstance(look.state, Missing) and look.state.existing == 0
             if goal.asked.from_instances and nothing_runs:
                 continue
             load = whole_load(goal, reading, look.vouchers, memory or Memory(first_seen=now, fingerprint=""))
             if load is not None:
-                unit = _carrier(plan, goal).unit
-                samples.append(Sample(before.get(goal.signal), measures(goal.asked), load, unit, lead))
+                of = measures(goal.asked)
+                samples.append(Sample(before.get(goal.signal), of, load, unit(plan, goal), lead))
                 names.append((key, goal.signal))
     found: dict[str, dict[str, Learned]] = {}
     if not samples:
@@ -72,24 +72,25 @@ def sized(turn: Turn, goal: Goal, plain: Vote) -> Vote:
     """The vote for what is expected, or the plain rule's with a note."""
     if plain.missing or plain.count is None:
         return plain
-    if goal.asked.capacity is None:
-        return _noted(turn, plain, Reason.CAPACITY_UNKNOWN, {"signal": goal.signal})
+    carried = carry(turn, goal)
+    if goal.asked.capacity is None or carried is None:
+        return msgspec.structs.replace(plain, notes=(unknown(turn, goal),))
     known = turn.memory.learned.get(goal.signal)
     if known is None or known.read != turn.now or not known.trusted or known.need is None:
         return _noted(turn, plain, Reason.LEARNING, _learning(goal, known, turn))
     load = plain.step.facts.get("load")
     at_least = 1.1 * load if isinstance(load, float | int) and load > known.need else 0.0
     need, trigger = max(known.need, at_least), max(known.trigger or 0.0, at_least)
-    carry, current = _carrier(turn.plan, goal), turn.current
-    needs = carry.count(need)
+    current = turn.current
+    needs = carried.count(need)
     if needs > current:
-        count = needs if carry.count(trigger) > current else current
+        count = needs if carried.count(trigger) > current else current
     else:
-        count = _fewer(turn, max(needs, carry.count(known.peak or 0.0)))
+        count = _fewer(turn, max(needs, carried.count(known.peak or 0.0)))
     lead = lead_bins(turn.memory.lead + turn.policy.lifecycle.warm_up)
     facts: dict[str, Fact] = {
         **plain.step.facts, "expected": need, "within_s": lead * BIN_S, "times": 100 * (1 - SIZING), "needs": needs,
-        "plain": plain.count, "over": 100 * known.over,
+        "per": "/s" if goal.asked.per_second else "", "plain": plain.count, "over": 100 * known.over,
     }  # fmt: skip
     reason = _reason(count, current)
     if known.over > OVER_MOST and count < plain.count:
@@ -98,7 +99,8 @@ def sized(turn: Turn, goal: Goal, plain: Vote) -> Vote:
     if at_most is not None and count > at_most:
         facts["asked"], count, reason = count, at_most, Reason.AT_MOST
     step = Step(Stage.SIGNAL, current, count, reason, facts)
-    return msgspec.structs.replace(plain, count=count, step=step, sized=True)
+    said = notes(turn, goal, carried, need)
+    return msgspec.structs.replace(plain, count=count, step=step, sized=True, notes=said)
 
 
 def switched(turn: Turn, votes: Sequence[Vote]) -> None:
@@ -136,11 +138,3 @@ def _learning(goal: Goal, known: Learned | None, turn: Turn) -> dict[str, Fact]:
     else:
         bins, because = max(TRUSTED_BINS - known.bins, LEAST_BINS - known.first), known.because
     return {"signal": goal.signal, "rest_s": bins * BIN_S, "because": because}
-
-
-def _carrier(plan: Plan, goal: Goal) -> Carrier:
-    objective, capacity = plan.workload.policy.objective, goal.asked.capacity
-    assert capacity is not None
-    if objective is None:
-        return carrier(capacity)
-    return carrier(capacity, objective.latency, objective.service_time)

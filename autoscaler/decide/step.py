@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import msgspec
 
-from autoscaler.decide import bounds, controls, hpa, idle, signals, sizing
+from autoscaler.decide import bounds, carrying, controls, hpa, idle, signals, sizing
+from autoscaler.decide.beside import beside
 from autoscaler.decide.brake import Brake, Fleet
 from autoscaler.decide.guards import guarded
 from autoscaler.decide.memory import Applied, Memory, first_sight, ordered
 from autoscaler.decide.plan import Plan
 from autoscaler.decide.recycle import replacements
+from autoscaler.decide.taught import still_taught
 from autoscaler.decide.turn import Turn, counted
 from autoscaler.model.decision import Decision, Reason, Replacement, Stage, Step
 from autoscaler.model.observation import Seen
@@ -58,8 +61,13 @@ def step(
         key = plan.key
         memory = memories.get(key) or _first_sight(plan, look, now, cycle_s)
         if learned and key in learned:
-            memory = msgspec.structs.replace(memory, learned=learned[key])
+            carries = carrying.known(plan, look, memory, now)
+            memory = msgspec.structs.replace(memory, learned=learned[key], carries=carries)
+        if memory.taught:
+            memory = msgspec.structs.replace(memory, taught=still_taught(memory))
         decision, after[key] = _decide(plan, look, memory, now, cycle_s, brake, wake=wake)
+        if not wake and (plan.beside is not None or memory.shadow is not None):
+            decision, after[key] = beside(plan, look, decision, after[key], partial(_alone, now, cycle_s), now)
         decisions.append(decision)
     return Stepped(decisions, after, brake.fleet())
 
@@ -89,6 +97,11 @@ def _decide(
     if not (controls.controlled(turn) or controls.off_by_owner(turn)):
         _by_policy(turn, brake, wake=wake)
     return _decided(turn, brake)
+
+
+def _alone(now: float, cycle_s: float, plan: Plan, look: Seen, memory: Memory) -> tuple[Decision, Memory]:
+    """The same for what only looks: no brake of a fleet holds it, and it takes nothing from one."""
+    return _decide(plan, look, memory, now, cycle_s, Brake(ALONE, now, None, 0), wake=False)
 
 
 def _by_policy(turn: Turn, brake: Brake, *, wake: bool) -> None:
@@ -125,9 +138,11 @@ def _by_policy(turn: Turn, brake: Brake, *, wake: bool) -> None:
 
 
 def _between(turn: Turn, limits: bounds.Limits, replicas: Replicas) -> None:
-    """A wake, without signals: what is idle by our order stays so, what is above its ceiling waits for the cycle."""
+    """A wake, by pushed signals only: others leave idle by our order as it is; above a ceiling waits for the cycle."""
     asleep = turn.memory.idle is not None and turn.policy.idle is not None and turn.current < replicas.min
-    if asleep or turn.current > turn.high:
+    if asleep and idle.roused(turn):
+        guarded(turn)
+    elif asleep or turn.current > turn.high:
         turn.hold(Reason.AWAITING_CYCLE, Stage.SIGNAL)
     else:
         signals.woken(turn, limits)
@@ -153,8 +168,7 @@ def _decided(turn: Turn, brake: Brake, *, look: bool = True) -> tuple[Decision, 
         turn.hold(Reason.FLEET_BRAKE, Stage.GUARD, latched=brake.latched is not None)
     replace: tuple[Replacement, ...] = ()
     if policy.recycle is not None and turn.reason not in (Reason.PAUSED, Reason.STALE_STATE):
-        replace, said = replacements(plan.workload, seen, turn.memory, desired=turn.count, now=turn.now)
-        turn.steps.extend(said)
+        replace = _replaced(turn, brake, act=act)
     if not act and (turn.count != current or replace):
         turn.steps.append(Step(Stage.CONTROL, current, turn.count, Reason.OBSERVED))
     if look and not seen.busy and turn.memory.known != current:
@@ -165,6 +179,19 @@ def _decided(turn: Turn, brake: Brake, *, look: bool = True) -> tuple[Decision, 
         readings=_named(plan, seen),
     )  # fmt: skip
     return decision, turn.memory
+
+
+def _replaced(turn: Turn, brake: Brake, *, act: bool) -> tuple[Replacement, ...]:
+    """Who is replaced in this turn; it is remembered where it is carried out, restarts and the like in any case."""
+    known = turn.memory.recycling
+    found = replacements(
+        turn.plan.workload, turn.seen, known, desired=turn.count, now=turn.now, act=act, fleet=brake.may_recycle
+    )
+    turn.steps.extend(found.steps)
+    after = found.known if act else msgspec.structs.replace(known, tallies=found.known.tallies)
+    if after != known:
+        turn.remember(recycling=after)
+    return found.chosen
 
 
 def _named(plan: Plan, look: Seen) -> tuple[tuple[str, Reading], ...]:

@@ -7,8 +7,10 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from autoscaler.decide.hpa import average_value, cut, milli, value
+from autoscaler.decide.hpa.pods import Failure
 from autoscaler.decide.hpa.quantity import Tolerance, within
 from autoscaler.decide.memory import Good, Memory
+from autoscaler.decide.per_instance import proposed
 from autoscaler.decide.plan import Goal
 from autoscaler.model.decision import Fact, Reason, Stage, Step
 from autoscaler.model.policy import Empty, Fallback, LoadStep, NotANumber, Plausible, ZeroIf
@@ -39,7 +41,10 @@ class Vote(msgspec.Struct, frozen=True, gc=False):
 
 
 class Ballot(msgspec.Struct, frozen=True, gc=False):
-    """What votes are reckoned from: the state, the count, what is near enough to a target, and what is remembered."""
+    """What votes are reckoned from: the state, the count, what is near enough to a target, and what is remembered.
+
+    `strict` reckons as the HPA does where our own care differs from it; `cycle_s` is the time between two looks.
+    """
 
     state: TargetState
     current: int
@@ -47,6 +52,8 @@ class Ballot(msgspec.Struct, frozen=True, gc=False):
     memory: Memory
     vouchers: Mapping[str, Reading]
     now: float
+    strict: bool = False
+    cycle_s: float = 15.0
 
 
 def vote(goal: Goal, reading: Reading, ballot: Ballot) -> Vote:
@@ -80,9 +87,12 @@ def vote(goal: Goal, reading: Reading, ballot: Ballot) -> Vote:
 
 def _counted(goal: Goal, reading: Series, ballot: Ballot, *, waived: bool) -> Vote:
     current, unread, age = ballot.current, reading.unread, reading.age_s
-    asked, load = _ask(goal, reading.points, ballot)
-    if unread:
-        asked, load = _with_unread(goal, reading, asked, load, ballot)
+    if ballot.strict and goal.kind != "steps":
+        failure, asked, load = _asked_of_pods(goal, reading, ballot)
+        if failure is not None:
+            return _fallback(goal, failure, ballot)
+    else:
+        asked, load = _asked_with_care(goal, reading, ballot)
     facts: dict[str, Fact] = {
         "signal": goal.signal, "goal": goal.kind, "load": load, "target": goal.target, "ready": ballot.state.ready,
     }  # fmt: skip
@@ -114,6 +124,27 @@ def _with_unread(goal: Goal, reading: Series, asked: int, load: float, ballot: B
         asked, load = _ask(goal, reading.points + (Point(0.0),) * len(unread), ballot)
         return max(asked, current), load
     return asked, load
+
+
+def _asked_with_care(goal: Goal, reading: Series, ballot: Ballot) -> tuple[int, float]:
+    """The count and its load; what could not be read is taken for loaded when shrinking, for empty when growing."""
+    asked, load = _ask(goal, reading.points, ballot)
+    return _with_unread(goal, reading, asked, load, ballot) if reading.unread else (asked, load)
+
+
+def _asked_of_pods(goal: Goal, reading: Series, ballot: Ballot) -> tuple[Missing | None, int, float]:
+    """The same as the HPA has it, or why it has nothing."""
+    state, current = ballot.state, ballot.current
+    if goal.asked.from_instances and reading.points[0].instance:
+        made = proposed(goal, reading, state, current, ballot.tolerance, ballot.now, ballot.cycle_s)
+        if isinstance(made, Failure):
+            return Missing(MissingWhy.FAILED, f"the HPA has no answer: {made.value.replace('_', ' ')}"), current, 0.0
+        load = float(made.utilization) if made.utilization is not None else (made.usage or 0) / 1000
+        return None, made.replicas, load
+    asked, load = _asked_with_care(goal, reading, ballot)
+    if goal.kind != "per_replica" and current and not state.existing and asked != current:
+        return Missing(MissingWhy.FAILED, "nothing runs, and the HPA multiplies by what is ready"), current, load
+    return None, asked, load
 
 
 # data that is not there
@@ -254,7 +285,7 @@ def kept(
 
     `votes` are those of the goals that vote, in the same order.
     """
-    voting = [(goal, each) for goal, each in zip(goals, readings, strict=True) if goal.kind != "wake_above"]
+    voting = [(goal, each) for goal, each in zip(goals, readings, strict=True) if goal.votes]
     good = {
         goal.signal: Good(each.measured, now)
         for (goal, _), each in zip(voting, votes, strict=True)

@@ -56,11 +56,7 @@ class Actor:
             if each.kind is OperationKind.SCALE:
                 self.underway.intents[each.ref.key] = each.count
         await self._store.put(
-            [
-                Fact(FactKind.INTENT, each.ref.key, str(each.count).encode())
-                for each in operations
-                if each.kind is OperationKind.SCALE
-            ]
+            [_intent(each.ref.key, each.count) for each in operations if each.kind is OperationKind.SCALE]
             + _facts(each for each in operations if each.kind is not OperationKind.SCALE)
             + list(also)
         )
@@ -69,12 +65,13 @@ class Actor:
 
     def resume(self, facts: Sequence[Fact]) -> None:
         """Go on with what a former process left: `facts` of any kind, as the store keeps them."""
-        now = self._clock.now()
-        for fact in facts:
-            if fact.kind is FactKind.INTENT and fact.value is not None:
-                self.underway.intents[fact.key] = int(fact.value)
-        kept = [_decode_operation(f.value) for f in facts if f.kind is FactKind.OPERATION and f.value is not None]
-        self._drive([clamped(each, now) for each in kept])
+        intents, operations = on_record(facts, self._clock.now())
+        self.underway.intents.update(intents)
+        self._drive(operations)
+
+    def told(self) -> list[Fact]:
+        """What is under way at this moment, as facts; also what no store needs to know of."""
+        return [*_facts(self.underway), *(_intent(key, count) for key, count in self.underway.intents.items())]
 
     async def take_over(self, operations: Sequence[Operation]) -> None:
         """Go on with operations found on a platform that no store tells of; known ones are left alone."""
@@ -172,8 +169,19 @@ class Actor:
         return bool(made) and (made in self.underway.taken or made in open_ones)
 
 
+def _intent(key: str, count: int) -> Fact:
+    return Fact(FactKind.INTENT, key, str(count).encode())
+
+
 def _facts(operations: Iterable[Operation]) -> list[Fact]:
     return [Fact(FactKind.OPERATION, each.id, _encode(each)) for each in operations]
+
+
+def on_record(facts: Sequence[Fact], now: float) -> tuple[dict[str, int], list[Operation]]:
+    """The counts ordered last, by workload, and the operations that were open, out of what the store keeps."""
+    intents = {f.key: int(f.value) for f in facts if f.kind is FactKind.INTENT and f.value is not None}
+    kept = [_decode_operation(f.value) for f in facts if f.kind is FactKind.OPERATION and f.value is not None]
+    return intents, [clamped(each, now) for each in kept]
 
 
 def clamped(operation: Operation, now: float) -> Operation:

@@ -27,13 +27,40 @@ class Doing(msgspec.Struct, frozen=True, kw_only=True):
     instance: str = ""
 
 
+class Compared(msgspec.Struct, frozen=True, kw_only=True):
+    """What the other algorithm would have, reckoned in the shadow and never acted on."""
+
+    algorithm: str
+    current: int
+    desired: int
+    reason: str
+
+
+class LoadKnown(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of one signal's load, and how well what was expected of it came true.
+
+    It is known for `known_s`, of which `taught_s` were told by history; in another `rest_s` it may decide. `coverage`
+    is the share of bins of 15 s of the last day in which the load stayed within what was expected, `error` how far the
+    forecast was off, as a share of the load (None: not told before it may decide). `text` says it in words.
+    """
+
+    signal: str
+    known_s: float
+    taught_s: float
+    rest_s: float
+    coverage: float | None
+    error: float | None
+    text: str
+
+
 class WorkloadStatus(msgspec.Struct, frozen=True, kw_only=True):
     """One workload in one line.
 
     `current` is the count it was decided from, `desired` the count to have, `existing` and `ready` what was seen (None:
     not known). `since` is when `reason` and count came up, `changed` when the count was changed last since the start.
-    `missing` names the signals without data, `trouble` says why the state is not known, or why what
-    is wanted was refused or failed.
+    `missing` names the signals without data, `trouble` says why the state is not known, or why what is wanted was
+    refused or failed. `learned` is what adaptive knows of its loads, `history` how the reading of their past goes
+    (empty: none is under way), `compared` what the other algorithm would have.
     """
 
     key: str
@@ -58,6 +85,9 @@ class WorkloadStatus(msgspec.Struct, frozen=True, kw_only=True):
     pause: Pause | None = None
     override: Override | None = None
     doing: tuple[Doing, ...] = ()
+    learned: tuple[LoadKnown, ...] = ()
+    history: str = ""
+    compared: Compared | None = None
 
 
 class StepLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,9 +136,9 @@ class WindowStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RecycleStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """Replacement of sick instances: after how long one is due, and what is done or waited for."""
+    """Replacement of instances: after how long a sick one is due, where it is, and what is done or waited for."""
 
-    unhealthy_for_s: float
+    unhealthy_for_s: float | None = None
     sick: int = 0
     replacing: int = 0
     sentence: str = ""
@@ -127,6 +157,28 @@ class WorkloadDetail(msgspec.Struct, frozen=True, kw_only=True):
     algorithm: str = ""
     asked: int | None = None  # by the signals, before speed, guards and bounds
     version: int = VERSION
+
+
+class CleanupStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """One clean-up: when it runs `next`, when it ran last (`at`), and what that did and left, in words.
+
+    `removed` and `freed_bytes` are those of the last run, `held` how many things it left that look like going,
+    `trouble` says why it could not run.
+    """
+
+    key: str
+    policy: str
+    file: str
+    line: int
+    mode: str
+    project: str
+    next: float | None = None
+    at: float | None = None
+    removed: int = 0
+    freed_bytes: int = 0
+    held: int = 0
+    trouble: str = ""
+    lines: tuple[str, ...] = ()
 
 
 class CycleStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -172,6 +224,7 @@ class Status(Head, frozen=True, kw_only=True):
     """Everything at a glance; workloads in the order of their keys."""
 
     workloads: tuple[WorkloadStatus, ...] = ()
+    cleanups: tuple[CleanupStatus, ...] = ()
 
 
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):
@@ -180,18 +233,20 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     `decided` is when the decision was made. `since_change` says that it is on record and held from then until the next
     change of count or reason; `reconstructed` that the cycle was decided once more from what the source tells of that
     time. `note` says what is to be known about either. `asked` says of each query whether it is asked together with
-    others, and why not; only for the present.
+    others, and why not; `learned` what adaptive knows of its loads; both only for the present. A clean-up has lines
+    only.
     """
 
     key: str
     decided: float
     lines: tuple[str, ...]
-    decision: Decision
+    decision: Decision | None = None
     steps: tuple[StepLine, ...] = ()
     since_change: bool = False
     reconstructed: bool = False
     note: str = ""
     asked: tuple[str, ...] = ()
+    learned: tuple[str, ...] = ()
     version: int = VERSION
 
 

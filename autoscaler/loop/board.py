@@ -10,11 +10,13 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
+from autoscaler.decide.proof import Known
 from autoscaler.loop.trail import Trail
+from autoscaler.model.cleanup import Freed, Sweep
 from autoscaler.model.decision import Decision, Reason, Stage
 from autoscaler.model.observation import Workload
 from autoscaler.model.operation import Operation, Outcome, OutcomeKind
-from autoscaler.model.policy import PolicySet
+from autoscaler.model.policy import Cleanup, PolicySet
 from autoscaler.model.signal import Missing
 from autoscaler.model.target import TargetState
 
@@ -33,7 +35,8 @@ class Entry(msgspec.Struct):
 
     `since` is when the count or reason shown now came up; `change` the last decision that changed the count, `ended`
     how the last operation ended, and `lead_s` how long a raise took to become ready, once measured. `recent` are the
-    decisions of the last cycles, the newest last.
+    decisions of the last cycles, the newest last. `known` is what is known of its loads, `history` how the reading of
+    their past goes.
     """
 
     workload: Workload
@@ -47,11 +50,29 @@ class Entry(msgspec.Struct):
     ended: Outcome | None = None
     lead_s: float | None = None
     recent: tuple[Decision, ...] = ()
+    known: tuple[Known, ...] = ()
+    history: str = ""
 
     @property
     def stuck(self) -> Outcome | None:
         """The last operation's end where it was a bad one: what is wanted is not being had."""
         return self.ended if self.ended is not None and self.ended.kind in _BAD_ENDS else None
+
+
+class Cleaned(msgspec.Struct):
+    """One clean-up as its last run left it: what it decided, what came of it, or why there was none (`trouble`).
+
+    `next` is when it is due, `at` when it ran last.
+    """
+
+    cleanup: Cleanup
+    file: str
+    line: int
+    next: float | None = None
+    at: float | None = None
+    sweep: Sweep = Sweep()
+    freed: tuple[Freed, ...] = ()
+    trouble: str = ""
 
 
 class Fault(msgspec.Struct, frozen=True):
@@ -100,6 +121,9 @@ class Board:
         self.outcomes: Counter[tuple[str, str]] = Counter()  # by kind of operation and how it ended
         self.missing: Counter[tuple[str, str]] = Counter()  # by source and why
         self.fault_count = 0
+        self.cleanups: dict[str, Cleaned] = {}  # by name
+        self.removed: Counter[tuple[str, str]] = Counter()  # by clean-up and what was removed
+        self.freed: Counter[str] = Counter()  # bytes, by clean-up
 
     # what the loop writes
 
@@ -189,6 +213,13 @@ class Board:
         """Something went wrong and was survived; the newest are kept."""
         self.fault_count += 1
         self.faults.append(Fault(at, sentence))
+
+    def count_freed(self, name: str, freed: Sequence[Freed]) -> None:
+        """A clean-up has taken things away, or tried to."""
+        for each in freed:
+            if not each.trouble:
+                self.removed[name, each.item.what.value] += 1
+                self.freed[name] += each.size
 
     def _count(self, entry: Entry, decision: Decision) -> None:
         self.decisions[decision.reason.value] += 1

@@ -29,9 +29,12 @@ class Claim(msgspec.Struct, frozen=True):
         """True where nobody knows who steered it."""
         return bool(self.rivals)
 
-    def plan(self) -> Plan:
-        """The claim made ready for deciding."""
+    def plan(self, before: Plan | None = None) -> Plan:
+        """The claim made ready for deciding; the one that was in force before where nothing is different."""
         if not self.rivals:
+            same = before is not None and before.workload.policy is self.policy and before.ref == self.ref
+            if before is not None and same and not before.claimed_by:
+                return before
             return prepare(self.ref, self.policy)
         return msgspec.structs.replace(prepare(self.ref, _together(self.policy, self.rivals)), claimed_by=self.refused)
 
@@ -87,14 +90,19 @@ def _together(first: Policy, rivals: Sequence[Policy]) -> Policy:
         for window in policy.schedule
         if window.min is not None
     )
+    aim = first.objective
+    if aim is not None and aim.good is not None:
+        aim = msgspec.structs.replace(aim, good=f"{first.name}/{aim.good}", total=f"{first.name}/{aim.total}")
     return msgspec.structs.replace(
-        first, replicas=widest, signals=signals, schedule=windows, idle=None, combine=Combine.MAX
+        first, objective=aim, replicas=widest, signals=signals, schedule=windows, idle=None, combine=Combine.MAX
     )
 
 
 def _capped(signal: Signal, policy: Policy) -> Signal:
-    """Its name says whose it is."""
-    named = msgspec.structs.replace(signal, name=f"{policy.name}/{signal.name}")
+    """Its name says whose it is, and so do the names it tells of others."""
+    told = {key: getattr(signal, key) for key in ("name", "busy", "served")}
+    said = {key: f"{policy.name}/{name}" for key, name in told.items() if name is not None}
+    named = msgspec.structs.replace(signal, **said)
     if not named.votes or policy.replicas is None:
         return named
     return msgspec.structs.replace(named, at_most=min(signal.at_most or policy.replicas.max, policy.replicas.max))

@@ -7,19 +7,22 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from autoscaler.decide import lineage
 from autoscaler.decide import memory as remembering
 from autoscaler.decide.brake import Fleet
 from autoscaler.decide.explain import sentence, why
 from autoscaler.decide.memory import Memory
 from autoscaler.decide.plan import Plan
+from autoscaler.decide.proof import known
 from autoscaler.decide.step import applied, step
 from autoscaler.loop.act import Actor, urgency
 from autoscaler.loop.board import Board
 from autoscaler.loop.keeper import Keeper
-from autoscaler.loop.lasting import Lasting, unpacked
+from autoscaler.loop.lasting import Lasting
 from autoscaler.loop.observe import Observer
 from autoscaler.loop.orders import Orders
-from autoscaler.model.decision import Decision, Reason, Stage, Step
+from autoscaler.loop.recollect import WORDS, Recollection, braked, plain, restored, told
+from autoscaler.model.decision import SICK, STALE, Decision, Reason, Stage, Step
 from autoscaler.model.observation import Seen
 from autoscaler.model.operation import Operation, OperationKind, Outcome, OutcomeKind
 from autoscaler.model.target import TargetState
@@ -27,11 +30,6 @@ from autoscaler.ports import Clock, Fact, FactKind, Record, RecordKind
 
 SLICE = 500  # workloads decided before the event loop may breathe
 SET_BACK_S = 1.0  # two beats are never this much out of order by themselves
-FLEET = "@fleet"  # the key of what the fleet's brake remembers
-
-_encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(Memory).decode
-_decode_fleet = msgspec.json.Decoder(Fleet).decode
 
 
 class Cycle:
@@ -93,7 +91,9 @@ class Cycle:
         policies = [plan.workload.policy for plan in plans]
         operations = sorted(self._orders.following(decisions, seen, policies, now), key=urgency)
         await self._keeper.record(self._shown(decisions, seen))  # first: no change without its line, whoever dies now
-        await self._actor.begin(operations, [Fact(FactKind.MEMORY, FLEET, _encode(self.fleet))])
+        spent = {each.ref.key for each in decisions if each.act and each.replace}
+        budgets = [plain(key, self.memories[key]) for key in sorted(spent)]
+        await self._actor.begin(operations, [braked(self.fleet), *budgets])
         return decisions
 
     def _follow(self, now: float) -> None:
@@ -153,9 +153,8 @@ class Cycle:
         operation = outcome.operation
         key = operation.ref.key
         memory = self.memories.get(key)
-        if memory is not None and operation.kind is OperationKind.REPLACE and outcome.kind is not OutcomeKind.CONFLICT:
-            failed = outcome.kind is not OutcomeKind.APPLIED
-            self.memories[key] = remembering.recycled(memory, outcome.at, failed=failed)
+        if memory is not None and operation.kind is OperationKind.REPLACE:
+            self.memories[key] = _fared(memory, outcome)
         elif memory is not None and operation.kind is OperationKind.CREATE and _not_had(outcome):
             self.memories[key] = remembering.uncertain(memory)
         elif memory is not None and operation.kind is OperationKind.SCALE and outcome.kind is OutcomeKind.CONFLICT:
@@ -193,6 +192,7 @@ class Cycle:
             changed = self._board.show(decision, look.state, self._actor.underway.of(key))
             if key in self._board.entries:
                 self._board.entries[key].lead_s = self.memories[key].lead_s
+                self._board.entries[key].known = known(self.memories[key])
             foreign = any(each.reason is Reason.FOREIGN_COUNT for each in decision.steps)
             acts = decision.replace or (decision.changes and decision.act)
             if changed or foreign or (acts and not again):
@@ -225,37 +225,9 @@ class Cycle:
     # memory across restarts
 
     def restore(self, facts: Sequence[Fact], *, clean: bool) -> None:
-        """Take up the memories of a former process; after a kill they are not trusted to shrink yet.
-
-        An order that was on record before its call is ours, also where the memory of it was lost with the process. A
-        clock that was set back meanwhile left facts in the future: they are of now.
-        """
-        now = self._clock.now()
-        for fact in facts:
-            if fact.kind is not FactKind.MEMORY or not fact.key or fact.value is None:
-                continue
-            if fact.key == FLEET:
-                self.fleet = _decode_fleet(fact.value)
-                continue
-            memory = remembering.clamped(_decode(fact.value), now)
-            self._saved[fact.key] = memory
-            self.memories[fact.key] = memory
-        self._remind(facts)
-        if clean:
-            return
-        for fact in facts:
-            if fact.kind is FactKind.INTENT and fact.value is not None:
-                count, known = int(fact.value), self.memories.get(fact.key)
-                if known is not None or count == 0:
-                    known = known or Memory(first_seen=now, fingerprint="")
-                    self.memories[fact.key] = remembering.on_record(known, count, now)
-        self.memories = {key: remembering.after_kill(memory) for key, memory in self.memories.items()}
-
-    def _remind(self, facts: Sequence[Fact]) -> None:
-        for fact in facts:
-            memory = self.memories.get(fact.key)
-            if fact.kind is FactKind.LEARNED and fact.value is not None and memory is not None:
-                self.memories[fact.key] = msgspec.structs.replace(memory, learned=unpacked(fact.value))
+        """Take up the memories of a former process; after a kill (not `clean`) they are not trusted to shrink yet."""
+        before = restored(facts, self._clock.now(), clean=clean)
+        self.memories, self._saved, self.fleet = before.memories, before.kept, before.fleet
 
     def reset(self) -> None:
         """Forget every memory, before those of another process are taken up."""
@@ -268,9 +240,20 @@ class Cycle:
         """The memories that changed, the fleet's, and now and then (always as the `last`) what was learned."""
         changed = {k: m for k, m in self.memories.items() if self._saved.get(k) is not m}
         self._saved.update(changed)
-        kept = [Fact(FactKind.MEMORY, key, _plain(memory)) for key, memory in changed.items()]
+        kept = [plain(key, memory) for key, memory in changed.items()]
         learned = self._lasting.due(self.memories, self._clock.now(), last=last)
-        return [*kept, *learned, Fact(FactKind.MEMORY, FLEET, _encode(self.fleet))]
+        return [*kept, *learned, braked(self.fleet)]
+
+    def steering(self) -> dict[str, str]:
+        """The policy that steers each workload, where that is not in dispute."""
+        return {key: plan.workload.policy.name for key, plan in self.plans.items() if not plan.claimed_by}
+
+    async def recollect(self) -> Recollection:
+        """All that the next cycle goes on from. Raises StoreError."""
+        now, steering, doing = self._clock.now(), self.steering(), self._actor.told()
+        memories = await told(self.memories, self.fleet)
+        said = [each for each in await self._keeper.store.facts() if each.kind in WORDS]
+        return Recollection(at=now, facts=(*memories, *doing, *said), running=True, steering=steering)
 
     def forget(self, keys: set[str]) -> list[Fact]:
         """Drop workloads that no policy steers any more; they are left as they are."""
@@ -286,9 +269,14 @@ class Cycle:
         ]
 
 
-def _plain(memory: Memory) -> bytes:
-    """Without what was learned, which is kept apart."""
-    return _encode(msgspec.structs.replace(memory, learned={}) if memory.learned else memory)
+def _fared(memory: Memory, outcome: Outcome) -> Memory:
+    """The memory once a replacement has ended, well or not. One that nobody needed any more was none."""
+    known, place = memory.recycling, outcome.operation.lineage
+    if outcome.kind is OutcomeKind.CONFLICT:
+        after = lineage.taken_back(known, place)
+    else:
+        after = lineage.ended(known, place, outcome.at, failed=outcome.kind is not OutcomeKind.APPLIED)
+    return msgspec.structs.replace(memory, recycling=after)
 
 
 def _not_had(outcome: Outcome) -> bool:
@@ -299,5 +287,5 @@ def _not_had(outcome: Outcome) -> bool:
 
 def _text(decision: Decision) -> str:
     """Why the count is what it is, and which instance gets a successor."""
-    due = [sentence(each) for each in decision.steps if each.reason is Reason.UNHEALTHY]
+    due = [sentence(each) for each in decision.steps if each.reason in SICK | STALE]
     return "; ".join([why(decision), *due])

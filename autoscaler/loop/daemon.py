@@ -16,11 +16,14 @@ from autoscaler.loop.act import Actor
 from autoscaler.loop.board import Board
 from autoscaler.loop.cadence import Cadence
 from autoscaler.loop.claims import claimed
+from autoscaler.loop.cleaner import Cleaner
 from autoscaler.loop.cycle import Cycle
 from autoscaler.loop.desk import FLEET, Words, words
 from autoscaler.loop.keeper import Keeper
+from autoscaler.loop.recollect import CLEAN, left
 from autoscaler.loop.registry import Targets
 from autoscaler.loop.tenure import Tenure
+from autoscaler.loop.warming import Warming
 from autoscaler.model.operation import Operation
 from autoscaler.model.policy import PolicySet
 from autoscaler.model.target import WorkloadRef
@@ -29,9 +32,8 @@ from autoscaler.ports import Clock, Fact, FactKind, Lease, PolicySource, Record,
 SNAPSHOT_S = 60.0
 LEASE_S = 2.0
 STANDBY_S = 1.0  # between two looks at a lease that somebody else has
-CLEAN = "@clean"  # the fact that the last stop was a clean one
 
-Load = Callable[[Sequence[tuple[str, str]], str], PolicySet]
+Load = Callable[[Sequence[tuple[str, str]], str], Awaitable[PolicySet]]
 Find = Callable[[Sequence[WorkloadRef]], Awaitable[Sequence[Operation]]]
 
 
@@ -47,6 +49,8 @@ class Parts(msgspec.Struct, frozen=True):
     board: Board
     clock: Clock
     load: Load
+    warming: Warming | None = None  # without one nothing is learned from history
+    cleaner: Cleaner | None = None
     lease_s: float = LEASE_S  # between two renewals of the lease
 
 
@@ -81,6 +85,10 @@ class Daemon:
         """Make the next cycle start now."""
         self._cadence.hurry()
 
+    def wake(self, key: str) -> None:
+        """Look at one workload soon, before the next cycle."""
+        self._cadence.wake(key)
+
     async def begin(self) -> None:
         """Take the lease. Raises LeaseError when another daemon has it."""
         lease = self._parts.lease
@@ -113,6 +121,10 @@ class Daemon:
         await self._restore()
         self._spawn("policies", self._follow_policies)
         self._spawn("lease", self._tenure.keep)
+        if parts.warming is not None:
+            self._spawn("history", parts.warming.keep)
+        if parts.cleaner is not None:
+            self._spawn("clean-ups", partial(parts.cleaner.run, self._cadence.every_s))
         try:
             await self._turn()
         finally:
@@ -131,6 +143,7 @@ class Daemon:
     def control(self, said: Words) -> None:
         """What people said, as of now; decided by from the next cycle on, which starts at once."""
         self._words, self._said = said, True
+        self._pause_cleaner()
         self.hurry()
 
     # one turn
@@ -181,11 +194,8 @@ class Daemon:
             return
         self._said = False
         plans, said = self._parts.cycle.plans, self._words
-        everywhere = said.pauses.get(FLEET)
         for key, plan in plans.items():
-            plans[key] = plan.controlled(
-                everywhere or said.pauses.get(key), said.overrides.get(key), said.resumed.get(key)
-            )
+            plans[key] = said.on(plan)
         self._parts.cycle.fleet_resumed = said.resumed.get(FLEET)
 
     # starting again
@@ -193,15 +203,22 @@ class Daemon:
     async def _restore(self) -> None:
         parts = self._parts
         facts = await parts.keeper.facts()
-        clean = any(each.kind is FactKind.MEMORY and each.key == CLEAN for each in facts)
+        before = left(facts, parts.clock.now())
         await parts.keeper.put([Fact(FactKind.MEMORY, CLEAN, None)])
-        parts.cycle.restore([each for each in facts if each.key != CLEAN], clean=clean)
-        self._words, self._said = words(facts), True
-        self._left = facts
+        parts.cycle.restore(before.facts, clean=before.clean)
+        self._words, self._said = words(before.facts), True
+        self._left = before.facts
+        if parts.cleaner is not None:
+            parts.cleaner.restore(facts)
+            self._pause_cleaner()
+
+    def _pause_cleaner(self) -> None:
+        if self._parts.cleaner is not None:
+            self._parts.cleaner.paused = self._words.pauses.get(FLEET)
 
     async def _resume_operations(self) -> None:
         """Once the platforms know their workloads: go on with stored operations, and with traces no store tells of."""
-        facts, self._left = self._left, []
+        facts, self._left = self._left, ()
         self._parts.actor.resume(facts)
         for name, target in self._parts.targets.made().items():
             find: Find | None = getattr(target, "leftovers", None)
@@ -225,21 +242,28 @@ class Daemon:
 
     async def _follow_policies(self) -> None:
         async for revision in self._parts.policies.revisions():
-            async with self._one:
-                await self._activate(revision)
+            loaded = await self._load(revision)  # cycles go on meanwhile: of thousands it takes seconds
+            if loaded is not None:
+                async with self._one:
+                    await self._activate(loaded, revision.texts)
 
-    async def _activate(self, revision: Revision) -> None:
-        """Switch to a revision as a whole, or keep the last good one and say why."""
-        parts, now = self._parts, self._parts.clock.now()
+    async def _load(self, revision: Revision) -> PolicySet | None:
+        """The policies of a revision; None where they do not load, which is told."""
+        parts = self._parts
         try:
-            loaded = parts.load(revision.texts, revision.id)
+            return await parts.load(revision.texts, revision.id)
         except PolicyError as error:
             parts.board.rejected(revision.id, error.problems, revision.texts)
             text = f"policies rejected, the last good ones stay: {error.problems[0]}"
+            now = parts.clock.now()
             await parts.keeper.record(
                 [Record(at=now, kind=RecordKind.POLICIES, revision=revision.id, reason="rejected", text=text)]
             )
-            return
+            return None
+
+    async def _activate(self, loaded: PolicySet, texts: Sequence[tuple[str, str]]) -> None:
+        """Switch to a policy set, read from these texts, as a whole."""
+        parts, now = self._parts, self._parts.clock.now()
         await parts.targets.survey(loaded.policies)
         plans = self._plans(loaded)
         gone = set(parts.cycle.plans) - set(plans)
@@ -247,8 +271,11 @@ class Daemon:
         self._set = loaded
         parts.cycle.plans, self._said = plans, True
         self._apply_controls()
-        parts.board.activated(loaded, [plan.workload for plan in plans.values()], revision.texts)
+        parts.board.activated(loaded, [plan.workload for plan in plans.values()], texts)
+        if parts.cleaner is not None:
+            parts.cleaner.follow(loaded)
         text = f"policies: {len(loaded.placed)}, workloads: {len(plans)}"
+        text += f", clean-ups: {len(loaded.cleanups)}" if loaded.cleanups else ""
         await parts.keeper.put(parts.cycle.forget(gone))
         await parts.keeper.record(
             [Record(at=now, kind=RecordKind.POLICIES, revision=loaded.revision, reason="activated", text=text)]
@@ -282,14 +309,13 @@ class Daemon:
     def _plans(self, loaded: PolicySet) -> dict[str, Plan]:
         """One plan per workload, in the order of their keys."""
         cycle = self._parts.cycle
-        steering = {key: plan.workload.policy.name for key, plan in cycle.plans.items() if not plan.claimed_by}
         remembered = {key: memory.fingerprint for key, memory in cycle.memories.items()}
-        claims = claimed(self._parts.targets.discover(loaded.policies), steering, remembered)
+        claims = claimed(self._parts.targets.discover(loaded.policies), cycle.steering(), remembered)
         refused = {claim.sentence() for claim in claims if claim.refused}
         for sentence in sorted(refused - self._refused):
             self._fault(sentence)
         self._refused = refused
-        return {claim.ref.key: claim.plan() for claim in claims}
+        return {claim.ref.key: claim.plan(cycle.plans.get(claim.ref.key)) for claim in claims}
 
     # beside the beat
 

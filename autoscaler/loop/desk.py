@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TypeVar
 
 import msgspec
 
 from autoscaler.clock import text as written
+from autoscaler.decide.plan import Plan
 from autoscaler.errors import StoreError, UsageError
 from autoscaler.loop import views
 from autoscaler.loop.answers import Done, Explanation, Head, History, Status, WorkloadDetail
 from autoscaler.loop.asked import asked
 from autoscaler.loop.board import Board, Entry
+from autoscaler.loop.cleaner import key_of
 from autoscaler.loop.keeper import Keeper
 from autoscaler.loop.names import UnknownWorkload, find
 from autoscaler.loop.past import Past
+from autoscaler.loop.recollect import Recollection
 from autoscaler.model.observation import Override, Pause
 from autoscaler.ports import Clock, Fact, FactKind, Record, RecordKind
 
@@ -40,8 +43,15 @@ class Words(msgspec.Struct, frozen=True):
     overrides: dict[str, Override] = {}
     resumed: dict[str, float] = {}
 
+    def on(self, plan: Plan) -> Plan:
+        """The plan under them."""
+        key = plan.key
+        pause = self.pauses.get(FLEET) or self.pauses.get(key)
+        return plan.controlled(pause, self.overrides.get(key), self.resumed.get(key))
+
 
 Control = Callable[[Words], None]
+Recollect = Callable[[], Awaitable[Recollection]]
 
 
 class Word(msgspec.Struct, frozen=True):
@@ -55,9 +65,15 @@ NOBODY = Word()
 
 
 class Desk:
-    """Answers from the board and the store. `control` is told every word in force after each change."""
+    """Answers from the board and the store. `control` is told every word in force after each change.
 
-    def __init__(self, board: Board, keeper: Keeper, clock: Clock, control: Control, past: Past) -> None:
+    `recollect` gives everything that the next cycle goes on from.
+    """
+
+    def __init__(
+        self, board: Board, keeper: Keeper, clock: Clock, control: Control, past: Past, recollect: Recollect
+    ) -> None:
+        self.recollect = recollect
         self._board = board
         self._keeper = keeper
         self._clock = clock
@@ -95,13 +111,16 @@ class Desk:
 
     async def explain(self, name: str, at: float | None = None) -> Explanation:
         """How the count came about, now or at a past time."""
+        swept = self._board.cleanups.get(name)
+        if at is None and swept is not None:
+            return views.explained(swept, self._clock.now())
         if at is None:
             entry = self.entry(name)
             if entry.decision is None:
                 raise UsageError(f"{name} has not been decided yet", hint="the first cycle is still to come")
             fleet = (each.workload for each in self._board.entries.values())
             told = views.explanation(entry.decision)
-            return msgspec.structs.replace(told, asked=asked(entry.workload, fleet))
+            return msgspec.structs.replace(told, asked=asked(entry.workload, fleet), learned=views.lines_known(entry))
         return await self._past.explain(self._key(name), at)
 
     async def history(self, name: str | None, *, until: float | None = None, limit: int = 50) -> History:
@@ -228,7 +247,9 @@ class Desk:
         return self._board.entries[workload.ref.key]
 
     def _key(self, name: str) -> str:
-        """The key of a workload; a whole key need not be steered any more, its history remains."""
+        """The key of a workload or clean-up; a whole key need not be steered any more, its history remains."""
+        if name in self._board.cleanups:
+            return key_of(self._board.cleanups[name].cleanup)
         try:
             return self.entry(name).workload.ref.key
         except UnknownWorkload:

@@ -8,10 +8,18 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
+import msgspec
+
+from autoscaler.decide.brake import Fleet
+from autoscaler.decide.memory import Memory
 from autoscaler.decide.plan import Plan
+from autoscaler.decide.step import ALONE, step
 from autoscaler.errors import SourceError
+from autoscaler.loop.act import on_record
+from autoscaler.loop.desk import FLEET, Words, words
 from autoscaler.loop.observe import Observer
 from autoscaler.loop.past import Retell
+from autoscaler.loop.recollect import Recollection, restored
 from autoscaler.loop.rehearse import HOLE, Foretold, Recalled, beats, foretold, reach_s, rehearse
 from autoscaler.loop.underway import Underway
 from autoscaler.model.decision import Decision
@@ -22,6 +30,11 @@ from autoscaler.model.target import TargetState
 from autoscaler.policy.placeholders import fill
 from autoscaler.ports import Clock
 
+_UNKEPT = {
+    "push": "pushed to a running daemon only",
+    "scrape": "read from the instances",
+    "platform": "read from the instances",
+}
 BETWEEN_LOOKS_S = 1.0  # a counter has a rate only once it was read twice
 
 
@@ -33,23 +46,67 @@ class Past(Protocol):
         ...
 
 
+class Taken(msgspec.Struct, frozen=True):
+    """What is taken over from a daemon: its memories, what people told it, what it has under way, who steers what."""
+
+    memories: Mapping[str, Memory] = {}
+    fleet: Fleet = ALONE
+    words: Words = Words()
+    underway: Underway = msgspec.field(default_factory=Underway)
+    steering: Mapping[str, str] = {}
+
+    @property
+    def prints(self) -> dict[str, str]:
+        """The fingerprints of the signals that each workload was steered by."""
+        return {key: memory.fingerprint for key, memory in self.memories.items()}
+
+
+def taken_over(told: Recollection, now: float) -> Taken:
+    """The same as the daemon that goes on from there makes of it."""
+    before = restored(told.facts, now, clean=told.clean)
+    underway = Underway()
+    intents, operations = on_record(told.facts, now)
+    underway.intents.update(intents)
+    for each in operations:
+        underway.put(each)
+    return Taken(before.memories, before.fleet, words(told.facts), underway, told.steering)
+
+
+def next_cycle(plans: Sequence[Plan], seen: Sequence[Seen], taken: Taken, now: float, cycle_s: float) -> list[Decision]:
+    """What the daemon that all of this was taken over from decides next, of these looks."""
+    steered = [taken.words.on(plan) for plan in plans]
+    fleet = msgspec.structs.replace(taken.fleet, size=len(plans))
+    resumed = taken.words.resumed.get(FLEET)
+    return step(steered, seen, taken.memories, now, cycle_s=cycle_s, fleet=fleet, fleet_resumed=resumed).decisions
+
+
+NOTHING = Taken()
+
+
 async def foresee(
-    plans: Sequence[Plan], observer: Observer, past: Past, clock: Clock, cycle_s: float, silent: Collection[str] = ()
-) -> tuple[list[Foretold], list[str]]:
-    """What would be decided now for each plan, and notes on what could not be had. `silent` sources are not asked."""
-    reach = max((reach_s(plan, cycle_s) for plan in plans), default=0.0)
+    plans: Sequence[Plan], observer: Observer, past: Past, clock: Clock, cycle_s: float, silent: Collection[str] = (),
+    taken: Taken = NOTHING,
+) -> tuple[list[Foretold], list[str]]:  # fmt: skip
+    """What would be decided now for each plan, and notes on what could not be had. `silent` sources are not asked.
+
+    Of a workload whose memory was not taken over, the recent past is replayed as the servers tell it.
+    """
+    known = sorted((plan for plan in plans if plan.key in taken.memories), key=lambda plan: plan.key)
+    others = [plan for plan in plans if plan.key not in taken.memories]
+    reach = max((reach_s(plan, cycle_s) for plan in others), default=0.0)
     times = beats(clock.now(), reach, cycle_s)
-    recalled = await recall(plans, past, times, silent)
-    seen = await observer.look(plans, Underway(), clock.now(), wake=False)
+    recalled = await recall(others, past, times, silent) if others else []
+    seen = await observer.look(plans, taken.underway, clock.now(), wake=False)
     if any(_counts(signal) for plan in plans for signal in plan.workload.policy.signals):
         await clock.sleep(BETWEEN_LOOKS_S)
-        seen = await observer.look(plans, Underway(), clock.now(), wake=False)
-    now = clock.now()
-    told = [
-        foretold(plan, rehearse(plan, look, times, before, now=now, cycle_s=cycle_s))
-        for plan, look, before in zip(plans, seen, recalled, strict=True)
-    ]
-    return told, [note for each in recalled for note in each.notes]
+        seen = await observer.look(plans, taken.underway, clock.now(), wake=False)
+    now, looks = clock.now(), {plan.key: look for plan, look in zip(plans, seen, strict=True)}
+    decided = next_cycle(known, [looks[plan.key] for plan in known], taken, now, cycle_s)
+    told = {plan.key: foretold(plan, each, remembered=True) for plan, each in zip(known, decided, strict=True)}
+    for plan, before in zip(others, recalled, strict=True):
+        decision = rehearse(taken.words.on(plan), looks[plan.key], times, before, now=now, cycle_s=cycle_s)
+        told[plan.key] = foretold(plan, decision)
+    return [told[plan.key] for plan in plans], [note for each in recalled for note in each.notes]
 
 
 def retelling(past: Past, cycle_s: float) -> Retell:
@@ -80,7 +137,7 @@ async def recall(
         readings: dict[str, Sequence[Reading]] = {}
         vouchers: dict[str, Sequence[Reading]] = {}
         notes = [
-            f"{plan.workload.policy.name}, {signal.name}: read from the instances, so what it was before is not known"
+            f"{plan.workload.policy.name}, {signal.name}: {_UNKEPT[signal.source]}, so what it was before is not known"
             for signal in plan.workload.policy.signals
             if signal.prometheus is None
         ]

@@ -34,6 +34,7 @@ class Read:
 
 
 NOTHING = Read([])
+PUSH = "push"  # the source whose readings are there without being asked for over the wire
 
 
 class Observer:
@@ -45,11 +46,12 @@ class Observer:
         self._last: dict[str, Read] = {}
 
     async def look(self, plans: Sequence[Plan], underway: Underway, now: float, *, wake: bool) -> list[Seen]:
-        """What there is to see of each plan's workload, in the same order; a wake looks at states only."""
+        """What is to be seen of each plan's workload, in the same order; a wake looks at states and what was pushed."""
         states = await self._states(plans, underway)
         keys = [plan.key for plan in plans]
         if wake:
             reads = [self._last.get(key, NOTHING) for key in keys]
+            reads = await self._pushed(plans, states, reads, now)
         else:
             reads = await self._reads(plans, states, now)
             self._last.update(zip(keys, reads, strict=True))
@@ -84,6 +86,29 @@ class Observer:
         await asyncio.gather(*(ask(platform, indices) for platform, indices in places.items()))
         return found
 
+    async def _pushed(
+        self, plans: Sequence[Plan], states: Sequence[TargetState | Missing], before: Sequence[Read], now: float
+    ) -> list[Read]:
+        """The last readings with those of pushed signals as they are now: these are here already."""
+        found, source = list(before), self._sources.get(PUSH)
+        asks: list[Ask] = []
+        places: list[tuple[Read, int]] = []
+        for index, (plan, state, read) in enumerate(zip(plans, states, before, strict=True)):
+            signals = plan.workload.policy.signals
+            if source is None or len(read.gathered) != len(signals) or all(each.push is None for each in signals):
+                continue
+            instances = state.instances if isinstance(state, TargetState) else ()
+            fresh = found[index] = Read(list(read.gathered))
+            fresh.vouchers = read.vouchers
+            for place, signal in enumerate(signals):
+                if signal.push is not None:
+                    asks.append(Ask(plan.ref, signal, fill(signal.asks, plan.ref), instances))
+                    places.append((fresh, place))
+        if source is not None and asks:
+            for (fresh, place), reading in zip(places, await source.read(asks, now), strict=True):
+                fresh.gathered[place] = reading
+        return found
+
     async def _reads(self, plans: Sequence[Plan], states: Sequence[TargetState | Missing], now: float) -> list[Read]:
         """Every signal and every voucher of these plans, one batch per source."""
         asks: dict[str, list[Ask]] = {}
@@ -92,7 +117,7 @@ class Observer:
         for index, (plan, state) in enumerate(zip(plans, states, strict=True)):
             instances = state.instances if isinstance(state, TargetState) else ()
             for place, signal in enumerate(plan.workload.policy.signals):
-                query = fill(signal.prometheus, plan.ref) if signal.prometheus is not None else ""
+                query = fill(signal.asks, plan.ref)
                 asks.setdefault(signal.source, []).append(Ask(plan.ref, signal, query, instances))
                 places.setdefault(signal.source, []).append((index, place))
                 if isinstance(signal.empty, ZeroIf):

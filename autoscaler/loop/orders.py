@@ -6,13 +6,14 @@ import uuid
 from collections.abc import Callable, Sequence
 from typing import TypedDict
 
-from autoscaler.model.decision import Decision, Reason
+from autoscaler.model.decision import Decision, Reason, Replacement
 from autoscaler.model.observation import Seen
 from autoscaler.model.operation import Operation, OperationKind
-from autoscaler.model.policy import Lifecycle, Policy
+from autoscaler.model.policy import How, Lifecycle, Method, Policy
 from autoscaler.model.target import TargetState, WorkloadRef
 
 SCALE_S = 60.0  # a count not taken on by then has failed
+_UNREADY = (Reason.UNHEALTHY, Reason.NEVER_READY, Reason.EXITED)  # ready again, they need no successor
 MARGIN_S = 60.0  # what calls may take beside the spans of the policy
 
 
@@ -38,10 +39,7 @@ class Orders:
             if decision.changes:
                 change = (decision.current, decision.desired, decision.reason)
                 found.append(self.count(look.state, *change, policy.lifecycle, now))
-            found.extend(
-                self.replacement(decision.ref, each.instance, each.reason, policy.lifecycle, now)
-                for each in decision.replace
-            )
+            found.extend(self.replacement(decision.ref, each, policy, now) for each in decision.replace)
         return found
 
     def count(
@@ -62,18 +60,22 @@ class Orders:
             **_spans(lifecycle),
         )
 
-    def replacement(
-        self, ref: WorkloadRef, instance: str, reason: Reason, lifecycle: Lifecycle, now: float
-    ) -> Operation:
-        """A new instance in the place of a sick one."""
+    def replacement(self, ref: WorkloadRef, due: Replacement, policy: Policy, now: float) -> Operation:
+        """A new instance in the place of one that is due."""
+        lifecycle, recycle = policy.lifecycle, policy.recycle
+        lasts = lifecycle.ready_within + lifecycle.drain + (lifecycle.stop_within or MARGIN_S) + MARGIN_S
         return Operation(
             id=self._name(),
             kind=OperationKind.REPLACE,
             ref=ref,
             started=now,
-            deadline=now + lifecycle.ready_within + lifecycle.drain + (lifecycle.stop_within or MARGIN_S) + MARGIN_S,
-            instance=instance,
-            reason=reason.value,
+            deadline=now + lasts,
+            instance=due.instance,
+            reason=due.reason.value,
+            unless_ready=due.reason in _UNREADY,
+            surge=recycle is not None and recycle.how is How.SURGE,
+            method=(recycle.method if recycle is not None else Method.EVICT).value,
+            lineage=due.lineage,
             **_spans(lifecycle),
         )
 

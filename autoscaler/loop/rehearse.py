@@ -14,6 +14,7 @@ from autoscaler.decide.explain import explain, why
 from autoscaler.decide.memory import Memory
 from autoscaler.decide.plan import Plan
 from autoscaler.decide.step import step
+from autoscaler.loop.recollect import Recollection
 from autoscaler.model.decision import Decision
 from autoscaler.model.observation import Seen
 from autoscaler.model.signal import Missing, MissingWhy, Reading
@@ -33,7 +34,10 @@ class Recalled(msgspec.Struct, frozen=True):
 
 
 class Foretold(msgspec.Struct, frozen=True, kw_only=True):
-    """What would be decided for one workload: `current` → `desired`, the reason code, and why in words."""
+    """What would be decided for one workload: `current` → `desired`, the reason code, and why in words.
+
+    `remembered` says that it is by a daemon's own memory of the workload, not by its past replayed.
+    """
 
     key: str
     policy: str
@@ -44,10 +48,22 @@ class Foretold(msgspec.Struct, frozen=True, kw_only=True):
     because: str
     lines: tuple[str, ...]
     decision: Decision
+    remembered: bool = False
+
+
+class Remembering(msgspec.Struct, frozen=True, kw_only=True):
+    """The memory that was taken over: a `running` daemon's or that of the last one, and how old it is.
+
+    `clean` is False where that one was killed: what it remembers is not trusted to shrink yet.
+    """
+
+    running: bool
+    clean: bool
+    age_s: float
 
 
 class Foresight(msgspec.Struct, frozen=True, kw_only=True):
-    """A whole dry run: when, by which Prometheus, and what of the past could not be had (`notes`)."""
+    """A whole dry run: when, by which Prometheus, by whose memory, and what of the past could not be had (`notes`)."""
 
     at: float
     cycle_s: float
@@ -55,9 +71,10 @@ class Foresight(msgspec.Struct, frozen=True, kw_only=True):
     pretended: int | None
     notes: tuple[str, ...]
     workloads: tuple[Foretold, ...]
+    memory: Remembering | None = None
 
 
-def foretold(plan: Plan, decision: Decision) -> Foretold:
+def foretold(plan: Plan, decision: Decision, *, remembered: bool = False) -> Foretold:
     """A decision with its words."""
     return Foretold(
         key=decision.ref.key,
@@ -69,7 +86,13 @@ def foretold(plan: Plan, decision: Decision) -> Foretold:
         because=why(decision),
         lines=tuple(explain(decision)),
         decision=decision,
+        remembered=remembered,
     )
+
+
+def remembering(told: Recollection, now: float) -> Remembering:
+    """Whose memory that is."""
+    return Remembering(running=told.running, clean=told.clean, age_s=max(0.0, now - told.at))
 
 
 def reach_s(plan: Plan, cycle_s: float) -> float:

@@ -11,7 +11,10 @@ from autoscaler import __version__
 from autoscaler.decide.calendar import spans
 from autoscaler.decide.explain import asked_for, explain, sentence, why
 from autoscaler.decide.plan import Goal, goal_of
+from autoscaler.decide.proof import Known, told
 from autoscaler.loop.answers import (
+    CleanupStatus,
+    Compared,
     CycleStatus,
     Doing,
     Explanation,
@@ -19,6 +22,7 @@ from autoscaler.loop.answers import (
     Head,
     History,
     Line,
+    LoadKnown,
     PolicyStatus,
     RecycleStatus,
     SignalStatus,
@@ -28,8 +32,10 @@ from autoscaler.loop.answers import (
     WorkloadDetail,
     WorkloadStatus,
 )
-from autoscaler.loop.board import Board, Entry
-from autoscaler.model.decision import Decision, Stage, Step
+from autoscaler.loop.board import Board, Cleaned, Entry
+from autoscaler.loop.cleaner import key_of
+from autoscaler.loop.cleaner import told as swept
+from autoscaler.model.decision import Beside, Decision, Stage, Step
 from autoscaler.model.observation import Override, Pause
 from autoscaler.model.operation import Operation, OperationKind
 from autoscaler.model.signal import Missing, Reading, Series
@@ -48,7 +54,11 @@ def status(
     lines = [
         line(each, everywhere or pauses.get(key), overrides.get(key)) for key, each in sorted(board.entries.items())
     ]
-    return Status(**msgspec.structs.asdict(head(board, now, pause=everywhere, store=store)), workloads=tuple(lines))
+    return Status(
+        **msgspec.structs.asdict(head(board, now, pause=everywhere, store=store)),
+        workloads=tuple(lines),
+        cleanups=tuple(cleanup(board.cleanups[name]) for name in sorted(board.cleanups)),
+    )
 
 
 def head(board: Board, now: float, *, pause: Pause | None, store: str) -> Head:
@@ -99,6 +109,51 @@ def line(entry: Entry, pause: Pause | None, override: Override | None) -> Worklo
         pause=pause,
         override=override,
         doing=tuple(map(doing, entry.operations)),
+        learned=tuple(map(load_known, entry.known)),
+        history=entry.history,
+        compared=_compared(decision.beside) if decision is not None and decision.beside is not None else None,
+    )
+
+
+def _compared(other: Beside) -> Compared:
+    return Compared(algorithm=other.algorithm, current=other.current, desired=other.desired, reason=other.reason.value)
+
+
+def load_known(each: Known) -> LoadKnown:
+    """What is known of a load, with its words."""
+    return LoadKnown(
+        signal=each.signal,
+        known_s=each.seconds,
+        taught_s=each.taught_s,
+        rest_s=each.rest_s,
+        coverage=each.coverage,
+        error=each.error,
+        text=told(each),
+    )
+
+
+def lines_known(entry: Entry) -> tuple[str, ...]:
+    """A sentence for each load that is learned, and one for the reading of history while it is under way."""
+    return (*map(told, entry.known), *([entry.history] if entry.history else ()))
+
+
+def cleanup(entry: Cleaned) -> CleanupStatus:
+    """One clean-up at a glance."""
+    gone = [each for each in entry.freed if not each.trouble]
+    return CleanupStatus(
+        key=key_of(entry.cleanup),
+        policy=entry.cleanup.name,
+        file=entry.file,
+        line=entry.line,
+        mode=entry.cleanup.mode.value,
+        project=entry.cleanup.project,
+        next=entry.next,
+        at=entry.at,
+        removed=len(gone),
+        freed_bytes=sum(each.size for each in gone),
+        held=len(entry.sweep.stays),
+        trouble=entry.trouble,
+        lines=tuple(swept(entry)),
     )
 
 
@@ -116,7 +171,7 @@ def detail(entry: Entry, pause: Pause | None, override: Override | None, now: fl
     return WorkloadDetail(
         workload=line(entry, pause, override),
         instances=entry.state.instances if isinstance(entry.state, TargetState) else (),
-        lines=tuple(explain(decision)) if decision else (),
+        lines=(*(explain(decision) if decision else ()), *lines_known(entry)),
         steps=steps(decision) if decision else (),
         signals=signals(entry),
         windows=tuple(each for each in windows(entry, now - LONGEST_WINDOW_S, now) if each.start <= now < each.end),
@@ -143,13 +198,13 @@ def steps(decision: Decision) -> tuple[StepLine, ...]:
 def signals(entry: Entry) -> tuple[SignalStatus, ...]:
     """Each signal of a workload's policy against its goal, as the last decision saw it."""
     decision = entry.decision
-    told: dict[object, Step] = {}
+    by: dict[object, Step] = {}
     for step in decision.steps if decision is not None else ():
         if step.stage in (Stage.SIGNAL, Stage.IDLE) and "signal" in step.facts:
-            told.setdefault(step.facts["signal"], step)
+            by.setdefault(step.facts["signal"], step)
     readings = dict(decision.readings) if decision is not None else {}
     return tuple(
-        _signal(goal, entry.workload.ref, told.get(goal.signal), readings.get(goal.signal))
+        _signal(goal, entry.workload.ref, by.get(goal.signal), readings.get(goal.signal))
         for goal in map(goal_of, entry.workload.policy.signals)
     )
 
@@ -165,7 +220,7 @@ def _signal(goal: Goal, ref: WorkloadRef, step: Step | None, reading: Reading | 
         query=fill(signal.prometheus, ref) if signal.prometheus is not None else "",
         goal=goal.kind,
         target=goal.target if goal.kind != "steps" else None,
-        capacity=signal.capacity,
+        capacity=signal.capacity if isinstance(signal.capacity, float) else None,
         load=float(load) if isinstance(load, int | float) and math.isfinite(load) else None,
         expected=float(expected) if isinstance(expected, int | float) and math.isfinite(expected) else None,
         age_s=reading.age_s if isinstance(reading, Series) else None,
@@ -193,15 +248,15 @@ def windows(entry: Entry, since: float, until: float) -> Iterator[WindowStatus]:
 
 def _recycle(entry: Entry) -> RecycleStatus | None:
     recycle = entry.workload.policy.recycle
-    if recycle is None or recycle.when.unhealthy_for is None:
+    if recycle is None:
         return None
-    told = [each for each in (entry.decision.steps if entry.decision else ()) if each.stage is Stage.RECYCLE]
+    steps_ = [each for each in (entry.decision.steps if entry.decision else ()) if each.stage is Stage.RECYCLE]
     instances = entry.state.instances if isinstance(entry.state, TargetState) else ()
     return RecycleStatus(
         unhealthy_for_s=recycle.when.unhealthy_for,
         sick=sum(each.sick for each in instances),
         replacing=sum(each.kind is OperationKind.REPLACE for each in entry.operations),
-        sentence=sentence(told[-1]) if told else "",
+        sentence=sentence(steps_[-1]) if steps_ else "",
     )
 
 
@@ -229,6 +284,12 @@ def explanation(decision: Decision, *, since_change: bool = False, note: str = "
         since_change=since_change,
         note=note,
     )
+
+
+def explained(entry: Cleaned, now: float) -> Explanation:
+    """A clean-up in words, as its last run left it."""
+    at = now if entry.at is None else entry.at
+    return Explanation(key=key_of(entry.cleanup), decided=at, lines=tuple(swept(entry)))
 
 
 def history(records: Sequence[Record]) -> History:

@@ -43,6 +43,12 @@ class Reason(enum.Enum):
     UNPROVEN = "unproven"
     LEARNING = "learning"
     CAPACITY_UNKNOWN = "capacity_unknown"
+    CAPACITY_LEARNING = "capacity_learning"
+    CAPACITY_LEARNED = "capacity_learned"
+    CAPACITY_SEEN = "capacity_seen"
+    CAPACITY_LOWERED = "capacity_lowered"
+    OBJECTIVE_COSTS = "objective_costs"
+    OBJECTIVE_UNMET = "objective_unmet"
     WAKE_QUIET = "wake_quiet"
     WAKE_ABOVE = "wake_above"
     # several signals
@@ -96,10 +102,26 @@ class Reason(enum.Enum):
     BUSY = "busy"
     # recycling
     UNHEALTHY = "unhealthy"
+    NEVER_READY = "never_ready"
+    EXITED = "exited"
+    OOM_KILLS = "oom_kills"
+    RESTARTS = "restarts"
+    CONFIG_CHANGED = "config_changed"
+    IMAGE_CHANGED = "image_changed"
+    TOO_OLD = "too_old"
     RECYCLE_BUDGET = "recycle_budget"
+    RECYCLE_UNAVAILABLE = "recycle_unavailable"
+    RECYCLE_WINDOW = "recycle_window"
+    RECYCLE_BREAKER = "recycle_breaker"
+    RECYCLE_FLEET = "recycle_fleet"
     RECYCLE_WAITS = "recycle_waits"
     RECYCLE_BACKOFF = "recycle_backoff"
+    RECYCLE_GIVEN_UP = "recycle_given_up"
 
+
+# Why an instance is due for replacement: it does not serve as it should, or it does and is not what it should be.
+SICK = frozenset({Reason.UNHEALTHY, Reason.NEVER_READY, Reason.EXITED, Reason.OOM_KILLS, Reason.RESTARTS})
+STALE = frozenset({Reason.CONFIG_CHANGED, Reason.IMAGE_CHANGED, Reason.TOO_OLD})
 
 Fact = str | int | float | bool | None
 
@@ -115,19 +137,32 @@ class Step(msgspec.Struct, frozen=True, gc=False):
 
 
 class Replacement(msgspec.Struct, frozen=True, gc=False):
-    """One instance to put a new one in place of, and why."""
+    """One instance to put a new one in place of, and why. `serves` where it is ready all the same."""
 
     instance: str
     name: str
     reason: Reason
     for_s: float = 0.0
+    lineage: str = ""
+    serves: bool = False
+
+
+class Beside(msgspec.Struct, frozen=True, gc=False):
+    """What the other algorithm would have, from the count it stands at in the shadow: nobody acts on it."""
+
+    algorithm: str
+    current: int
+    desired: int
+    reason: Reason
+    steps: tuple[Step, ...] = ()
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """All steps of one workload in one cycle, the count they lead to, and the instances to replace.
 
     `current` is the count decided from, `desired` the count to have; `act` is False where the policy only observes
-    or a control holds everything. `reason` is the code of the step that settled it.
+    or a control holds everything. `reason` is the code of the step that settled it. `beside` is what the other
+    algorithm would have, where the policy compares the two.
     """
 
     ref: WorkloadRef
@@ -140,6 +175,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     act: bool = True
     replace: tuple[Replacement, ...] = ()
     readings: tuple[tuple[str, Reading], ...] = ()
+    beside: Beside | None = None
 
     @property
     def changes(self) -> bool:

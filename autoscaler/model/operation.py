@@ -29,6 +29,9 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     `before` and `count` are the counts of a SCALE, `sick` the instances that go first when it shrinks; `instance` is
     the one acted on by REMOVE and REPLACE. The spans come from the policy's lifecycle. `facts` hold what later stages
     need (ids, names), as text, so that another process can go on from here.
+
+    Of a REPLACE: `unless_ready` leaves one alone that is well again; `surge` says that the new one must come first;
+    `method` is how a pod is taken away; `lineage` names whose place it is, over all who had it.
     """
 
     id: str
@@ -48,6 +51,10 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     before_stop: str = ""  # port and path told to an instance before it drains; empty where nothing is
     drain_s: float = 0.0
     stop_within_s: float | None = None
+    unless_ready: bool = True
+    surge: bool = False
+    method: str = "evict"
+    lineage: str = ""
     facts: dict[str, str] = {}
 
 

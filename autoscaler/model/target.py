@@ -49,10 +49,13 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     running: bool = True
     restarts: int = 0
     exit_code: int | None = None
-    oom_kills: int = 0
+    ooms: tuple[float, ...] = ()  # when it ran out of memory, as far as the platform remembers
     image: str = ""
+    image_id: str = ""  # what its image's name meant when it was made, where `image` is a name
     config_hash: str = ""
     drifted: bool = False  # made from another image or configuration than most of the others
+    newer_image: str = ""  # what its tag means by now, where that is another image
+    newer_config: str = ""  # what newer ones are made from, where that is another configuration
     node: str = ""
     address: str = ""  # where it can be reached directly, host without port; with port for process workers
 

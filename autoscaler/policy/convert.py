@@ -247,7 +247,7 @@ _LISTS = (inspect.VarTupleType,)
 
 
 def _chosen(node: Node, kind: inspect.UnionType) -> inspect.Type | None:
-    """Of a word, a map or a list, the one that is written; None for none. Most unions have one type beside None."""
+    """Of words, a number, a map or a list, the one that is written; None for none. Most unions have one type."""
     types = [each for each in kind.types if not isinstance(each, inspect.NoneType)]
     if len(types) == 1:
         return types[0]
@@ -255,4 +255,10 @@ def _chosen(node: Node, kind: inspect.UnionType) -> inspect.Type | None:
         return None
     shape = _MAPS if isinstance(node.value, dict) else _LISTS if isinstance(node.value, tuple) else None
     fit = [each for each in types if (isinstance(each, shape) if shape else not isinstance(each, _MAPS + _LISTS))]
-    return fit[0] if len(fit) == 1 else None
+    if len(fit) < 2:
+        return fit[0] if fit else None
+    words = [each for each in fit if isinstance(each, inspect.EnumType)]
+    said = [each for each in words if node.text in {word.value for word in each.cls}]
+    others = [each for each in fit if each not in words]
+    numeric = node.text[:1] in "+-.0123456789"
+    return said[0] if said else others[0] if others and numeric else None

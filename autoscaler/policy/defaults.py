@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from msgspec import inspect
 
-from autoscaler.model.policy import HPA_BEHAVIOR, Behavior, Direction, Policy, Select
+from autoscaler.model.policy import HPA_BEHAVIOR, Behavior, Cleanup, Direction, Policy, Select
 from autoscaler.policy.convert import described
 from autoscaler.policy.nodes import dump
 from autoscaler.policy.units import duration, percent
@@ -27,9 +27,9 @@ def resolved(policy: Policy) -> Policy:
     return msgspec.structs.replace(policy, behavior=behavior)
 
 
-def as_yaml(policy: Policy) -> str:
-    """A policy as text that loads back to the same policy; what is not set is left out."""
-    return dump(plain(policy, described(Policy), None))
+def as_yaml(policy: Policy | Cleanup) -> str:
+    """A policy or clean-up as text that loads back to the same again; what is not set is left out."""
+    return dump(plain(policy, described(type(policy)), None))
 
 
 def brief(policy: Policy) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 
-from autoscaler.model.policy import Mode, Parity, Placed, Policy
+from autoscaler.model.policy import Mode, Parity, Placed, PlacedCleanup, Policy
 from autoscaler.policy.nodes import Problem
 from autoscaler.policy.units import duration
 from autoscaler.policy.words import nearest
@@ -14,14 +14,19 @@ Misfit = tuple[str, str]  # what does not fit, and a way out
 
 def misfits(
     policies: Sequence[Placed],
+    cleanups: Sequence[PlacedCleanup] = (),
     *,
     cycle_s: float,
     servers: Collection[str],
     engines: Collection[str],
     strict_may_act: bool,
+    receives: bool,
 ) -> list[str]:
-    """Each thing that does not fit, as file:line:column: sentence and hint. `servers` and `engines` are named ones."""
-    return [
+    """Each thing that does not fit, as file:line:column: sentence and hint.
+
+    `servers` and `engines` are named ones; `receives` says that there is a receiver for what is pushed.
+    """
+    found = [
         str(Problem(each.file, each.line, 1, f"{each.policy.name}: {said}", hint))
         for each in policies
         for said, hint in (
@@ -29,8 +34,14 @@ def misfits(
             *_servers(each.policy, servers),
             *_engine(each.policy, engines),
             *_strict(each.policy, strict_may_act),
+            *(() if receives else _unheard(each.policy)),
         )
     ]
+    for each_cleanup in cleanups:
+        file, line, name = each_cleanup.file, each_cleanup.line, each_cleanup.cleanup.name
+        for said, hint in _known_engine("engine", each_cleanup.cleanup.engine, engines):
+            found.append(str(Problem(file, line, 1, f"{name}: {said}", hint)))
+    return found
 
 
 def _every(policy: Policy, cycle_s: float) -> Iterator[Misfit]:
@@ -51,8 +62,12 @@ def _servers(policy: Policy, servers: Collection[str]) -> Iterator[Misfit]:
 
 def _engine(policy: Policy, engines: Collection[str]) -> Iterator[Misfit]:
     engine = policy.target.compose.engine if policy.target.compose is not None else None
+    yield from _known_engine("target.compose.engine", engine, engines)
+
+
+def _known_engine(key: str, engine: str | None, engines: Collection[str]) -> Iterator[Misfit]:
     if engine is not None and engine not in engines:
-        said = f"target.compose.engine: the daemon's settings know no engine {engine}"
+        said = f"{key}: the daemon's settings know no engine {engine}"
         yield said, _known(engine, engines, "engines")
 
 
@@ -60,6 +75,13 @@ def _strict(policy: Policy, strict_may_act: bool) -> Iterator[Misfit]:
     if policy.parity is Parity.STRICT and policy.mode is Mode.ACT and not strict_may_act:
         said = "parity: strict has no guards, and the daemon's settings do not let such a policy act"
         yield said, "mode: observe, or strict_may_act: true in the settings"
+
+
+def _unheard(policy: Policy) -> Iterator[Misfit]:
+    for index, signal in enumerate(policy.signals):
+        if signal.push is not None:
+            said = f"signals[{index}].push: the daemon's settings open no receiver, so nothing would ever arrive"
+            yield said, "push: {listen: 127.0.0.1:8731} in the settings"
 
 
 def _known(name: str, names: Collection[str], key: str) -> str:

@@ -5,22 +5,8 @@ from __future__ import annotations
 from autoscaler.model import policy
 
 LATER: dict[type, frozenset[str]] = {
-    policy.Policy: frozenset({"compare"}),
     policy.TargetSpec: frozenset({"swarm"}),
     policy.KubernetesTarget: frozenset({"cluster"}),
-    policy.Signal: frozenset({"container", "push"}),
-    policy.Recycle: frozenset({"how", "unavailable", "budget", "breaker", "windows", "method"}),
-    policy.When: frozenset(
-        [
-            "never_ready_after",
-            "restarts",
-            "oom_kills",
-            "exited",
-            "older_than",
-            "image_changed",
-            "config_changed",
-            "memory_growth",
-            "outlier",
-        ]
-    ),
+    policy.Signal: frozenset({"container"}),
+    policy.When: frozenset({"memory_growth", "outlier"}),
 }

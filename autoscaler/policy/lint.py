@@ -23,6 +23,7 @@ CODES = (
     "promql_unparsable",
     "age_unknown",
     "asked_alone",
+    "no_receiver",
     "nan_unsaid",
     "short_window",
     "value_on_latency",
@@ -68,16 +69,16 @@ class Silence(msgspec.Struct):
     used: bool = False
 
 
-def lint(texts: Sequence[Text], *, scrape_s: float = SCRAPE_S) -> list[Finding]:
+def lint(texts: Sequence[Text], *, scrape_s: float = SCRAPE_S, receives: bool = True) -> list[Finding]:
     """The findings in these texts, in their order. Raises PolicyError for texts that do not load."""
-    return findings(read(texts), texts, scrape_s=scrape_s)
+    return findings(read(texts), texts, scrape_s=scrape_s, receives=receives)
 
 
-def findings(whole: Read, texts: Sequence[Text], *, scrape_s: float = SCRAPE_S) -> list[Finding]:
+def findings(whole: Read, texts: Sequence[Text], *, scrape_s: float = SCRAPE_S, receives: bool = True) -> list[Finding]:
     """The same for texts that are read already."""
     found: set[Finding] = set()
     for each in whole.loaded:
-        found.update(_smells(each, scrape_s))
+        found.update(_smells(each, scrape_s, receives))
     for key, node in whole.defaults.unused():
         said = f"no policy is in {said_scope(key)}, so nobody uses these defaults"
         found.add(Finding(node.origin[0], node.line, node.column, "unused_defaults", said, "correct the scope"))
@@ -93,9 +94,9 @@ def findings(whole: Read, texts: Sequence[Text], *, scrape_s: float = SCRAPE_S) 
     return sorted(left)
 
 
-def _smells(loaded: Loaded, scrape_s: float) -> Iterator[Finding]:
+def _smells(loaded: Loaded, scrape_s: float, receives: bool) -> Iterator[Finding]:
     policy = loaded.placed.policy
-    for smell in smells(policy, _written(loaded), scrape_s=scrape_s):
+    for smell in smells(policy, _written(loaded), scrape_s=scrape_s, receives=receives):
         node = _node(loaded, smell.path)
         said = f"{dotted(smell.path)}: {smell.sentence}"
         yield Finding(node.origin[0] or loaded.placed.file, node.line, node.column, smell.code, said, smell.hint)

@@ -150,6 +150,57 @@ def parsed(query: str) -> Any:
         return str(error)
 
 
+class Chosen(msgspec.Struct, frozen=True):
+    """The series that a selector means: their name, and the matchers of their other labels (label, operator, value)."""
+
+    metric: str
+    matchers: tuple[tuple[str, str, str], ...]
+
+
+def chosen(text: str) -> Chosen | str:
+    """What a lone selector means, without a server; a sentence where it is none.
+
+    >>> chosen('requests_total{job="web", path!~"/health.*"}').matchers
+    (('job', '=', 'web'), ('path', '!~', '/health.*'))
+    >>> chosen('{job="web"}')
+    'it names no metric'
+    """
+    marked, values = shape(text)
+    found = _chosen(marked)
+    if not values:
+        return found
+    if isinstance(found, str):
+        return filled(found, values)
+    told = tuple((label, operator, filled(value, values)) for label, operator, value in found.matchers)
+    return Chosen(filled(found.metric, values), told)
+
+
+@functools.lru_cache(maxsize=10_000)
+def _chosen(text: str) -> Chosen | str:
+    import promql_parser
+
+    tree = parsed(text)
+    if isinstance(tree, str):
+        return tree
+    if not isinstance(tree, promql_parser.VectorSelector) or tree.offset is not None or tree.at is not None:
+        return "it is no series selector: a metric and its labels, without functions, range and offset"
+    try:
+        found = matchers(tree)
+    except ValueError as error:
+        return str(error)
+    names = [value for label, operator, value in found if label == "__name__" and operator == "="]
+    name = tree.name or (names[0] if names else "")
+    if not name:
+        return "it names no metric"
+    for _, operator, value in found:
+        if operator in ("=~", "!~"):
+            try:
+                re.compile(value)
+            except re.error as error:
+                return f"the pattern {value} cannot be read: {error}"
+    return Chosen(name, tuple(each for each in found if each[0] != "__name__" or each[1] != "="))
+
+
 def _nodes(tree: Any) -> Iterator[tuple[Any, float]]:
     """The nodes of a query in the order of its text, with the ranges and offsets around each added up."""
     import promql_parser

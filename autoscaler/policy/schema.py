@@ -11,7 +11,7 @@ from typing import Any
 
 from msgspec import NODEFAULT, inspect
 
-from autoscaler.model.policy import Policy, Scope, Signal
+from autoscaler.model.policy import Cleanup, Policy, Scope, Signal
 from autoscaler.policy.convert import fields_of
 from autoscaler.policy.defaults import plain
 from autoscaler.policy.inherit import NEVER
@@ -28,14 +28,18 @@ TEXT = ["string", "number", "boolean"]  # 007, 1.10 and true stay the text that 
 def schema() -> Schema:
     """The schema of one document of a policy file."""
     made = _Maker()
-    policy, defaults = made.policy(), made.defaults()
+    policy, defaults, cleanup = made.policy(), made.defaults(), made.whole(Cleanup)
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
-        "title": "A policy of autoscaler, or defaults for policies",
+        "title": "A policy of autoscaler, defaults for policies, or a clean-up",
         "type": "object",
         "if": {"properties": {"kind": {"const": "defaults"}}, "required": ["kind"]},
         "then": defaults,
-        "else": policy,
+        "else": {
+            "if": {"properties": {"kind": {"const": "cleanup"}}, "required": ["kind"]},
+            "then": cleanup,
+            "else": policy,
+        },
         "definitions": dict(sorted(made.definitions.items())),
     }
 
@@ -172,10 +176,10 @@ def _shape(kind: type) -> Schema:
     if kind is not Signal:
         return one
     goals = [{"required": [key]} for key in GOALS]
-    only_wakes = {"required": ["wake_above"], "not": {"anyOf": goals}}
+    no_goal = {"not": {"anyOf": goals}}
     plain_number = {"properties": {"per_replica": {"type": "number"}}}
     return {
-        "allOf": [one, {"oneOf": [*goals, only_wakes]}],
+        "allOf": [one, {"oneOf": [*goals, no_goal]}],
         "if": {"required": ["resource"]},
         "else": plain_number,  # m as a thousandth is a quantity's
     }

@@ -90,6 +90,19 @@ def together(template: str, labels: tuple[str, ...], values: tuple[tuple[str, ..
         each = sorted(set(found))
         one = len(each) == 1
         inside.append((label, "=" if one else "=~", each[0] if one else "|".join(map(_literal, each))))
+    return _asking(template, inside)
+
+
+def everyone(template: str, labels: tuple[str, ...]) -> str | None:
+    """The query that asks for all values of identity labels there are; None where it is not PromQL after all.
+
+    >>> everyone(share('sum(x{job="a"})').template, ("job",))
+    'sum by (job) (x{job!=""})'
+    """
+    return _asking(template, [(label, "!=", "") for label in labels])
+
+
+def _asking(template: str, inside: list[tuple[str, str, str]]) -> str | None:
     query = template.replace(HOLE, ", ".join(matcher(*each) for each in inside))
     tree = parsed(query)
     if isinstance(tree, str):

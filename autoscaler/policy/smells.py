@@ -9,7 +9,7 @@ import msgspec
 
 from autoscaler.model.policy import Empty, NotANumber, Policy, ScrapeMode, Signal, ZeroIf
 from autoscaler.policy.placeholders import sample, used
-from autoscaler.policy.promql import Facts, facts
+from autoscaler.policy.promql import Facts, chosen, facts
 from autoscaler.policy.sharing import share
 from autoscaler.policy.units import duration
 from autoscaler.policy.words import Path
@@ -22,6 +22,15 @@ MEMORY = re.compile(r"memory|heap|(^|_)rss($|_)|resident")
 _SERVED = re.compile(r"request|queries|http|grpc|served|handled|processed|completed|responses")
 _FRONT = re.compile(r"haproxy|nginx|ingress|envoy|traefik|istio|gateway|frontend|balancer|(^|_)[aen]lb(_|$)|caddy")
 _RATES = {"rate", "irate", "increase"}
+
+
+# Metrics of pods, and what docs/rules/recording-rules.yml makes of them.
+RECORDED = {
+    "container_cpu_usage_seconds_total": "workload:container_cpu_usage_seconds:rate1m",
+    "container_memory_working_set_bytes": "workload:container_memory_working_set_bytes:sum",
+    "http_requests_total": "workload:http_requests:rate1m",
+    "http_request_duration_seconds_bucket": "workload:http_request_duration_seconds:p95",
+}
 
 
 class Smell(msgspec.Struct, frozen=True):
@@ -42,8 +51,13 @@ class Look(msgspec.Struct, frozen=True):
     said_nan: bool
 
 
-def smells(policy: Policy, written: Callable[[Path], bool], *, scrape_s: float) -> Iterator[Smell]:
-    """Everything that smells in one policy. `written` tells whether a path stands in the file."""
+def smells(
+    policy: Policy, written: Callable[[Path], bool], *, scrape_s: float, receives: bool = True
+) -> Iterator[Smell]:
+    """Everything that smells in one policy.
+
+    `written` tells whether a path stands in the file, `receives` whether the daemon has a receiver for what is pushed.
+    """
     looks = []
     for index, signal in enumerate(policy.signals):
         path: Path = ("signals", index)
@@ -51,6 +65,9 @@ def smells(policy: Policy, written: Callable[[Path], bool], *, scrape_s: float) 
         if known is not None:
             yield from _reading(known, (*path, "prometheus"))
             yield from _alone(signal.prometheus or "", known, (*path, "prometheus"))
+        if signal.push is not None and not receives:
+            said = "the daemon's settings open no receiver, so nothing would ever arrive"
+            yield Smell("no_receiver", (*path, "push"), said, "push: {listen: 127.0.0.1:8731} in the settings")
         if isinstance(signal.empty, ZeroIf):
             voucher = facts(sample(signal.empty.zero_if))
             if isinstance(voucher, str):
@@ -96,7 +113,10 @@ def _alone(query: str, known: Facts | str, path: Path) -> Iterator[Smell]:
     else:
         return
     said = f"each workload's query is asked by itself: {why}"
+    ready = sorted(record for metric, record in RECORDED.items() if metric in known.metrics)
     hint = "a recording rule whose series have the workload as a label, matched by ="
+    if ready:
+        hint += f"; ready in docs/rules/recording-rules.yml: {', '.join(ready)}"
     yield Smell("asked_alone", path, said, hint)
 
 
@@ -122,9 +142,7 @@ def _value(look: Look) -> Iterator[Smell]:
     signal, path = look.signal, (*look.path, "value")
     if signal.value is None:
         return
-    names = look.query.metrics if look.query is not None else frozenset()
-    if signal.scrape is not None:
-        names = frozenset({signal.scrape.metric})
+    names = look.query.metrics if look.query is not None else frozenset({_metric(signal)})
     quantile = look.query is not None and "histogram_quantile" in look.query.functions
     if any(MEMORY.search(name) for name in names):
         said = "memory does not fall when replicas are added, so this grows to the maximum and stays"
@@ -132,6 +150,14 @@ def _value(look: Look) -> Iterator[Smell]:
     elif signal.at_most is None and (quantile or any(_LATENCY.search(name) for name in names)):
         said = "latency also rises when a database is slow, and then more replicas make it worse"
         yield Smell("value_on_latency", path, said, "lead with requests in flight, and put at_most on this one")
+
+
+def _metric(signal: Signal) -> str:
+    """The metric that is read or pushed; empty for a query."""
+    if signal.scrape is not None:
+        return signal.scrape.metric
+    meant = chosen(sample(signal.push.match)) if signal.push is not None else ""
+    return "" if isinstance(meant, str) else meant.metric
 
 
 def _waived(look: Look) -> Iterator[Smell]:
@@ -162,6 +188,9 @@ def _is_served_rate(look: Look) -> bool:
     signal = look.signal
     if signal.scrape is not None:
         return signal.scrape.mode is ScrapeMode.RATE and bool(_SERVED.search(signal.scrape.metric))
+    if signal.push is not None:
+        name = _metric(signal)
+        return signal.push.mode is ScrapeMode.RATE and bool(_SERVED.search(name)) and not _FRONT.search(name)
     query = look.query
     if query is None or not query.functions & _RATES or not query.metrics or "histogram_quantile" in query.functions:
         return False

@@ -65,6 +65,8 @@ def expected(kind: inspect.Type, unit: str = "") -> str:
     """What a type wants, in words."""
     if isinstance(kind, inspect.UnionType):
         return " or ".join(expected(each) for each in kind.types if not isinstance(each, inspect.NoneType))
+    if isinstance(kind, inspect.Metadata):
+        return expected(kind.type, unit_of(kind) or unit)
     if isinstance(kind, inspect.EnumType):
         words = [str(each.value) for each in kind.cls]
         return " or ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else words[0]
@@ -80,7 +82,7 @@ def expected(kind: inspect.Type, unit: str = "") -> str:
 
 def bounds(kind: inspect.IntType | inspect.FloatType, unit: str = "") -> str:
     """The bounds of a number, to be said after its noun; empty without any."""
-    limits = (("above", kind.gt), ("at least", kind.ge), ("at most", kind.le))
+    limits = (("above", kind.gt), ("at least", kind.ge), ("at most", kind.le), ("below", kind.lt))
     return "".join(f", {word} {_bound(limit, unit)}" for word, limit in limits if limit is not None)
 
 

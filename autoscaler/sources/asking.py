@@ -17,6 +17,8 @@ from autoscaler.sources import judge
 from autoscaler.sources.together import Part, parts
 
 MOST = 1_000  # queries asked as one
+WIDE = 2_000  # more of one template are asked for without saying whose, where most of what there is is theirs
+NARROW_ROUNDS = 100  # rounds after which that is tried again where it was not so
 LEAST = 8  # to which failures bring that down from one time to the next while the server answers nothing at all
 GROWS_AFTER = 20  # rounds without a failure, then it doubles again
 MOST_VAIN = 32  # failures of a server that answered nothing yet, after which nothing is split any more
@@ -56,6 +58,7 @@ class Asker:
         self._answered: dict[str, bool] = {}  # whether each query had a whole answer when it was asked last
         self._alone: set[str] = set()  # what failed while it was asked alone
         self._sizes: dict[str, _Size] = {}
+        self._narrow: dict[str, int] = {}  # templates of which too much belongs to nobody here → rounds left
 
     async def told(self, queries: Mapping[str, Iterable[str]], until: float) -> dict[str, Told]:
         """The answers to queries, and where one is empty the answers to further ones, until a time of the loop."""
@@ -80,13 +83,14 @@ class Asker:
                 (new if answered is None else good if answered else doubtful).append(query)
         # A part is as good as its best: what is known to answer must not wait.
         most = {template: size.most for template, size in self._sizes.items()}
-        fresh = parts([*good, *new], most, MOST)
+        fresh = parts([*good, *new], most, MOST, narrow=self._narrow, wide=WIDE)
         fresh.sort(key=lambda part: not any(self._answered.get(query) for query in part.queries))
         return [*fresh, *parts(doubtful, most, MOST), *alone]
 
     def _remember(self, told: Mapping[str, Told], round_: _Round) -> None:
         self._answered = {query: self._answered[query] for query in told if query in self._answered}
         self._alone &= told.keys()
+        self._narrow = {template: left - 1 for template, left in self._narrow.items() if left > 1}
         for template in round_.failed:
             size = self._sizes.setdefault(template, _Size(MOST))
             least = 1 if round_.heard else LEAST
@@ -111,6 +115,8 @@ class Asker:
     async def _part(self, part: Part, round_: _Round, levels: int = PARTIAL_LEVELS) -> dict[str, Told]:
         """The answers to a part's queries; `levels` is how often one that is not whole may still be halved."""
         text = part.text()
+        if part.whole and text is None:
+            return await self._narrowed(part, round_, levels)
         if text is None:
             return await self._halves(part, round_, levels)
         try:
@@ -118,6 +124,8 @@ class Asker:
         except _NoTurn as late:
             return dict.fromkeys(part.queries, SourceError(late.message))
         except SourceError as error:
+            if part.whole and not isinstance(error, ServerAway) and not self._in_vain(round_):
+                return await self._narrowed(part, round_, levels)
             self._mark(part, whole=False)
             round_.vain += 1
             if not part.many:
@@ -132,14 +140,27 @@ class Asker:
             return await self._halves(part, round_, levels)
         round_.heard = True
         told = part.apart(answer)
+        partial = bool(judge.partial(answer))
+        if part.whole and (told is None or partial):
+            return await self._narrowed(part, round_, levels)
+        if part.whole and part.strangers(answer) > len(part.queries):
+            self._narrow[part.template] = NARROW_ROUNDS
         if told is None:
             round_.failed.add(part.template)
             return await self._halves(part, round_, levels)
-        partial = bool(judge.partial(answer))
         self._mark(part, whole=not partial)
         if partial and part.many and levels:
             return await self._halves(part, round_, levels - 1)
         return dict(told)
+
+    async def _narrowed(self, part: Part, round_: _Round, levels: int) -> dict[str, Told]:
+        """Ask for those of a part only: what was wrong may be somebody's who is nobody's here."""
+        self._narrow[part.template] = NARROW_ROUNDS
+        told: dict[str, Told] = {}
+        smaller = parts(part.queries, {}, MOST)
+        for answers in await asyncio.gather(*(self._part(each, round_, levels) for each in smaller)):
+            told.update(answers)
+        return told
 
     async def _halves(self, part: Part, round_: _Round, levels: int) -> dict[str, Told]:
         one, other = part.halves()

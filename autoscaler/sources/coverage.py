@@ -152,7 +152,7 @@ def _inside(ask: Ask, selector: Selector, sight: _Sight, intervals: Intervals) -
     most, _ = judge.limit(ask, selector, intervals)
     found: set[str] = set()
     for instance in ask.instances:
-        for word in _words(instance):
+        for word in words(instance):
             name = sight.names.get(word)
             if name is not None and name.age_s <= most:
                 found.add(instance.id)
@@ -160,7 +160,7 @@ def _inside(ask: Ask, selector: Selector, sight: _Sight, intervals: Intervals) -
     return found
 
 
-def _words(instance: Instance) -> list[str]:
+def words(instance: Instance) -> list[str]:
     """What a label may call an instance; an address that others have too is none."""
     address = instance.address
     if _host(address) == address:  # without a port
@@ -174,13 +174,18 @@ def _sight(selector: Selector, told: Told) -> _Sight:
     rows = judge.ages(told.answers.get(judge.age_now(selector, told.apart)))
     for age_s, labels in rows:
         for label, value in labels.items():
-            bare = value.lstrip("/")  # an engine's own names of containers begin with a slash
-            host = _host(bare).strip("[]") if ":" in bare else bare
-            for word in (bare, host) if host != bare else (bare,):
+            for word in spellings(value):
                 before = names.get(word)
                 if before is None or age_s < before.age_s:
                     names[word] = _Name(label, age_s)
     return _Sight(names, len(rows))
+
+
+def spellings(value: str) -> tuple[str, ...]:
+    """What the value of a label may call an instance: as it is, and without port."""
+    bare = value.lstrip("/")  # an engine's own names of containers begin with a slash
+    host = _host(bare).strip("[]") if ":" in bare else bare
+    return (bare, host) if host != bare else (bare,)
 
 
 def _host(address: str) -> str:

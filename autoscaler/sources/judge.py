@@ -26,7 +26,7 @@ LOOK_EVERY_S = 5.0
 FEWEST_LOOKS = 4
 MOST_LOOKS = 40
 
-_REDUCED: Mapping[Reduce, Callable[[Sequence[float]], float]] = {
+REDUCED: Mapping[Reduce, Callable[[Sequence[float]], float]] = {
     Reduce.SUM: math.fsum,
     Reduce.MAX: max,
     Reduce.MIN: min,
@@ -128,7 +128,7 @@ def _value(ask: Ask, samples: Sequence[Sample]) -> float | Missing:
     for value, sample in zip(values, samples, strict=True):
         if not math.isfinite(value):
             return Missing(MissingWhy.NAN, f"the query gives {sample.value[1]}")
-    return values[0] if reduce is None else _REDUCED[reduce](values)
+    return values[0] if reduce is None else REDUCED[reduce](values)
 
 
 def _ages(query: str, told: Told, apart: Apart) -> Iterator[tuple[Selector, float | SourceError]]:

@@ -31,6 +31,12 @@ class PastSource:
         self._servers = servers
         self._every_s = every_s
 
+    def apart(self) -> PastSource:
+        """The same servers with intervals of their own: those of the past say nothing of the present."""
+        return PastSource(
+            {name: Server(each.access, Intervals()) for name, each in self._servers.items()}, self._every_s
+        )
+
     async def read(self, asks: Sequence[Ask], times: Sequence[float]) -> list[Sequence[Reading] | SourceError]:
         """For each ask its readings, one per time, or why they cannot be had; servers are asked beside each other."""
         from autoscaler.clients.prometheus_range import RangeClient

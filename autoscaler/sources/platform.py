@@ -110,7 +110,7 @@ class PlatformSource:
 def _value(
     ask: Ask, id: str, name: str, used: Mapping[str, Usage | SourceError], cores: Mapping[str, float]
 ) -> float | Missing:
-    """What one instance uses: cores or bytes, for a utilization as a fraction of its limit."""
+    """What one instance uses: cores or bytes, as a fraction of its limit where no goal is in cores or bytes."""
     usage = used.get(id)
     if not isinstance(usage, Usage):
         return Missing(MissingWhy.FAILED, usage.message if usage is not None else f"{name} was not measured")
@@ -120,7 +120,7 @@ def _value(
         if id not in cores:
             return Missing(MissingWhy.EMPTY, f"{name}: read for the first time, a rate needs two reads")
         value, limit, what, unit = cores[id], usage.cpu_limit, "CPU", "cores: 500m"
-    if ask.signal.utilization is None:
+    if ask.signal.votes and ask.signal.utilization is None:
         return value
     if not limit:
         return Missing(MissingWhy.FAILED, f"{name} has no {what} limit: set one, or write per_replica in {unit}")

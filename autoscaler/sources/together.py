@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 import msgspec
 
 from autoscaler.clients.prometheus import Answer, Sample
-from autoscaler.policy.sharing import Shared, share, together
+from autoscaler.policy.sharing import Shared, everyone, share, together
 
 
 class Part(msgspec.Struct, frozen=True):
-    """Queries that are asked as one, with how each shares; one alone is asked as it is written."""
+    """Queries that are asked as one, with how each shares; one alone is asked as it is written.
+
+    `whole` asks for all there are, also of those that nobody here follows.
+    """
 
     queries: tuple[str, ...]
     shared: tuple[Shared, ...] = ()
+    whole: bool = False
 
     @property
     def many(self) -> bool:
@@ -31,12 +35,19 @@ class Part(msgspec.Struct, frozen=True):
         if not self.many:
             return self.queries[0]
         first = self.shared[0]
+        if self.whole:
+            return everyone(first.template, first.labels)
         return together(first.template, first.labels, tuple(each.values for each in self.shared))
 
     def halves(self) -> tuple[Part, Part]:
         """Two parts with the same queries."""
         at = len(self.queries) // 2
         return Part(self.queries[:at], self.shared[:at]), Part(self.queries[at:], self.shared[at:])
+
+    def strangers(self, answer: Answer) -> int:
+        """How many there are in an answer that nobody asked for."""
+        labels, known = self.shared[0].labels, {each.values for each in self.shared}
+        return len({tuple(sample.metric.get(label, "") for label in labels) for sample in answer.samples} - known)
 
     def apart(self, answer: Answer) -> dict[str, Answer] | None:
         """The answer of each query; None where somebody's series cannot be told, so that nothing is proven."""
@@ -72,8 +83,18 @@ def _own(samples: list[Sample], shared: Shared, at: float) -> tuple[Sample, ...]
     )
 
 
-def parts(queries: Iterable[str], most: dict[str, int], otherwise: int) -> list[Part]:
-    """These queries in parts of one template each, at most so many as `most` says of it, or `otherwise`."""
+def parts(
+    queries: Iterable[str],
+    most: dict[str, int],
+    otherwise: int,
+    *,
+    narrow: Container[str] = (),
+    wide: int | None = None,
+) -> list[Part]:
+    """These queries in parts of one template each, at most so many as `most` says of it, or `otherwise`.
+
+    More than `wide` of one template are one part that asks for all there are, unless the template is among `narrow`.
+    """
     found: list[Part] = []
     groups: dict[tuple[str, tuple[str, ...]], list[tuple[Shared, str]]] = {}
     for query in queries:
@@ -85,6 +106,9 @@ def parts(queries: Iterable[str], most: dict[str, int], otherwise: int) -> list[
     for (template, _), members in groups.items():
         # In the order of their values: what is wrong with one is often wrong with its neighbours.
         members.sort(key=lambda each: each[0].values)
+        if wide is not None and len(members) > wide and template not in narrow and template not in most:
+            found.append(Part(tuple(query for _, query in members), tuple(shared for shared, _ in members), whole=True))
+            continue
         count = -(-len(members) // max(1, most.get(template, otherwise)))
         size = -(-len(members) // count)
         for start in range(0, len(members), size):

@@ -78,22 +78,29 @@ def read(paths: Sequence[Path]) -> list[tuple[str, str]]:
 
 def texts_of(files: Sequence[Path]) -> list[tuple[str, str]]:
     """Names and texts of these files. Raises SettingsError and PolicyError."""
-    texts: list[tuple[str, str]] = []
-    problems: list[str] = []
+    found: list[tuple[str, bytes]] = []
     for path in files:
         try:
             with path.open("rb") as file:
-                data = file.read(MOST_BYTES + 1)
+                found.append((str(path), file.read(MOST_BYTES + 1)))
         except OSError as error:
             raise SettingsError(f"{path}: cannot be read: {error.strerror}") from None
+    return decoded(found)
+
+
+def decoded(files: Sequence[tuple[str, bytes]]) -> list[tuple[str, str]]:
+    """The texts of named files. Raises PolicyError with every one that is too long or no UTF-8."""
+    texts: list[tuple[str, str]] = []
+    problems: list[str] = []
+    for name, data in files:
         if len(data) > MOST_BYTES:
-            problems.append(f"{path}:1:1: this file has more than {MOST_BYTES // 1_000_000} million bytes")
+            problems.append(f"{name}:1:1: this file has more than {MOST_BYTES // 1_000_000} million bytes")
             continue
         try:
-            texts.append((str(path), data.decode("utf-8-sig")))
+            texts.append((name, data.decode("utf-8-sig")))
         except UnicodeDecodeError as error:
             line, column = data.count(b"\n", 0, error.start) + 1, error.start - data.rfind(b"\n", 0, error.start)
-            problems.append(f"{path}:{line}:{column}: this is not UTF-8 text")
+            problems.append(f"{name}:{line}:{column}: this is not UTF-8 text")
     if problems:
         raise PolicyError(tuple(problems))
     return texts

@@ -12,7 +12,8 @@ from typing import Any
 
 import msgspec
 
-from autoscaler.clients.sqlite import Connection, Database
+from autoscaler.clients.sqlite import Connection, Database, look
+from autoscaler.errors import StoreError
 from autoscaler.model.decision import Decision
 from autoscaler.model.operation import Outcome
 from autoscaler.ports import Clock, Fact, FactKind, Record, RecordKind
@@ -88,9 +89,7 @@ class SqliteStore:
 
     async def facts(self) -> Sequence[Fact]:
         """Everything kept, by kind and key."""
-        query = "SELECT kind, key, value FROM facts ORDER BY kind, key"
-        rows = await self._database.read(lambda file: file.execute(query).fetchall())
-        return [Fact(FactKind(kind), key, value) for kind, key, value in rows]
+        return await self._database.read(_facts)
 
     async def prune(self) -> int:
         """Take away one batch of what is too old; how many lines that were."""
@@ -100,6 +99,25 @@ class SqliteStore:
     async def close(self) -> None:
         """Close the file, with everything written."""
         await self._database.close()
+
+
+def facts_in(path: Path) -> tuple[list[Fact], float] | None:
+    """What is kept in a file that a daemon wrote, and when it was written last; None where there is no such file.
+
+    Raises StoreError where it cannot be read.
+    """
+    try:
+        written = max(each.stat().st_mtime for each in (path, path.with_name(f"{path.name}-wal")) if each.exists())
+    except ValueError:
+        return None
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be read: {error.strerror}") from None
+    return look(path, len(_SCHEMA), _facts), written
+
+
+def _facts(file: Connection) -> list[Fact]:
+    rows = file.execute("SELECT kind, key, value FROM facts ORDER BY kind, key").fetchall()
+    return [Fact(FactKind(kind), key, value) for kind, key, value in rows]
 
 
 def _put(file: Connection, facts: Sequence[Fact]) -> None:

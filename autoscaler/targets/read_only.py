@@ -8,7 +8,7 @@ from autoscaler.model.operation import Advanced, Operation, Outcome, OutcomeKind
 from autoscaler.model.policy import Policy
 from autoscaler.model.signal import Missing
 from autoscaler.model.target import TargetState, WorkloadRef
-from autoscaler.ports import Clock, Target
+from autoscaler.ports import Clock, Stockroom, Target
 
 Survey = Callable[[Sequence[Policy]], Awaitable[bool]]
 
@@ -40,6 +40,11 @@ class ReadOnly:
     def wakes(self) -> AsyncIterator[WorkloadRef]:
         """As the target."""
         return self._target.wakes()
+
+    def stockroom(self) -> Stockroom | None:
+        """The target's, where it has one; who cleans up in it must not be told to act."""
+        room: Callable[[], Stockroom] | None = getattr(self._target, "stockroom", None)
+        return room() if room is not None else None
 
     async def close(self) -> None:
         """As the target."""

@@ -11,6 +11,7 @@ from autoscaler.loop import answers, pages
 from autoscaler.loop.desk import HISTORY_LIMIT, Desk, Word
 from autoscaler.loop.fleet_views import LIMIT, ORDERS, STATES
 from autoscaler.loop.gallery import MOST_TEXT, Gallery
+from autoscaler.loop.recollect import Recollection
 from autoscaler.web.endpoint import Asked, Endpoint, Param
 from autoscaler.web.guard import Caller
 
@@ -129,6 +130,12 @@ def _reads(desk: Desk, gallery: Gallery) -> tuple[Endpoint, ...]:
             Param(name="workload", about="only of this workload, by any of its names"),
             _time("until", "not after this time"),
             Param(name="limit", about="how many lines", kind=int, default=50, least=1, most=HISTORY_LIMIT),
+        ),
+        _get(
+            "/memory",
+            "What the daemon remembers, in the program's own form: what a dry run goes by.",
+            Recollection,
+            lambda asked: desk.recollect(),
         ),
         _get(
             "/policies",

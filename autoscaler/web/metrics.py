@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -29,29 +29,40 @@ class Family(msgspec.Struct, frozen=True):
     samples: Iterable[Sample] = ()
 
 
-def text(board: Board, *, leading: bool, store_failing: bool, clients: int = 0, workloads: bool = True) -> str:
-    """The exposition of everything on the board; without `workloads` no series is of one workload alone."""
+def text(
+    board: Board, *, leading: bool, store_failing: bool, clients: int = 0, workloads: bool = True,
+    more: Iterable[Family] = (),
+) -> str:  # fmt: skip
+    """The exposition of everything on the board, and of more; without `workloads` no series is of one alone."""
     lines: list[str] = []
     found = list(_daemon(board, leading=leading, store_failing=store_failing, clients=clients))
     found += _workloads(board) if workloads else ()
+    found += more
     for each in found:
         lines.append(f"# HELP {PREFIX}{each.name} {each.about}")
         lines.append(f"# TYPE {PREFIX}{each.name} {each.kind}")
-        lines.extend(f"{PREFIX}{each.name}{suffix}{labels} {value}" for suffix, labels, value in each.samples)
+        lines.extend(f"{PREFIX}{each.name}{suffix}{of} {value}" for suffix, of, value in each.samples)
     return "\n".join(lines) + "\n"
 
 
 def families() -> list[Family]:
     """Every metric there is, without samples."""
     board = Board()
-    return [*_daemon(board, leading=False, store_failing=False, clients=0), *_workloads(board)]
+    return [*_daemon(board, leading=False, store_failing=False, clients=0), *_workloads(board), queries({})]
+
+
+def queries(outcomes: Mapping[tuple[str, str], int]) -> Family:
+    """How often each server was asked, by how that ended."""
+    asked = [("", labels(server=server, outcome=how), count) for (server, how), count in sorted(outcomes.items())]
+    about = "Queries asked, by server and how they ended."
+    return Family("prometheus_queries_total", "counter", about, ("server", "outcome"), asked)
 
 
 def _daemon(board: Board, *, leading: bool, store_failing: bool, clients: int) -> Iterator[Family]:
     def one(value: float | int) -> list[Sample]:
         return [("", "", value)]
 
-    yield Family("build_info", "gauge", "The running version.", ("version",), [("", _labels(version=__version__), 1)])
+    yield Family("build_info", "gauge", "The running version.", ("version",), [("", labels(version=__version__), 1)])
     yield Family("start_time_seconds", "gauge", "When the daemon started.", (), one(board.started))
     yield Family("leader", "gauge", "1 while this daemon holds the lease.", (), one(int(leading)))
     failing = one(int(store_failing))
@@ -63,7 +74,7 @@ def _daemon(board: Board, *, leading: bool, store_failing: bool, clients: int) -
     yield Family("cycle_duration_seconds", "histogram", "What a cycle took.", ("le",), durations)
     yield Family("cycle_lateness_seconds", "histogram", "How late a cycle began.", ("le",), latenesses)
     yield Family("policies", "gauge", "Workloads steered by a policy.", (), one(len(board.entries)))
-    revision = [("", _labels(revision=board.revision), 1)] if board.revision else []
+    revision = [("", labels(revision=board.revision), 1)] if board.revision else []
     yield Family("policy_set_info", "gauge", "The policy set in force.", ("revision",), revision)
     rejected = one(int(bool(board.rejected_revision)))
     yield Family("policies_rejected", "gauge", "1 while a newer policy set does not load.", (), rejected)
@@ -72,11 +83,21 @@ def _daemon(board: Board, *, leading: bool, store_failing: bool, clients: int) -
     yield Family("decisions_total", "counter", "Decisions by reason.", ("reason",), decisions)
     changes = _by("direction", board.changes)
     yield Family("changes_total", "counter", "Counts changed, by direction.", ("direction",), changes)
-    ends = [("", _labels(kind=k, outcome=o), n) for (k, o), n in sorted(board.outcomes.items())]
+    ends = [("", labels(kind=k, outcome=o), n) for (k, o), n in sorted(board.outcomes.items())]
     yield Family("operations_total", "counter", "Operations by how they ended.", ("kind", "outcome"), ends)
-    missing = [("", _labels(source=s, why=w), n) for (s, w), n in sorted(board.missing.items())]
+    missing = [("", labels(source=s, why=w), n) for (s, w), n in sorted(board.missing.items())]
     about = "Readings that were missing, by source and cause."
     yield Family("readings_missing_total", "counter", about, ("source", "why"), missing)
+    removed = [("", labels(cleanup=name, what=what), n) for (name, what), n in sorted(board.removed.items())]
+    yield Family("cleanup_removed_total", "counter", "What clean-ups took away.", ("cleanup", "what"), removed)
+    freed = _by("cleanup", board.freed)
+    yield Family("cleanup_freed_bytes_total", "counter", "Bytes that clean-ups gave back.", ("cleanup",), freed)
+    runs = sorted(board.cleanups.items())
+    held = [("", labels(cleanup=name), len(each.sweep.stays)) for name, each in runs]
+    about = "What the last run of a clean-up left although it looks like going."
+    yield Family("cleanup_held", "gauge", about, ("cleanup",), held)
+    ran = [("", labels(cleanup=name), each.at) for name, each in runs if each.at is not None]
+    yield Family("cleanup_last_timestamp_seconds", "gauge", "When a clean-up ran last.", ("cleanup",), ran)
     yield Family("event_clients", "gauge", "Clients that follow the events.", (), one(clients))
 
 
@@ -85,8 +106,8 @@ def _workloads(board: Board) -> Iterator[Family]:
     of_workload, of_signal = ("workload", "policy"), ("workload", "policy", "signal")
     decided = [(entry, entry.decision, _of(entry)) for entry in entries if entry.decision is not None]
 
-    def each(name: str, about: str, samples: Sequence[Sample], labels: tuple[str, ...] = of_workload) -> Family:
-        return Family(name, "gauge", about, labels, samples)
+    def each(name: str, about: str, samples: Sequence[Sample], by: tuple[str, ...] = of_workload) -> Family:
+        return Family(name, "gauge", about, by, samples)
 
     desired = [("", of, d.desired) for _, d, of in decided]
     yield each("workload_desired_replicas", "The count to have.", desired)
@@ -104,40 +125,60 @@ def _workloads(board: Board) -> Iterator[Family]:
     yield each("workload_max_replicas", "The upper bound.", [("", of, both.max) for both, of in bounds if both])
     stuck = [("", of, int(entry.stuck is not None)) for entry, _, of in decided]
     yield each("workload_stuck", "1 while the last operation was refused or failed.", stuck)
-    read = [(_of(entry, name), reading) for entry, d, _ in decided for name, reading in d.readings]
+    read = [(_of(entry, signal=name), reading) for entry, d, _ in decided for name, reading in d.readings]
     present = [("", of, int(isinstance(reading, Series))) for of, reading in read]
     yield each("signal_present", "1 while the signal has data.", present, of_signal)
     ages = [("", of, r.age_s) for of, r in read if isinstance(r, Series) and r.age_s is not None]
     yield each("signal_age_seconds", "Age of the signal's newest sample.", ages, of_signal)
-    told = [(_of(entry, s.name), s) for entry, _, _ in decided for s in signals(entry)]
+    told = [(_of(entry, signal=s.name), s) for entry, _, _ in decided for s in signals(entry)]
     loads = [("", of, s.load) for of, s in told if s.load is not None]
     yield each("signal_value", "What was read, as the decision used it.", loads, of_signal)
     targets = [("", of, s.target) for of, s in told if s.target is not None]
     yield each("signal_target", "The goal the value is held against.", targets, of_signal)
     asks = [("", of, s.asks) for of, s in told if s.asks is not None]
     yield each("signal_recommended_replicas", "The count this signal alone asks for.", asks, of_signal)
+    yield from _expected(entries)
 
 
-def _of(entry: Entry, signal: str = "") -> str:
-    names = {"workload": entry.workload.ref.key, "policy": entry.workload.policy.name}
-    return _labels(**names, signal=signal) if signal else _labels(**names)
+def _expected(entries: Sequence[Entry]) -> Iterator[Family]:
+    """What the other algorithm would have, and how well what was expected came true."""
+    of_signal = ("workload", "policy", "signal")
+    beside = [(entry, entry.decision.beside) for entry in entries if entry.decision is not None]
+    others = [("", _of(entry, algorithm=b.algorithm), b.desired) for entry, b in beside if b is not None]
+    about, by = "The count the compared algorithm would have.", ("workload", "policy", "algorithm")
+    yield Family("workload_shadow_replicas", "gauge", about, by, others)
+    known = [(_of(entry, signal=each.signal), each) for entry in entries for each in entry.known]
+    seconds = [("", of, each.seconds) for of, each in known]
+    about = "How much of the signal's load is known to adaptive."
+    yield Family("signal_learned_seconds", "gauge", about, of_signal, seconds)
+    coverage = [("", of, round(each.coverage, 6)) for of, each in known if each.coverage is not None]
+    about = "Share of bins in which the load was within what was expected."
+    yield Family("signal_coverage_ratio", "gauge", about, of_signal, coverage)
+    error = [("", of, round(each.error, 6)) for of, each in known if each.error is not None]
+    about = "How far the forecast was off, as a share of the load."
+    yield Family("signal_forecast_error_ratio", "gauge", about, of_signal, error)
+
+
+def _of(entry: Entry, **more: str) -> str:
+    return labels(workload=entry.workload.ref.key, policy=entry.workload.policy.name, **more)
 
 
 def _by(name: str, counts: dict[str, int]) -> list[Sample]:
-    return [("", _labels(**{name: key}), count) for key, count in sorted(counts.items())]
+    return [("", labels(**{name: key}), count) for key, count in sorted(counts.items())]
 
 
 def _histogram(spread: Spread) -> Iterator[Sample]:
     total = 0
     for bound, count in zip((*map(str, SPANS_S), "+Inf"), spread.counts, strict=True):
         total += count
-        yield "_bucket", _labels(le=bound), total
+        yield "_bucket", labels(le=bound), total
     yield "_sum", "", round(spread.sum, 6)
     yield "_count", "", total
 
 
-def _labels(**labels: str) -> str:
-    return "{" + ",".join(f'{key}="{_escaped(value)}"' for key, value in labels.items()) + "}"
+def labels(**told: str) -> str:
+    """Labels as the exposition has them."""
+    return "{" + ",".join(f'{key}="{_escaped(value)}"' for key, value in told.items()) + "}"
 
 
 def _escaped(value: str) -> str:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import socket
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
 
 from aiohttp import web
@@ -18,13 +16,13 @@ from autoscaler.web import doors, metrics
 from autoscaler.web.doors import Rooms
 from autoscaler.web.endpoint import MOST_BODY
 from autoscaler.web.guard import Guard
+from autoscaler.web.serving import running, tcp, unix
 
 LATE_CYCLES = 5  # a daemon whose last cycle ended this many cycles (and at least a minute) ago hangs
-SHUTDOWN_S = 2.0
 
 
 class Vitals:
-    """What health is told by. `leading` and `store_failing` are asked each time."""
+    """What health is told by. `leading`, `store_failing` and `more` (further metrics) are asked each time."""
 
     def __init__(
         self, board: Board, now: Callable[[], float], *, leading: Callable[[], bool], store_failing: Callable[[], bool]
@@ -33,6 +31,7 @@ class Vitals:
         self.now = now
         self.leading = leading
         self.store_failing = store_failing
+        self.more: Callable[[], Iterable[metrics.Family]] = tuple
 
     def alive(self) -> str:
         """Empty while cycles go on, or another daemon acts; else why not."""
@@ -63,7 +62,7 @@ async def serve(
     async with contextlib.AsyncExitStack() as stack:
         private = web.Application(middlewares=[doors.problems], client_max_size=MOST_BODY)
         private.add_routes([*doors.routes(rooms, None), *_routes(vitals, rooms, workloads=settings.workload_series)])
-        await stack.enter_async_context(_running(private, _unix(path)))
+        await stack.enter_async_context(running(private, unix(path)))
         stack.callback(path.unlink, missing_ok=True)
         if address is not None:
             guard = Guard(settings, address[0], vitals.now)
@@ -76,7 +75,7 @@ async def serve(
                     *_routes(vitals, rooms, workloads=settings.workload_series),
                 ]
             )
-            await stack.enter_async_context(_running(public, _tcp(*address), _tls(settings)))
+            await stack.enter_async_context(running(public, tcp(*address, key="listen"), _tls(settings)))
         stack.callback(rooms.streams.close)
         yield
 
@@ -102,6 +101,7 @@ def _routes(vitals: Vitals, rooms: Rooms, *, workloads: bool) -> list[web.RouteD
             store_failing=vitals.store_failing(),
             clients=rooms.streams.clients,
             workloads=workloads,
+            more=vitals.more(),
         )
         return web.Response(body=text.encode(), headers={"Content-Type": metrics.CONTENT_TYPE})
 
@@ -116,50 +116,3 @@ def _routes(vitals: Vitals, rooms: Rooms, *, workloads: bool) -> list[web.RouteD
 
 def _verdict(trouble: str) -> web.Response:
     return web.Response(status=503 if trouble else 200, text=f"{trouble or 'ok'}\n")
-
-
-@contextlib.asynccontextmanager
-async def _running(
-    application: web.Application, listening: socket.socket, tls: ssl.SSLContext | None = None
-) -> AsyncIterator[None]:
-    runner = web.AppRunner(application, access_log=None, shutdown_timeout=SHUTDOWN_S)
-    await runner.setup()
-    try:
-        await web.SockSite(runner, listening, ssl_context=tls).start()
-        yield
-    finally:
-        await runner.cleanup()
-
-
-def _unix(path: Path) -> socket.socket:
-    """A listening socket that only its owner may open, from its first moment on."""
-    listening = socket.socket(socket.AF_UNIX)
-    with contextlib.suppress(OSError):  # the bind below says what is wrong
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    before = os.umask(0o177)
-    try:
-        path.unlink(missing_ok=True)  # of a daemon that was killed: the lease says that it is not alive
-        listening.bind(str(path))
-        listening.listen(128)
-    except OSError as error:
-        listening.close()
-        raise SettingsError(
-            f"the socket {path} cannot be opened: {error.strerror or error}", hint="see socket:"
-        ) from None
-    finally:
-        os.umask(before)
-    return listening
-
-
-def _tcp(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.socket(family)
-    try:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind((host, port))
-        listening.listen(128)
-    except OSError as error:
-        listening.close()
-        why = error.strerror or str(error)
-        raise SettingsError(f"{host}:{port} cannot be listened on: {why}", hint="see listen:") from None
-    return listening

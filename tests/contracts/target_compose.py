@@ -1,6 +1,7 @@
 """The contract suite's surroundings for compose: a service on a real engine, disturbed by compose and docker.
 
-The target reaches the engine through a front, so that the engine can be away for it.
+The target reaches the engine through a front, so that the engine can be away for it. The front refuses every call that
+the documentation does not list.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from autoscaler.targets.naming import named
 from tests.contracts.harness import REFUSE, VERSION
 from tests.parts.compose import Project, fresh_name
 from tests.parts.fixtures import ComposeProject
-from tests.support.front import Front
+from tests.support.front import Front, documented
 from tests.support.wait import until
 
 # A container that starts while /flags/hold is there runs, and never becomes healthy.
@@ -121,7 +122,7 @@ async def compose_harness(compose_project: ComposeProject, folder: Path) -> Asyn
     flags.mkdir()
     name = fresh_name()
     project = compose_project(SERVICE.format(flags=flags, project=name), name)
-    front = Front(folder / "engine.sock", project.engine.host)
+    front = Front(folder / "engine.sock", project.engine.host, documented())
     front.start()
     harness = ComposeHarness(project, flags, front)
     try:

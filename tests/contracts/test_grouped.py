@@ -23,7 +23,7 @@ from autoscaler.model.signal import Missing, Reading, Series
 from autoscaler.policy.sharing import share
 from autoscaler.sources import judge
 from autoscaler.sources.prometheus import PrometheusSource
-from autoscaler.sources.together import parts
+from autoscaler.sources.together import Part, parts
 from tests.parts.prometheus import PrometheusMaker, PrometheusServer
 from tests.support import asks
 
@@ -174,13 +174,19 @@ def test_whatever_the_query_the_answer_falls_apart_into_the_single_ones(promethe
             seen["refused"] += 1
             return
         (part,) = parts(queries, {}, 1000)
-        text = part.text()
-        assert text is not None, queries[0]
-        whole = answered(server, text)
         single = {query: answered(server, query) for query in queries}
+        proven(part, single)
+        (everyone,) = parts(queries, {}, 1000, wide=0)
+        assert everyone.whole
+        proven(everyone, single)
+
+    def proven(part: Part, single: dict[str, Answer | str]) -> None:
+        text = part.text()
+        assert text is not None, part.queries[0]
+        whole = answered(server, text)
         if isinstance(whole, str):
             seen["failed"] += 1
-            assert any(isinstance(each, str) for each in single.values()), (text, whole)
+            assert part.whole or any(isinstance(each, str) for each in single.values()), (text, whole)
             return
         told = part.apart(whole)
         assert told is not None, text

@@ -18,7 +18,7 @@ from autoscaler.model.target import Instance, WorkloadRef
 from autoscaler.sources.platform import PlatformSource
 from tests.parts.engine import Engine
 from tests.parts.images import LabImages
-from tests.support.front import Front
+from tests.support.front import Front, documented
 from tests.support.wait import auntil
 
 pytestmark = pytest.mark.docker
@@ -81,7 +81,7 @@ def containers(docker_engine: Engine, lab_images: LabImages) -> Iterator[Contain
 
 @pytest.fixture
 async def bench(docker_engine: Engine, tmp_path: Path) -> AsyncIterator[Bench]:
-    front = Front(tmp_path / "docker.sock", docker_engine.host)
+    front = Front(tmp_path / "docker.sock", docker_engine.host, documented())
     front.start()
     made = Bench(front)
     yield made

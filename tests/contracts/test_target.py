@@ -471,6 +471,16 @@ async def test_one_that_is_well_again_is_left_alone(harness: Harness) -> None:
     assert {each.id for each in after.instances} == {each.id for each in before.instances}
 
 
+async def test_one_that_serves_is_replaced_where_it_is_not_its_health_that_asks_for_it(harness: Harness) -> None:
+    await harness.begin(2)
+    before = await settled(harness, 2)
+    id = before.instances[0].id
+    (outcome,) = await drive(harness, replacing(harness, id, unless_ready=False))
+    assert outcome.kind is APPLIED, outcome
+    after = await settled(harness, 2)
+    assert id not in {each.id for each in after.instances}
+
+
 async def test_one_on_its_way_out_is_not_replaced(harness: Harness) -> None:
     needs(harness, DRAIN)
     await harness.begin(2)

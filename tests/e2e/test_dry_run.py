@@ -132,7 +132,8 @@ def test_it_prints_a_table_an_owner_can_read_and_leaves_nothing_behind(
     assert lines[0].endswith("nothing is changed.")
     assert lines[1] == "1 of 2 workloads would change, in a cycle of 15s."
     assert lines[2] == f"Prometheus: {server.url}"
-    assert lines[3] == "No platform was asked: each workload is taken to have 9 ready instances."
+    assert lines[3] == "Memory: none; what was before is read from Prometheus"
+    assert lines[4] == "No platform was asked: each workload is taken to have 9 ready instances."
     rows = [line.split(maxsplit=6) for line in lines if line.startswith("compose/")]
     assert rows[0][:6] == ["compose/default/shop/service/web", "web", "9", "→", "12", "above_target"]
     assert rows[0][6] == "load: load 120, 10 per replica, so it asks for 12"

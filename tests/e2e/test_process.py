@@ -75,6 +75,29 @@ def test_workers_outlive_a_killed_daemon_and_are_taken_over_by_the_next(tmp_path
         never(lambda: shop.pids() != before, what="a duplicate, or another worker", for_s=3)
 
 
+def test_a_dry_run_goes_by_the_memory_of_the_daemon_that_runs_or_ran_last(tmp_path: Path) -> None:
+    with workers(tmp_path, least=2) as shop:
+        shop.load(15)
+        shop.start()
+        until(lambda: shop.ready() == 2, what="two ready workers", within=20)
+        before = shop.dry_run()
+        shop.stop()
+        shop.load(35)
+        stopped = shop.dry_run()
+        assert "Memory: of the daemon that stopped " in shop.cli("dry-run")
+        afresh = shop.dry_run("--no-memory")
+        shop.start()
+        until(lambda: len(shop.pids()) == 4, what="what the dry run said", within=20)
+        shop.kill()
+        killed = shop.dry_run()
+    said = [(each["memory"], each["workloads"][0]["remembered"]) for each in (before, stopped, afresh, killed)]
+    assert [memory and (memory["running"], memory["clean"]) for memory, _ in said] == [
+        (True, True), (False, True), None, (False, False),
+    ]  # fmt: skip
+    assert [remembered for _, remembered in said] == [True, True, False, True]
+    assert (stopped["workloads"][0]["current"], stopped["workloads"][0]["desired"]) == (2, 4)
+
+
 @pytest.mark.parametrize("stage", ["create:begin", "create:start", "create:wait", "remove:stop", "remove:end"])
 def test_a_daemon_killed_in_the_middle_of_a_change_leaves_no_duplicate(tmp_path: Path, stage: str) -> None:
     with workers(tmp_path, least=1) as shop:

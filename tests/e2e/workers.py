@@ -65,6 +65,10 @@ class Workers(DaemonProcess):
         """How many the daemon calls ready."""
         return int(self.workload()["ready"] or 0)
 
+    def dry_run(self, *words: str) -> dict[str, Any]:
+        """What `dry-run` foretells."""
+        return dict(json.loads(self.cli("dry-run", "--format", "json", *words)))
+
     def make_sick(self, pid: int) -> None:
         """From now on this worker says that it is not ready."""
         url = f"http://127.0.0.1:{port_of(self.place, pid)}/sick"

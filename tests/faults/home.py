@@ -21,11 +21,11 @@ from autoscaler.loop.observe import Observer
 from autoscaler.loop.past import Past
 from autoscaler.loop.registry import PLATFORMS, Targets
 from autoscaler.model.target import WorkloadRef
-from autoscaler.policy.load import load
 from autoscaler.ports import Clock, Source
 from autoscaler.store.lease_file import FileLease
 from autoscaler.store.sqlite import SqliteStore
 from autoscaler.targets.simulated import Fleet, SimulatedTarget
+from tests.support.policies import loading
 from tests.unit.loop.house import Dial, Texts
 
 START = 1_700_000_000.0
@@ -69,10 +69,11 @@ class Home:
         )
         parts = Parts(
             targets=targets, cycle=self.cycle, actor=self.actor, keeper=self.keeper, lease=lease,
-            policies=Texts(policies), board=self.board, clock=clock, load=load,
+            policies=Texts(policies), board=self.board, clock=clock, load=loading,
         )  # fmt: skip
         self.daemon = Daemon(parts, cycle_s)
-        self.desk = Desk(self.board, self.keeper, clock, self.daemon.control, Past(self.board, self.keeper, _untold))
+        past = Past(self.board, self.keeper, _untold)
+        self.desk = Desk(self.board, self.keeper, clock, self.daemon.control, past, self.cycle.recollect)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[Home]:

@@ -15,7 +15,7 @@ from autoscaler.decide.adaptive.state import stacked
 from autoscaler.decide.explain import sentence
 from autoscaler.model.decision import Reason
 from autoscaler.model.policy import Algorithm, Behavior, Direction, Policy, Signal
-from tests.scenarios.story import Story, load, policy
+from tests.scenarios.story import Story, Town, load, policy
 
 CAPACITY = 100.0
 
@@ -73,7 +73,7 @@ def test_then_it_is_sized_for_what_is_expected_and_says_so_in_words() -> None:
     step = next(step for step in story.last.steps if step.reason in (Reason.EXPECTS_SAME, Reason.EXPECTS_LESS))
     said = sentence(step)
     assert said.startswith("load: expects at most ")
-    assert "within 1m15s (99.6 of 100 times), needs " in said
+    assert "within 75 s (99.6 of 100 times), needs " in said
     assert "; the plain rule says 1" in said
 
 
@@ -188,3 +188,69 @@ def test_it_stays_within_the_bounds_and_never_shrinks_on_missing_data(words: lis
             assert made.desired >= made.current
         assert made.desired >= 1
         assert made.desired <= max(50, made.current)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(WORDS, min_size=1, max_size=60), st.integers(1, 50))
+def test_before_twelve_hours_any_load_gives_what_hpa_gives(words: list[str], count: int) -> None:
+    new, plain = Story(adaptive(), count=count), Story(policy(rates(), high=50), count=count)
+    for word in words:
+        made, told = new.cycle(reading(word)), plain.cycle(reading(word))
+        assert (made.current, made.desired, made.reason) == (told.current, told.desired, told.reason)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.floats(3000.0, 1e7), st.integers(1, 49))
+def test_whatever_is_above_all_that_was_expected_goes_up_in_the_same_cycle(value: float, count: int) -> None:
+    story = learned(count=count)
+    made = story.cycle(reading(str(value)))
+    assert made.reason in (Reason.EXPECTS_MORE, Reason.CAPPED_AT_MAXIMUM)
+    assert made.desired == min(50, math.ceil(1.1 * value / 0.97 / CAPACITY))
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.lists(st.lists(WORDS, min_size=12, max_size=12), min_size=2, max_size=5))
+def test_the_same_history_gives_the_same_decisions_in_any_batch(words: list[list[str]]) -> None:
+    town, alone = Town.of(len(words), adaptive(), count=15), [learned(count=15) for _ in words]
+    for story in town.stories:
+        story.now = LEARNED.now
+        town.memories[story.key] = LEARNED.memory
+    for beat in range(12):
+        made = town.cycle_each([(reading(each[beat]),) for each in words])
+        for story, each, decision in zip(alone, words, made, strict=True):
+            lone = story.cycle(reading(each[beat]))
+            assert (lone.current, lone.desired, lone.steps) == (decision.current, decision.desired, decision.steps)
+
+
+@pytest.mark.parametrize(("cycle_s", "cycles", "bins"), [(5.0, 60, 20), (15.0, 20, 20), (60.0, 5, 20)])
+def test_other_cycles_fill_the_same_bins_and_it_goes_on_deciding(cycle_s: float, cycles: int, bins: int) -> None:
+    story = Story(adaptive(), count=LEARNED.count, start=LEARNED.now - 15.0 + cycle_s, cycle_s=cycle_s)
+    story.kept, story.memories = 0, dict(LEARNED.memories)
+    for _ in range(cycles):
+        made = story.cycle(reading("1000"))
+        assert any(step.reason.value.startswith("expects_") for step in made.steps)
+    assert abs(story.memory.learned["load"].bins - LEARNED.memory.learned["load"].bins - bins) <= 1
+
+
+def test_of_several_signals_each_is_sized_by_what_it_expects_itself() -> None:
+    story = learned(adaptive(rates(), rates(name="queue")))
+    known = LEARNED.memory.learned["load"]
+    other = msgspec.structs.replace(known, of=known.of.replace("load", "queue"))
+    story.memories = {story.key: msgspec.structs.replace(LEARNED.memory, learned={"load": known, "queue": other})}
+    story.run("1000", "3000")
+    expected = [step.facts["expected"] for step in story.last.steps if step.reason.value.startswith("expects_")]
+    assert len(expected) == 2
+    assert story.count == 35 == math.ceil(1.1 * 3000 / 0.97 / CAPACITY)
+
+
+def test_a_rate_is_told_per_second() -> None:
+    story = learned()
+    asked = rates()
+    story.asks(adaptive(msgspec.structs.replace(asked, prometheus="sum(rate(load[30s]))")))
+    of = "prometheus:sum(rate(load[30s])):None"
+    known = msgspec.structs.replace(LEARNED.memory.learned["load"], of=of)
+    story.memories = {story.key: msgspec.structs.replace(LEARNED.memory, learned={"load": known})}
+    story.run("4000")
+    step = next(step for step in story.last.steps if step.reason is Reason.EXPECTS_MORE)
+    said = "load: expects at most 4400/s within 75 s (99.6 of 100 times), needs 46; the plain rule says 58"
+    assert sentence(step) == said

@@ -119,10 +119,10 @@ def born(world: World, name: str, number: int) -> Life:
     files = Files(world.texts())
     parts = Parts(
         targets=targets, cycle=cycle, actor=actor, keeper=keeper, lease=lease, policies=files, board=board, clock=clock,
-        load=loaded, lease_s=RENEW_S,
+        load=loading, lease_s=RENEW_S,
     )  # fmt: skip
     daemon = Daemon(parts, world.told.cycle_s)
-    desk = Desk(board, keeper, clock, daemon.control, Past(board, keeper, _untold))
+    desk = Desk(board, keeper, clock, daemon.control, Past(board, keeper, _untold), cycle.recollect)
     life = Life(name, process, clock, daemon, cycle, desk, board, files, lease, source)
     _watch(world, life)
     return life
@@ -181,6 +181,11 @@ async def _live(world: World, life: Life) -> None:
 
 
 _FILES: dict[tuple[str, str], PolicySet] = {}
+
+
+async def loading(texts: Sequence[tuple[str, str]], revision: str) -> PolicySet:
+    """What the daemon loads by; no thread is at work where time is virtual."""
+    return loaded(texts, revision)
 
 
 def loaded(texts: Sequence[tuple[str, str]], revision: str) -> PolicySet:

@@ -31,8 +31,8 @@ PLANTED = {
     ),
     "a budget counted twice": (
         "autoscaler/decide/recycle.py",
-        "    if seen.replacing:\n",
-        "    if len(seen.replacing) > 1:\n",
+        "        self._under = len(seen.replacing)\n",
+        "        self._under = max(0, len(seen.replacing) - 1)\n",
         (3, "one replacement at a time"),
     ),
 }

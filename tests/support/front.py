@@ -1,4 +1,4 @@
-"""A unix socket in front of a Docker engine's, in the test's hand: it goes away, falls silent, cuts in at a call."""
+"""A unix socket in front of a Docker engine's, in the test's hand: it goes away, falls silent, cuts in, refuses."""
 
 from __future__ import annotations
 
@@ -6,20 +6,37 @@ import contextlib
 import re
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 _REQUEST = re.compile(rb"(GET|POST|PUT|DELETE|HEAD) (/\S*) HTTP/1\.1\r\n")
+
+
+_REFUSAL = (
+    b"HTTP/1.1 403 Forbidden\r\nContent-Type: application/json\r\nContent-Length: 37\r\nConnection: close\r\n\r\n"
+    b'{"message": "not on the allow-list"}\n'
+)
+_PAGE = Path(__file__).parents[2] / "docs" / "compose.md"
+_LIST = re.compile(r"^```text\n(# to look\n.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def documented() -> list[re.Pattern[str]]:
+    """The calls that the documentation says a socket proxy must let through."""
+    found = _LIST.search(_PAGE.read_text())
+    assert found is not None
+    return [re.compile(line) for line in found[1].splitlines() if line and not line.startswith("#")]
 
 
 class Front:
     """Hands bytes on both ways, one thread each, and watches the requests go by.
 
     `calls` holds each request's method and path. A hook is called once, either `before` a request that matches is
-    handed on, or `after` the engine's answer came and before the client gets it.
+    handed on, or `after` the engine's answer came and before the client gets it. With `allowed` patterns of `METHOD
+    /path` it is a socket proxy: any other call gets 403, and the engine never hears of it.
     """
 
-    def __init__(self, path: Path, engine: str) -> None:
+    def __init__(self, path: Path, engine: str, allowed: Sequence[re.Pattern[str]] | None = None) -> None:
+        self._allowed = allowed
         self.path = path
         self.host = f"unix://{path}"
         self.calls: list[str] = []
@@ -99,6 +116,9 @@ class Front:
             while data := source.recv(1 << 16):
                 self._talking.wait()
                 look(data, asked)
+                if self._refuses(data):
+                    source.sendall(_REFUSAL)
+                    break
                 sink.sendall(data)
         with self._lock:
             self._open -= {source, sink}
@@ -114,6 +134,14 @@ class Front:
         asked[:] = [call]
         hook, self._before = _due(self._before, call)
         hook()
+
+    def _refuses(self, data: bytes) -> bool:
+        """True for the beginning of a call that is not on the list; answers of the engine never look like one."""
+        found = _REQUEST.match(data)
+        if found is None or self._allowed is None:
+            return False
+        path = re.sub(r"^/v[0-9.]+", "", found[2].decode()).partition("?")[0]
+        return not any(each.fullmatch(f"{found[1].decode()} {path}") for each in self._allowed)
 
     def _answered(self, data: bytes, asked: list[str]) -> None:
         hook, self._after = _due(self._after, asked[0] if asked else "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from hypothesis import strategies as st
@@ -9,23 +10,28 @@ from hypothesis import strategies as st
 from autoscaler.model.policy import (
     BeforeStop,
     Behavior,
+    Breaker,
     Combine,
     ComposeTarget,
     Direction,
     Empty,
+    Exited,
     Failing,
     Fallback,
+    How,
     Idle,
     KubernetesTarget,
     Legacy,
     Lifecycle,
     LoadStep,
+    Method,
     Mode,
     NotANumber,
     OnDoubt,
     Parity,
     Plausible,
     Policy,
+    PolicySet,
     ProcessTarget,
     Rate,
     Ready,
@@ -39,10 +45,12 @@ from autoscaler.model.policy import (
     Select,
     Signal,
     TargetSpec,
+    Times,
     When,
     Window,
     ZeroIf,
 )
+from autoscaler.policy.load import load
 
 WORDS = st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"]), min_size=1, max_size=12).filter(
     lambda word: word.strip() and word != "<<" and "*" not in word
@@ -55,6 +63,28 @@ ZONES = ("UTC", "Asia/Seoul", "Europe/Berlin", "America/New_York")
 
 def spans(least: float, most: float) -> st.SearchStrategy[float]:
     return st.floats(least, most)
+
+
+def recycles(platform: str) -> st.SearchStrategy[Recycle]:
+    """Recycling with causes that a platform has, and keys that go with them."""
+    times = st.builds(Times, count=st.integers(1, 9), per=spans(1, 604_800))
+    age = spans(0.001, 1e6)
+    when: dict[str, st.SearchStrategy[Any]] = {"never_ready_after": st.none() | age, "older_than": st.none() | age}
+    if platform != "process":
+        when |= {"restarts": st.none() | times, "oom_kills": st.none() | times, "image_changed": st.booleans()}
+    if platform == "compose":
+        when["exited"] = st.none() | st.just(Exited.ERROR)
+    if platform != "kubernetes":
+        when["config_changed"] = st.booleans()
+    return st.builds(
+        Recycle,
+        when=st.builds(When, unhealthy_for=age, **when),
+        how=st.just(How.AUTO) if platform == "kubernetes" else st.sampled_from(How),
+        unavailable=st.integers(1, 9),
+        budget=st.none() | times,
+        breaker=st.builds(Breaker, percent=st.integers(1, 100), least=st.integers(1, 9)),
+        method=st.sampled_from(Method) if platform == "kubernetes" else st.just(Method.EVICT),
+    )
 
 
 def amounts(least: float = 1e-6) -> st.SearchStrategy[float]:
@@ -180,6 +210,7 @@ def policies(draw: st.DrawFn) -> Policy:
         Behavior, up=DIRECTIONS, down=DIRECTIONS, reversals=st.just(reversals)
     )
     spots = draw(st.lists(WORDS, max_size=2, unique=True))
+    platform = next(name for name in target.__struct_fields__ if getattr(target, name) is not None)
     leaving = target.kubernetes is None  # the cluster ends its pods by itself
     return Policy(
         name=draw(WORDS),
@@ -204,5 +235,10 @@ def policies(draw: st.DrawFn) -> Policy:
                 stop_within=maybe(spans(0.001, 3600)),
             )
         ),
-        recycle=draw(maybe(spans(0.001, 1e6).map(lambda span: Recycle(when=When(unhealthy_for=span))))),
+        recycle=draw(maybe(recycles(platform))),
     )
+
+
+async def loading(texts: Sequence[tuple[str, str]], revision: str) -> PolicySet:
+    """What a daemon loads by where time is virtual: no thread is at work."""
+    return load(texts, revision)

@@ -12,6 +12,7 @@ import pytest
 from autoscaler import settings
 from autoscaler.cli.root import COMMANDS
 from autoscaler.decide.explain import template
+from autoscaler.model.cleanup import Why
 from autoscaler.model.decision import Reason
 from autoscaler.policy.importers import hpa, keda
 from autoscaler.policy.importers.parts import Wanted
@@ -53,6 +54,16 @@ def test_every_made_part_stands_on_a_page() -> None:
 @pytest.mark.parametrize(("place", "text"), [each for each in examples("yaml") if "\ntarget:" in each[1]])
 def test_every_policy_in_the_documentation_loads(place: str, text: str) -> None:
     assert load([(place, text)], "docs").placed
+
+
+@pytest.mark.parametrize(("place", "text"), [each for each in examples("yaml") if "kind: cleanup" in each[1]])
+def test_every_cleanup_in_the_documentation_loads(place: str, text: str) -> None:
+    assert load([(place, text)], "docs").cleanups
+
+
+def test_every_reason_of_a_cleanup_is_documented_in_order() -> None:
+    rows = re.findall(r"^\| `([a-z_]+)` \| (goes|stays) \| ", (ROOT / "docs/cleanup.md").read_text(), re.MULTILINE)
+    assert [word for word, _ in rows] == [why.value for why in Why]
 
 
 def test_the_documentation_has_policies() -> None:

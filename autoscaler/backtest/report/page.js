@@ -82,12 +82,16 @@
           ...shownOnes.flatMap((each) => each.rows.map((row) => row.desired))) * 1.05,
         over: Math.max(1e-9, ...shownOnes.flatMap((each) => each.rows.map((row) => row.over / each.lasts))) * 1.05,
       };
-      const names = {
-        load: "Load per second", counts: shownOnes.length === 1 ? "Replicas: ordered (line), ready (tinted), needed (grey)" : "Replicas: ordered (lines), needed (grey)",
+      const alone = shownOnes.length === 1;
+      const names = inner < 380 ? { load: "Load per second", counts: "Replicas (needed: grey)", over: "Too long, per second" } : {
+        load: "Load per second", counts: alone ? "Replicas: ordered (line), ready (tinted), needed (grey)" : "Replicas: ordered (lines), needed (grey)",
         over: "Requests over the objective, per second",
       };
       let top = TOP;
-      const step = STEPS.find((each) => (view[1] - view[0]) / each <= Math.max(2, inner / 90)) || STEPS[STEPS.length - 1];
+      const step = STEPS.find((each) => (view[1] - view[0]) / each <= Math.max(2, inner / 64)) || STEPS[STEPS.length - 1];
+      const marks = [];
+      for (let at = Math.ceil(view[0] / step) * step; at <= view[1]; at += step) marks.push(at);
+      const dated = step >= 86400 || marks.some((at) => at % 86400 === 0);
       for (const panel of PANELS) {
         const bottom = top + panel.high, most = tops[panel.key];
         const y = (value) => bottom - (value / most) * panel.high;
@@ -96,10 +100,12 @@
           make("line", { x1: LEFT, x2: LEFT + inner, y1: y(tick), y2: y(tick), stroke: "var(--grid)" }, svg);
           make("text", { x: LEFT - 8, y: y(tick) + 4, "text-anchor": "end" }, svg, shown(tick));
         }
-        for (let at = Math.ceil(view[0] / step) * step; at <= view[1]; at += step) {
+        for (const [place, at] of marks.entries()) {
           make("line", { x1: x(at), x2: x(at), y1: top, y2: bottom, stroke: "var(--grid)" }, svg);
           if (panel.key === "over") {
-            make("text", { x: x(at), y: bottom + 16, "text-anchor": "middle" }, svg, when(at, step));
+            const text = !dated && place === 0 ? `${when(at, 86400)}, ${when(at, step)}` : when(at, step);
+            const side = x(at) > LEFT + inner - 24 ? "end" : "middle";
+            make("text", { x: side === "end" ? LEFT + inner : x(at), y: bottom + 16, "text-anchor": side }, svg, text);
           }
         }
         const shade = (from, until) => {

@@ -121,5 +121,6 @@ def _axis(start: float, end: float, x: Callable[[float], float], y: float) -> li
     for at in range(first * step, int(end) + 1, step):
         day = datetime.fromtimestamp(at, UTC)
         text = f"{day:%b} {day.day}" if step >= 86400 or at % 86400 == 0 else f"{day:%H:%M}"
-        marks.append(f'<text class="t" x="{x(at):.1f}" y="{y:.1f}" text-anchor="middle">{text}</text>')
+        place, side = (x(end), "end") if x(at) > x(end) - 24 else (x(at), "middle")
+        marks.append(f'<text class="t" x="{place:.1f}" y="{y:.1f}" text-anchor="{side}">{text}</text>')
     return marks

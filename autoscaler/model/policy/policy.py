@@ -1,4 +1,4 @@
-"""One policy as a whole, and the set of them that is in force."""
+"""One policy as a whole."""
 
 import enum
 from typing import Annotated
@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from autoscaler.model.policy.behavior import Behavior, Legacy
 from autoscaler.model.policy.lifecycle import Lifecycle, Recycle
-from autoscaler.model.policy.node import DURATION, Name, Node
+from autoscaler.model.policy.node import DURATION, PERCENT, Name, Node
 from autoscaler.model.policy.signal import Signal
 from autoscaler.model.policy.target import Replicas, TargetSpec
 
@@ -48,9 +48,14 @@ class Algorithm(enum.Enum):
 
 
 class Objective(Node, frozen=True, kw_only=True):
-    """How fast requests are to be answered; small fleets then get more room per replica than large ones."""
+    """How well requests are to be answered: a mean latency, a share that is good, or both.
 
-    latency: Annotated[float, Meta(gt=0, le=3600, description="mean time a request may take", extra=DURATION)]
+    With a latency small fleets get more room per replica than large ones; with a share the room follows what it is.
+    """
+
+    latency: (
+        Annotated[float, Meta(gt=0, le=3600, description="mean time a request may take", extra=DURATION)] | None
+    ) = None
     service_time: (
         Annotated[
             float,
@@ -62,6 +67,11 @@ class Objective(Node, frozen=True, kw_only=True):
             ),
         ]
         | None
+    ) = None
+    good: Annotated[Name, Meta(description="the signal that counts the good requests, per second")] | None = None
+    total: Annotated[Name, Meta(description="the signal that counts all requests, per second")] | None = None
+    target: (
+        Annotated[float, Meta(gt=0, lt=1, description="share of requests that are to be good", extra=PERCENT)] | None
     ) = None
 
 
@@ -112,7 +122,10 @@ class Policy(Node, frozen=True, kw_only=True):
     combine: Annotated[Combine, Meta(description="how the signals' wishes become one")] = Combine.MAX
     schedule: Annotated[tuple[Window, ...], Meta(description="times in which other bounds hold")] = ()
     algorithm: Annotated[Algorithm, Meta(description="what a signal with capacity asks for")] = Algorithm.HPA
-    objective: Annotated[Objective, Meta(description="the latency that adaptive sizes for")] | None = None
+    compare: (
+        Annotated[Algorithm, Meta(description="the other algorithm, reckoned beside and never acted on")] | None
+    ) = None
+    objective: Annotated[Objective, Meta(description="how well adaptive is to have requests answered")] | None = None
     parity: Annotated[Parity, Meta(description="guarded, or strict: the HPA without our guards")] = Parity.GUARDED
     behavior: Annotated[Behavior | Legacy, Meta(description="speed and smoothing")] = Behavior()
     lifecycle: Annotated[Lifecycle, Meta(description="how an instance comes and goes")] = Lifecycle()
@@ -126,23 +139,3 @@ class Scope(Node, frozen=True, kw_only=True):
 
     namespace: Annotated[Name, Meta(description="policies of this Kubernetes namespace")] | None = None
     project: Annotated[Name, Meta(description="policies of this compose project")] | None = None
-
-
-class Placed(msgspec.Struct, frozen=True):
-    """A policy with the place it was read from: `file:line`."""
-
-    policy: Policy
-    file: str
-    line: int
-
-
-class PolicySet(msgspec.Struct, frozen=True):
-    """Everything that loaded as one whole, and the revision it came from."""
-
-    revision: str
-    placed: tuple[Placed, ...] = ()
-
-    @property
-    def policies(self) -> tuple[Policy, ...]:
-        """The policies without their places."""
-        return tuple(each.policy for each in self.placed)

@@ -1,6 +1,7 @@
 """What the count follows: signals with one source, one goal and the owner's words on data that is not there."""
 
 import enum
+import re
 from typing import Annotated
 
 import msgspec
@@ -8,9 +9,15 @@ from msgspec import Meta
 
 from autoscaler.model.policy.node import DURATION, NUMBER, PERCENT, QUANTITY, Name, Node
 
+_BY = r"\s*(?:(?:by|without)\s*\([^()]*\)\s*)?"
+_RATE = re.compile(
+    rf"(?:(?P<whole>sum){_BY}\(\s*)?i?rate\s*\(\s*[\w:]*\s*(?:\{{[^{{}}]*\}})?\s*\[[^\]]*\]\s*\)\s*(?(whole)\){_BY})",
+    re.DOTALL,
+)
+
 
 class ScrapeMode(enum.Enum):
-    """`rate` for a counter (per second between two reads), `gauge` for a value as it is."""
+    """`rate` for a counter (per second), `gauge` for a value as it is."""
 
     RATE = "rate"
     GAUGE = "gauge"
@@ -54,6 +61,12 @@ class Failing(enum.Enum):
     HOLD = "hold"
 
 
+class Capacity(enum.Enum):
+    """A capacity that is not written down: `learn` finds it out from how busy instances are, or what they serve."""
+
+    LEARN = "learn"
+
+
 class Scrape(Node, frozen=True, kw_only=True):
     """A metric read from every instance directly."""
 
@@ -65,6 +78,16 @@ class Scrape(Node, frozen=True, kw_only=True):
     ) = None
     path: Annotated[str, Meta(description="where the metrics are", pattern="^/", examples=["/metrics"])] = "/metrics"
     match: Annotated[dict[str, str], Meta(description="only series with these labels")] = {}
+
+
+class Push(Node, frozen=True, kw_only=True):
+    """Series that are sent to the daemon by remote write."""
+
+    match: Annotated[
+        str,
+        Meta(min_length=1, description="a series selector with a metric name", examples=['requests_total{job="web"}']),
+    ]
+    mode: Annotated[ScrapeMode, Meta(description="rate for a counter, gauge for a value")] = msgspec.field(name="as")
 
 
 class LoadStep(Node, frozen=True, kw_only=True):
@@ -97,12 +120,16 @@ class Fallback(Node, frozen=True, kw_only=True):
 
 
 class Signal(Node, frozen=True, kw_only=True):
-    """A named measurement with exactly one source, and one goal or only `wake_above`."""
+    """A named measurement with exactly one source, and one goal or only `wake_above`.
+
+    One that `busy`, `served` or the objective names may go without either: then it only tells something.
+    """
 
     name: Annotated[Name, Meta(description="the signal's name, unique in the policy")]
     prometheus: Annotated[str, Meta(min_length=1, description="a PromQL query")] | None = None
     server: Annotated[Name, Meta(description="the Prometheus, by its name in the daemon's settings")] | None = None
     scrape: Annotated[Scrape, Meta(description="a metric read from every instance directly")] | None = None
+    push: Annotated[Push, Meta(description="series that are sent to the daemon by remote write")] | None = None
     resource: Annotated[Resource, Meta(description="what the platform measures of every instance")] | None = None
     reduce: Annotated[Reduce, Meta(description="how several series become one value")] | None = None
     per_replica: (
@@ -135,9 +162,15 @@ class Signal(Node, frozen=True, kw_only=True):
         Annotated[float, Meta(description="wakes an idle workload; does not vote otherwise", extra=NUMBER)] | None
     ) = None
     capacity: (
-        Annotated[
-            float, Meta(gt=0, description="load that one replica can carry at most; adaptive needs it", extra=QUANTITY)
-        ]
+        Annotated[float, Meta(gt=0, description="load that one replica can carry at most, or learn", extra=QUANTITY)]
+        | Capacity
+        | None
+    ) = None
+    busy: (
+        Annotated[Name, Meta(description="the signal that says how busy an instance is, for capacity: learn")] | None
+    ) = None
+    served: (
+        Annotated[Name, Meta(description="the signal that says how much of this load is served: it shows what is full")]
         | None
     ) = None
     at_most: Annotated[int, Meta(ge=1, le=100_000, description="this signal alone asks for no more")] | None = None
@@ -166,12 +199,28 @@ class Signal(Node, frozen=True, kw_only=True):
 
     @property
     def source(self) -> str:
-        """The name of the source that reads it: `prometheus`, `prometheus/SERVER`, `scrape` or `platform`."""
+        """The name of the source that reads it: `prometheus`, `prometheus/SERVER`, `push`, `scrape` or `platform`."""
         if self.scrape is not None:
             return "scrape"
         if self.resource is not None:
             return "platform"
+        if self.push is not None:
+            return "push"
         return "prometheus" if self.server is None else f"prometheus/{self.server}"
+
+    @property
+    def asks(self) -> str:
+        """What it asks in the language of queries, with placeholders: a query, a selector, or nothing."""
+        return self.prometheus or ("" if self.push is None else self.push.match)
+
+    @property
+    def per_second(self) -> bool:
+        """True where what it measures is so much per second, as far as its words tell: a rate, or a sum of rates."""
+        if self.scrape is not None:
+            return self.scrape.mode is ScrapeMode.RATE
+        if self.push is not None:
+            return self.push.mode is ScrapeMode.RATE
+        return self.prometheus is not None and _RATE.fullmatch(self.prometheus.strip()) is not None
 
     @property
     def votes(self) -> bool:

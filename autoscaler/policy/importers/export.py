@@ -39,6 +39,8 @@ _WHY = {
     "failed": "what is missing holds the count of an HPA",
 }
 
+_SOURCES = {"scrape": "direct scrape", "push": "what is pushed to us", "platform": "what the platform measures"}
+
 
 class Made(msgspec.Struct, frozen=True):
     """One policy with its report and the manifest it became; None where nothing of it could be carried."""
@@ -137,8 +139,8 @@ class _Export:
         for key in _unsaid(signal):
             self._say(Carried.NOT_CARRIED, (*path, key), _WHY.get(key, "an HPA cannot say it"))
         if signal.prometheus is None or signal.steps is not None or not signal.votes:
-            what = "steps" if signal.steps is not None else "a signal that only wakes"
-            why = what if signal.prometheus is not None else "direct scrape"
+            what = "steps" if signal.steps is not None else "a signal without a goal"
+            why = what if signal.prometheus is not None else _SOURCES[signal.source]
             self._say(Carried.NOT_CARRIED, path, f"{why}: an HPA cannot say it")
             return None
         of = recognised(signal)

@@ -23,7 +23,6 @@ from autoscaler.model.policy import (
     Signal,
     Window,
 )
-from autoscaler.policy.cron import BadCron, parse
 from autoscaler.policy.importers import autoscaling, parts
 from autoscaler.policy.importers.autoscaling import Aim
 from autoscaler.policy.importers.behavior import behavior
@@ -31,7 +30,7 @@ from autoscaler.policy.importers.manifest import Object, Spec, Text, objects
 from autoscaler.policy.importers.parts import Wanted
 from autoscaler.policy.importers.report import Turned
 from autoscaler.policy.importers.scaledobject import Otherwise, ScaledObject, Trigger, aim, faults, number
-from autoscaler.policy.importers.windows import lasts
+from autoscaler.policy.importers.windows import between
 from autoscaler.policy.nodes import Problem
 from autoscaler.policy.rules import window as rules
 from autoscaler.policy.words import Path
@@ -213,10 +212,7 @@ class _Turning:
     def _cron(self, trigger: Trigger, path: Path, names: set[str]) -> Window | None:
         said, spec = trigger.metadata, self.spec
         metadata: Path = (*path, "metadata")
-        try:
-            span = lasts(parse(said["start"]), parse(said["end"]))
-        except BadCron as bad:
-            span = f"{bad}; {bad.hint}" if bad.hint else str(bad)
+        span = between(said["start"], said["end"])
         if isinstance(span, str):
             spec.lost(metadata, f"no window can say this: {span}")
             return None

@@ -8,13 +8,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import date, timedelta
 
-from autoscaler.policy.cron import Cron
+from autoscaler.policy.cron import BadCron, Cron, parse
 from autoscaler.policy.units import duration
 
 _FIRST, _DAYS = date(2027, 1, 1), 800  # a leap day and each weekday's turn of the year
 LONGEST_S = 31 * 86400.0  # of a window
 _MINUTE_S = 60.0
 _MOST = 200_000  # starts and ends in that time; more than that is no window
+
+
+def between(start: str, end: str) -> float | str:
+    """`lasts` of two lines as they are written; one that cannot be read is told of in a sentence as well."""
+    try:
+        return lasts(parse(start), parse(end))
+    except BadCron as bad:
+        return f"{bad}; {bad.hint}" if bad.hint else str(bad)
 
 
 def lasts(start: Cron, end: Cron) -> float | str:

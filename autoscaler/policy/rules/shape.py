@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from autoscaler.model import policy
 from autoscaler.policy.convert import Fault
 
-SOURCES = ("prometheus", "scrape", "resource")
+SOURCES = ("prometheus", "scrape", "push", "resource")
 
 # The keys, what they are called together, and what to do about none and about several.
 ONE_OF: dict[type, tuple[tuple[str, ...], str, str, str]] = {
@@ -38,7 +38,7 @@ ONE_OF: dict[type, tuple[tuple[str, ...], str, str, str]] = {
 
 def written(struct: object, names: tuple[str, ...]) -> list[str]:
     """Which of these fields say something."""
-    return [name for name in names if getattr(struct, name) not in (None, {}, ())]
+    return [name for name in names if getattr(struct, name) not in (None, False, {}, ())]
 
 
 def one_of(struct: object) -> Iterator[Fault]:

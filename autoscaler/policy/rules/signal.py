@@ -5,23 +5,24 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 
-from autoscaler.model.policy import Fallback, Plausible, Signal, ZeroIf
+from autoscaler.model.policy import Capacity, Fallback, Plausible, Push, Signal, ZeroIf
 from autoscaler.policy.convert import Fault
 from autoscaler.policy.placeholders import sample
-from autoscaler.policy.promql import facts
+from autoscaler.policy.promql import chosen, facts
 from autoscaler.policy.rules.shape import SOURCES, written
 from autoscaler.policy.words import Path
 
 GOALS = ("per_replica", "value", "utilization", "steps")
 
 # Words that only make sense for a query, with the reason.
-_OF_QUERIES = {
+_OF_INSTANCES = {
     "server": "only a query is asked of a server",
     "reduce": "one value comes from each instance, and they are added up",
     "wake_above": "without instances there is nothing to read, so it could never wake",
     "max_age": "instances are read at the moment they are asked",
     "coverage": "every instance is asked",
 }
+_OF_PUSHED = {"server": "only a query is asked of a server"}
 
 
 def source(signal: Signal) -> Iterator[Fault]:
@@ -29,7 +30,7 @@ def source(signal: Signal) -> Iterator[Fault]:
     found = written(signal, SOURCES)
     if len(found) != 1 or signal.prometheus is not None:
         return
-    for key, why in _OF_QUERIES.items():
+    for key, why in (_OF_PUSHED if signal.push is not None else _OF_INSTANCES).items():
         if getattr(signal, key) is not None:
             yield (key,), f"does not go with {found[0]}: {why}", "remove it, or ask prometheus"
     if isinstance(signal.empty, ZeroIf):
@@ -40,14 +41,11 @@ def source(signal: Signal) -> Iterator[Fault]:
 
 
 def goal(signal: Signal) -> Iterator[Fault]:
-    """One goal, or only `wake_above`; rungs that rise."""
+    """At most one goal; rungs that rise. Whether it may have none is told by the policy as a whole."""
     goals = written(signal, GOALS)
     if len(goals) > 1:
         yield (), f"expected exactly one goal of {', '.join(GOALS)}, got {' and '.join(goals)}", "keep one"
-    if not goals and signal.wake_above is None:
-        said = f"expected exactly one goal of {', '.join(GOALS)}, or only wake_above, got none"
-        yield (), said, "add per_replica: the load one replica should carry"
-    if not goals and signal.wake_above is not None:
+    if not goals:
         yield from _voteless(signal)
     yield from _capacity(signal)
     steps = signal.steps or ()
@@ -65,13 +63,22 @@ def _capacity(signal: Signal) -> Iterator[Fault]:
     """What one can carry at most, beside what one should carry."""
     capacity, target = signal.capacity, signal.per_replica
     if capacity is None:
+        for key in written(signal, ("busy", "served")):
+            said = "does nothing without capacity: it is what capacity is found out by"
+            yield (key,), said, "add capacity: the most that one replica can carry, or learn"
         return
     if target is None:
         said = "goes with per_replica only: a load that adds up"
         yield ("capacity",), said, "add per_replica: the load one replica should carry, or remove capacity"
-    elif capacity < target:
+    elif not isinstance(capacity, Capacity) and capacity < target:
         said = f"must be at least per_replica ({target:g}), got {capacity:g}"
         yield ("capacity",), said, "capacity is the most that one can carry, per_replica what it should"
+    if isinstance(capacity, Capacity):
+        if signal.busy is None and signal.served is None:
+            said = "nothing to learn it from: neither busy nor served names a signal"
+            yield ("capacity",), said, "add busy: the signal that says how busy an instance is, as a share of 1"
+    elif signal.busy is not None:
+        yield ("busy",), "does nothing beside a capacity that is told", "capacity: learn, or remove it"
 
 
 def words(signal: Signal) -> Iterator[Fault]:
@@ -90,6 +97,13 @@ def words(signal: Signal) -> Iterator[Fault]:
     for key, what in (("max_age", "the age of the data"), ("coverage", "which instances are in the data")):
         if getattr(signal, key) is not None:
             yield (key,), f"{what} cannot be told: {why}", "correct the query, or remove the key"
+
+
+def push(push: Push) -> Iterator[Fault]:
+    """A selector that can be followed without a server."""
+    meant = chosen(sample(push.match))
+    if isinstance(meant, str):
+        yield ("match",), f"cannot be followed: {meant}", 'requests_total{job="web"}'
 
 
 def plausible(given: Plausible) -> Iterator[Fault]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from autoscaler.model.policy import ComposeTarget, KubernetesTarget, Placed, Policy
+from autoscaler.model.policy import ComposeTarget, KubernetesTarget, Placed, PlacedCleanup, Policy
 from autoscaler.model.policy.target import BUILT_IN, EVERY
 from autoscaler.policy.convert import Fault
 
@@ -44,15 +44,13 @@ def steered(policy: Policy) -> tuple[str, ...] | None:
     return None
 
 
-def twice(placed: tuple[Placed, ...] | list[Placed]) -> Iterator[tuple[Placed, str, str]]:
-    """Policies that have a name or a workload which an earlier one has, with a sentence and a hint."""
-    names: dict[str, Placed] = {}
+def twice(
+    placed: Sequence[Placed], cleanups: Sequence[PlacedCleanup] = ()
+) -> Iterator[tuple[Placed | PlacedCleanup, str, str]]:
+    """Policies that have a name or a workload which an earlier one has, with a sentence and a hint; clean-ups too."""
+    yield from _named_twice(placed, cleanups)
     workloads: dict[tuple[str, ...], Placed] = {}
     for each in placed:
-        first = names.setdefault(each.policy.name, each)
-        if first is not each:
-            said = f"name: there is another policy named {each.policy.name} at {first.file}:{first.line}"
-            yield each, said, "names are unique in the set"
         workload = steered(each.policy)
         if workload is None:
             continue
@@ -62,3 +60,16 @@ def twice(placed: tuple[Placed, ...] | list[Placed]) -> Iterator[tuple[Placed, s
                 f"target: policy {first.policy.name} at {first.file}:{first.line} steers {'/'.join(workload)} already"
             )
             yield each, said, "one workload has one policy; put both into one"
+
+
+def _named_twice(
+    placed: Sequence[Placed], cleanups: Sequence[PlacedCleanup]
+) -> Iterator[tuple[Placed | PlacedCleanup, str, str]]:
+    names: dict[str, Placed | PlacedCleanup] = {}
+    everything: list[Placed | PlacedCleanup] = [*placed, *cleanups]
+    for each in everything:
+        name = each.policy.name if isinstance(each, Placed) else each.cleanup.name
+        first = names.setdefault(name, each)
+        if first is not each:
+            said = f"name: there is another policy named {name} at {first.file}:{first.line}"
+            yield each, said, "names are unique in the set"

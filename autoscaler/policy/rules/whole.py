@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from autoscaler.model.policy import Algorithm, Behavior, Fallback, Parity, Policy, Replicas, When, ZeroIf
+from autoscaler.model.policy import Algorithm, Behavior, Fallback, Objective, Parity, Policy, Replicas, ZeroIf
 from autoscaler.policy.convert import Fault
 from autoscaler.policy.placeholders import WORDS, used
 from autoscaler.policy.rules.shape import ONE_OF, written
+from autoscaler.policy.rules.signal import GOALS
 from autoscaler.policy.units import duration
-from autoscaler.policy.words import Path
+from autoscaler.policy.words import Path, nearest
 
 LONGEST_EVERY_S = 60.0  # between two readings that adaptive can draw a line across
 
@@ -33,20 +34,63 @@ def policy(policy: Policy) -> Iterator[Fault]:
 
 
 def adaptive(policy: Policy) -> Iterator[Fault]:
-    """What goes with `algorithm: adaptive`, and with it only."""
-    objective = policy.objective
-    if policy.algorithm is not Algorithm.ADAPTIVE:
+    """What goes with `algorithm: adaptive`, acted on or compared, and with it only."""
+    objective, key = policy.objective, "algorithm" if policy.algorithm is Algorithm.ADAPTIVE else "compare"
+    if policy.compare is policy.algorithm:
+        other = next(each.value for each in Algorithm if each is not policy.algorithm)
+        said = f"must be another than algorithm, which is {policy.algorithm.value}"
+        yield ("compare",), said, f"compare: {other}, or remove it"
+    if Algorithm.ADAPTIVE not in (policy.algorithm, policy.compare):
         if objective is not None:
             yield ("objective",), "does nothing without algorithm: adaptive", "add algorithm: adaptive, or remove it"
         return
     if policy.parity is Parity.STRICT:
-        yield ("algorithm",), "does not go with parity: strict, which is the HPA as it is", "remove one of the two"
+        yield (key,), "does not go with parity: strict, which is the HPA as it is", "remove one of the two"
     if policy.every is not None and policy.every > LONGEST_EVERY_S:
-        said = f"must be at most {duration(LONGEST_EVERY_S)} with algorithm: adaptive, got {duration(policy.every)}"
+        said = f"must be at most {duration(LONGEST_EVERY_S)} with {key}: adaptive, got {duration(policy.every)}"
         yield ("every",), said, "it learns from what comes every 15 s"
-    if objective is not None and objective.service_time is not None and objective.latency <= objective.service_time:
-        said = f"must be more than service_time ({duration(objective.service_time)}), got {duration(objective.latency)}"
-        yield ("objective", "latency"), said, "no number of replicas answers faster than an idle one"
+
+
+def objective(objective: Objective) -> Iterator[Fault]:
+    """A latency, a share, or both; each with what belongs to it."""
+    latency, service, share = objective.latency, objective.service_time, ("good", "total", "target")
+    said = written(objective, share)
+    if latency is None and not said:
+        yield (), "expected latency, or good, total and target, got none", "add latency: 300ms"
+    for key in share:
+        if said and key not in said:
+            yield (key,), f"is missing beside {' and '.join(said)}", "a share needs good, total and target: 99.9%"
+    if service is not None and latency is None:
+        yield ("service_time",), "does nothing without latency", "add latency: 300ms, or remove it"
+    if service is not None and latency is not None and latency <= service:
+        said_too = f"must be more than service_time ({duration(service)}), got {duration(latency)}"
+        yield ("latency",), said_too, "no number of replicas answers faster than an idle one"
+
+
+def named(policy: Policy) -> Iterator[Fault]:
+    """Signals that others name are there, and one without a goal is named by another."""
+    known = {signal.name for signal in policy.signals}
+    uses: list[tuple[Path, str]] = [
+        (("signals", index, key), getattr(signal, key))
+        for index, signal in enumerate(policy.signals)
+        for key in written(signal, ("busy", "served"))
+    ]
+    aim = policy.objective or Objective()
+    uses += [(("objective", key), name) for key, name in (("good", aim.good), ("total", aim.total)) if name is not None]
+    for path, name in uses:
+        if name not in known:
+            near = nearest(name, known)
+            hint = f"did you mean {near}?" if near else "add a signal of that name; it needs no goal"
+            yield path, f"there is no signal named {name}", hint
+    told = {name for _, name in uses}
+    for index, signal in enumerate(policy.signals):
+        path = ("signals", index)
+        if not signal.votes and signal.wake_above is None and signal.name not in told:
+            said = f"expected exactly one goal of {', '.join(GOALS)}, or only wake_above, got none"
+            yield path, said, "add per_replica: the load one replica should carry"
+        for key in written(signal, ("busy", "served")):
+            if getattr(signal, key) == signal.name:
+                yield (*path, key), "names the signal itself", "name another, which needs no goal"
 
 
 def signals(policy: Policy) -> Iterator[Fault]:
@@ -65,6 +109,8 @@ def signals(policy: Policy) -> Iterator[Fault]:
                 yield (*path, "resource"), _UNMEASURED[platforms[0]], "ask prometheus, or scrape the instances"
             if signal.prometheus is not None:
                 yield from _placeholders(platforms[0], signal.prometheus, (*path, "prometheus"))
+            if signal.push is not None:
+                yield from _placeholders(platforms[0], signal.push.match, (*path, "push", "match"))
             if isinstance(signal.empty, ZeroIf):
                 yield from _placeholders(platforms[0], signal.empty.zero_if, (*path, "empty", "zero_if"))
         if signal.wake_above is not None and policy.idle is None:
@@ -111,12 +157,6 @@ def lifecycle(policy: Policy) -> Iterator[Fault]:
                 yield ("lifecycle", key), why, hint
     if target.compose is not None and said.before_stop is not None and not said.before_stop.http.startswith(":"):
         yield ("lifecycle", "before_stop", "http"), f"port is missing, got {said.before_stop.http}", ":8000/drain"
-
-
-def when(when: When) -> Iterator[Fault]:
-    """At least one cause."""
-    if not written(when, when.__struct_fields__):
-        yield (), "expected at least one cause, got none", "add unhealthy_for: 30s"
 
 
 def _inside(replicas: Replicas, count: int | None, path: Path) -> Iterator[Fault]:

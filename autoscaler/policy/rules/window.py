@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, date, timedelta, tzinfo
 
-from autoscaler.model.policy import Policy, Window
+from autoscaler.model.policy import Opening, Policy, Window
 from autoscaler.policy.convert import Fault
 from autoscaler.policy.cron import BadCron, Cron, overlap, parse
 from autoscaler.policy.units import duration
@@ -21,10 +21,15 @@ def window(window: Window) -> Iterator[Fault]:
         yield (), "expected min, max or both, got none", "add min: the fewest replicas while it is open"
     elif window.min is not None and window.max is not None and window.max < window.min:
         yield ("max",), f"must be at least min ({window.min}), got {window.max}", "raise max, or lower min"
+    yield from opening(window)
+
+
+def opening(window: Window | Opening) -> Iterator[Fault]:
+    """When a window is open."""
     for index, text in enumerate(window.excepted):
         if not _is_date(text):
             yield ("except", index), f"expected a date such as 2026-12-25, got {text}", "year-month-day"
-    zone, cron = _zone(window.timezone), _cron(window)
+    zone, cron = zone_of(window.timezone), _cron(window)
     if isinstance(zone, str):
         yield ("timezone",), f"there is no time zone {window.timezone}", zone
     if isinstance(cron, BadCron):
@@ -50,7 +55,7 @@ def schedule(policy: Policy) -> Iterator[Fault]:
         yield ("schedule",), "needs replicas: a window moves their bounds", "add replicas: {min: 1, max: 10}"
 
 
-def _overlap(window: Window, cron: Cron, zone: tzinfo) -> Iterator[Fault]:
+def _overlap(window: Window | Opening, cron: Cron, zone: tzinfo) -> Iterator[Fault]:
     pair = overlap(cron, window.lasts, zone)
     if pair is not None:
         first, second = (each.astimezone(zone).strftime("%a %d %b %H:%M") for each in pair)
@@ -59,14 +64,14 @@ def _overlap(window: Window, cron: Cron, zone: tzinfo) -> Iterator[Fault]:
         yield ("for",), said, f"at most {apart}, or fewer starts"
 
 
-def _cron(window: Window) -> Cron | BadCron:
+def _cron(window: Window | Opening) -> Cron | BadCron:
     try:
         return parse(window.cron)
     except BadCron as bad:
         return bad
 
 
-def _zone(name: str) -> tzinfo | str:
+def zone_of(name: str) -> tzinfo | str:
     """The zone, or a hint where there is none of that name."""
     if name == "UTC":
         return UTC

@@ -17,6 +17,7 @@ from autoscaler.targets.compose.container import (
     IMAGE,
     NUMBER,
     OPERATION,
+    ORIGIN,
     PROJECT,
     REPLACE,
     TAG,
@@ -28,6 +29,7 @@ from autoscaler.targets.compose.container import (
 _ANONYMOUS = re.compile(r"[0-9a-f]{64}")
 _PER_CONTAINER = ("MacAddress", "OnBuild")
 _OTHERS_NETWORK = ("host", "container:")
+_ALIKE = ("WorkingDir", "User", "StopSignal", "Healthcheck", "Shell")  # an image's own, unless the service says other
 _NO_NETWORKS = (*_OTHERS_NETWORK, "none")
 
 
@@ -71,7 +73,7 @@ def twin(record: dict[str, Any], name: str, number: int, *, image: str, operatio
         config.pop("ExposedPorts", None)
     tag = named(record)
     labels = {k: value for k, value in (config.get("Labels") or {}).items() if k not in (REPLACE, OPERATION, TAG)}
-    labels |= {NUMBER: str(number), OPERATION: operation}
+    labels |= {NUMBER: str(number), OPERATION: operation, ORIGIN: labels.get(ORIGIN) or record["Created"]}
     if image != tag:
         labels[TAG] = tag
     if IMAGE in labels:
@@ -102,6 +104,28 @@ def named(record: dict[str, Any]) -> str:
     """The name of the image a container is meant to run, also where it was made from the image's id."""
     config = record["Config"]
     return str((config.get("Labels") or {}).get(TAG) or config["Image"])
+
+
+def renewed(record: dict[str, Any], old: dict[str, Any], id: str) -> dict[str, Any]:
+    """The record without what came from the configuration of its `old` image, so that of the image `id` applies.
+
+    Inspecting a container tells both as one; what compose or the owner set as it was in the old image cannot be told
+    from it, and follows the new one too.
+    """
+    config = {key: value for key, value in record["Config"].items() if key not in _ALIKE or value != old.get(key)}
+    if (record["Config"].get("Entrypoint") or None) == (old.get("Entrypoint") or None):
+        config.pop("Entrypoint", None)
+        if (record["Config"].get("Cmd") or None) == (old.get("Cmd") or None):
+            config.pop("Cmd", None)
+    was = old.get("Env") or ()
+    config["Env"] = [each for each in config.get("Env") or () if each not in was]
+    for key in ("Volumes", "ExposedPorts"):
+        config[key] = {name: each for name, each in (config.get(key) or {}).items() if name not in (old.get(key) or {})}
+    labels = (old.get("Labels") or {}).items()
+    config["Labels"] = {name: text for name, text in config["Labels"].items() if (name, text) not in labels}
+    volumes = old.get("Volumes") or {}
+    mounts = [each for each in record.get("Mounts") or () if each.get("Destination") not in volumes or not _own(each)]
+    return {**record, "Config": config, "Image": id, "Mounts": mounts}
 
 
 def resolved(record: dict[str, Any], known: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -182,11 +206,7 @@ def _endpoint(
 
 def _fresh_volumes(record: dict[str, Any], config: dict[str, Any], host: dict[str, Any]) -> None:
     """Named volumes and binds stay; an anonymous volume belongs to one container, its twin gets a fresh one."""
-    anonymous = {
-        mount["Destination"]
-        for mount in record.get("Mounts") or ()
-        if mount.get("Type") == "volume" and _ANONYMOUS.fullmatch(mount.get("Name") or "")
-    }
+    anonymous = {mount["Destination"] for mount in record.get("Mounts") or () if _own(mount)}
     host["Binds"] = [each for each in host.get("Binds") or () if not _ANONYMOUS.fullmatch(each.partition(":")[0])]
     kept = [
         each
@@ -199,6 +219,11 @@ def _fresh_volumes(record: dict[str, Any], config: dict[str, Any], host: dict[st
         host.pop("Mounts")
     fresh: dict[str, Any] = {destination: {} for destination in sorted(anonymous) if destination not in declared}
     config["Volumes"] = {**(config.get("Volumes") or {}), **fresh} or None
+
+
+def _own(mount: dict[str, Any]) -> bool:
+    """True for an anonymous volume: it belongs to one container and goes with it."""
+    return mount.get("Type") == "volume" and bool(_ANONYMOUS.fullmatch(mount.get("Name") or ""))
 
 
 def _link(link: str) -> str:

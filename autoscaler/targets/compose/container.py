@@ -14,9 +14,11 @@ PROJECT, SERVICE, NUMBER = f"{PREFIX}project", f"{PREFIX}service", f"{PREFIX}con
 ONEOFF, HASH, IMAGE, REPLACE = f"{PREFIX}oneoff", f"{PREFIX}config-hash", f"{PREFIX}image", f"{PREFIX}replace"
 VERSION = f"{PREFIX}version"
 OPERATION = "io.autoscaler.operation"  # our own: which operation made this container
+ORIGIN = "io.autoscaler.origin"  # our own: when compose made the one that the first twin was made like
 TAG = "io.autoscaler.image"  # our own: the image's name, where a container had to be made from its id
 
 DRAINING = "draining_"
+LEAVING = "replacing_"  # it stops before its successor is made, and comes back if there is none
 _SURGE = re.compile(r"(?P<old>[0-9a-f]{12})_(?P<name>.+)")
 
 
@@ -44,12 +46,19 @@ class Container(msgspec.Struct, frozen=True, kw_only=True):
     operation: str = ""
     address: str = ""
     stop_timeout: int = 10
+    origin: float = 0.0  # when its configuration came into being
+    tag: str = ""  # the name of its image
     lives_in: str = ""  # the id of the container whose network it uses (network_mode: service:…)
 
     @property
     def draining(self) -> bool:
         """True when it is on its way out by our hand."""
         return self.name.startswith(DRAINING)
+
+    @property
+    def leaving(self) -> bool:
+        """True when it makes room for a successor that cannot run beside it: it stands for both until then."""
+        return self.name.startswith(LEAVING)
 
     @property
     def replaces(self) -> str:
@@ -77,7 +86,7 @@ def final_name(name: str) -> str:
     >>> final_name("draining_0123456789ab_shop-web-1")
     'shop-web-1'
     """
-    name = name.removeprefix(DRAINING)
+    name = name.removeprefix(DRAINING).removeprefix(LEAVING)
     while found := _SURGE.fullmatch(name):
         name = found["name"]
     return name
@@ -119,6 +128,8 @@ def container(record: dict[str, Any]) -> Container:
         address=_address(record),
         stop_timeout=int(record["Config"].get("StopTimeout") or 10),
         lives_in=lives_in(record["HostConfig"].get("NetworkMode")),
+        origin=_time(labels.get(ORIGIN) or record.get("Created")),
+        tag=labels.get(TAG) or record["Config"].get("Image", ""),
     )
 
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import TypeVar
 
-from autoscaler.targets.compose.container import DRAINING, ONEOFF, OPERATION, PROJECT, SERVICE
+from autoscaler.targets.compose.container import DRAINING, LEAVING, ONEOFF, OPERATION, PROJECT, SERVICE
 
 QUIET_S = 2.0  # after somebody took or made a container the next one may follow: nothing is made meanwhile
 LEAVING_S = 60.0  # what a container may take to end once somebody told it to
@@ -51,7 +51,7 @@ class Hands:
         key = about.get(PROJECT, ""), about.get(SERVICE, "")
         if about.get(ONEOFF) == "True" or not all(key):
             return
-        leaving = id in self._ours or about.get("name", "").startswith(DRAINING)
+        leaving = id in self._ours or about.get("name", "").startswith((DRAINING, LEAVING))
         leaving = leaving or (past and bool(about.get(OPERATION)))
         if action == "start":
             if id in self.stopped:

@@ -22,7 +22,8 @@ def left(ref: WorkloadRef, mine: Sequence[Container], now: float) -> list[Operat
         if not each.replaces or not each.operation:
             continue
         old = by_short.get(each.replaces)
-        facts = {"new": each.id, "name": each.final_name, "source": each.id, "ready_by": until}
+        first = {"first": "a daemon that died had stopped it"} if old is not None and old.leaving else {}
+        facts = {"new": each.id, "name": each.final_name, "source": each.id, "ready_by": until, **first}
         stage = stages.RENAME if old is None else stages.STOP if old.draining else stages.DISCARD
         if stage == stages.DISCARD and each.state == "running":
             stage = stages.WAIT
@@ -32,6 +33,10 @@ def left(ref: WorkloadRef, mine: Sequence[Container], now: float) -> list[Operat
         found.append(_operation(ref, OperationKind.REPLACE, stage, instance, now, facts))
         replaced.add(each.replaces)
     for each in mine:
+        if each.leaving and each.id[:12] not in replaced:
+            facts = {"first": "a daemon that died had stopped it", "why": "a daemon that died had begun to replace it"}
+            facts["end"] = OutcomeKind.CONFLICT.value
+            found.append(_operation(ref, OperationKind.REPLACE, stages.RESTORE, each.id, now, facts))
         if each.draining and each.id[:12] not in replaced:
             found.append(_operation(ref, OperationKind.REMOVE, stages.STOP, each.id, now))
         elif each.state == "created" and each.operation and not each.replaces:

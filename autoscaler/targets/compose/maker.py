@@ -9,10 +9,10 @@ import msgspec
 from autoscaler.clients.compose_program import ComposeProgram
 from autoscaler.clients.docker_engine import DockerEngine
 from autoscaler.clock import text
-from autoscaler.errors import Refused
+from autoscaler.errors import Conflict, Refused
 from autoscaler.model.operation import Operation
 from autoscaler.targets.compose import clone
-from autoscaler.targets.compose.container import container
+from autoscaler.targets.compose.container import HASH, PROJECT, SERVICE, container
 from autoscaler.targets.compose.declared import SECRETS, Place, declared
 from autoscaler.targets.compose.specs import Spec, Specs, reduced
 
@@ -35,6 +35,31 @@ class Maker:
             return await self._engine.inspect(id)
         spec = self._spec(operation)
         return clone.resolved(spec.record, await self._engine.networks(clone.names_of_networks(spec.record)))
+
+    async def renewed(self, source: dict[str, Any]) -> dict[str, Any]:
+        """The source as the image that its tag means by now wants it. Raises Refused where an image is not there."""
+        tag = clone.named(source)
+        new, old = await self._engine.image(tag), await self._engine.image(str(source["Image"]))
+        if new is None:
+            raise Refused(f"its image {tag} is not on the engine")
+        if new["Id"] == source["Image"]:
+            return source
+        if old is None:
+            raise Refused(
+                f"the image it is made from ({source['Image'][:19]}) is gone, so its own settings are unknown"
+            )
+        return clone.renewed(source, old.get("Config") or {}, str(new["Id"]))
+
+    async def newest(self, old: dict[str, Any]) -> dict[str, Any]:
+        """The container of the same service whose configuration is the newest. Raises Gone, Conflict."""
+        one = container(old)
+        listed = await self._engine.containers([f"{PROJECT}={one.project}", f"{SERVICE}={one.service}"])
+        others = [str(each["Id"]) for each in listed if (each.get("Labels") or {}).get(HASH) != one.config_hash]
+        made = [await self._engine.inspect(id) for id in others]
+        newer = [each for each in made if container(each).origin > one.origin]
+        if not newer:
+            raise Conflict("nothing is there any more that is made from a newer configuration")
+        return max(newer, key=lambda each: container(each).origin)
 
     async def image(self, source: dict[str, Any]) -> str:
         """The tag while it still means the sibling's image; else that image's id: never new image with old settings.

@@ -3,7 +3,10 @@
 CREATE   begin → connect → copy → start → wait, or begin → compose where only the compose program can
 REMOVE   begin (marked as draining) → tell → stop → remove
 REPLACE  begin → connect → copy → start → wait → drain → tell → stop → remove → rename
+         begin (marked as leaving) → tell → stop → make → connect → copy → start → wait → remove → rename
 
+The second is for two that cannot run side by side (a fixed port or address): the old one stops first, and is kept until
+the new one is ready. Where that never is, the old one gets its name back (`restore`) and is started again (`restart`).
 Only where a policy has `before_stop` is an instance told. A new container that cannot be had is taken away again
 (`discard`); one that was never started and belongs to nobody is found by a later daemon (`sweep`).
 
@@ -20,22 +23,25 @@ import msgspec
 from autoscaler.clients.docker_engine import DockerEngine
 from autoscaler.clients.http_probe import HttpProbe
 from autoscaler.errors import Conflict, Gone, Refused, TargetError, Unreachable
+from autoscaler.model.decision import Reason
 from autoscaler.model.operation import BEGIN, Advanced, Operation, OperationKind, Outcome, OutcomeKind
+from autoscaler.targets.compose import turns
 from autoscaler.targets.compose.clone import cannot, twin
-from autoscaler.targets.compose.container import DRAINING, PROJECT, Container, container, lives_in, pattern
+from autoscaler.targets.compose.container import DRAINING, LEAVING, PROJECT, container, lives_in, pattern
 from autoscaler.targets.compose.declared import declared
 from autoscaler.targets.compose.maker import SPEC, Maker
 
 COMPOSE, CONNECT, COPY, START, WAIT, DRAIN, TELL, STOP, REMOVE, RENAME, DISCARD, SWEEP = (
     "compose", "connect", "copy", "start", "wait", "drain", "tell", "stop", "remove", "rename", "discard", "sweep",
 )  # fmt: skip
+MAKE, RESTORE, RESTART = "make", "restore", "restart"
 LOOK_S = 0.25
 AGAIN_S = 1.0
-STEADY_S = 2.0  # what a container without a health check must run to be called ready
 NUMBERS = 100  # how many names taken by strangers a new container steps over
 
 # The old one is leaving and the new one in its place, or nothing of it is left to keep: only forward from here.
-_NO_WAY_BACK = (TELL, STOP, REMOVE, RENAME, DISCARD)
+_NO_WAY_BACK = (TELL, STOP, REMOVE, RENAME, DISCARD, RESTORE, RESTART)
+_BUILDING = (CONNECT, COPY, START, WAIT, DRAIN)
 _ENDS = {Conflict: OutcomeKind.CONFLICT, Gone: OutcomeKind.GONE, Refused: OutcomeKind.REFUSED}
 
 
@@ -56,14 +62,16 @@ class Stages:
         try:
             return await self._stage(operation, now)
         except Unreachable as error:
-            if now < operation.deadline:
+            if now < operation.deadline or turns.first(operation):  # it must come back, however long that takes
                 return msgspec.structs.replace(operation, wait_until=now + AGAIN_S)
             return Outcome(operation, OutcomeKind.FAILED, now, error.message)
         except TargetError as error:
             if operation.stage in _NO_WAY_BACK and not isinstance(error, Gone) and now < operation.deadline:
                 return msgspec.structs.replace(operation, wait_until=now + AGAIN_S)
-            if "new" in operation.facts and operation.stage in (CONNECT, COPY, START, WAIT, DRAIN):
-                return _to(operation, DISCARD, why=error.message, end=_ENDS[type(error)].value)
+            if "new" in operation.facts and operation.stage in _BUILDING:
+                return turns.to(operation, DISCARD, why=error.message, end=_ENDS[type(error)].value)
+            if operation.stage == MAKE:
+                return turns.to(operation, RESTORE, why=error.message, end=_ENDS[type(error)].value)
             return Outcome(operation, _ENDS[type(error)], now, error.message)
 
     async def close(self) -> None:
@@ -79,15 +87,15 @@ class Stages:
                 return await (self._surge if replacing else self._create)(operation, now)
             case "compose":
                 await self._maker.compose(operation)
-                return _applied(operation, now, operation.facts["said"])
+                return turns.applied(operation, now, operation.facts["said"])
             case "connect":
                 return await self._connect(operation)
             case "copy":
                 copied = await self._maker.fill(operation)
-                return _to(operation, START, **({"copied": copied} if copied else {}))
+                return turns.to(operation, START, **({"copied": copied} if copied else {}))
             case "start":
                 await self._engine.start(operation.facts["new"])
-                return _to(operation, WAIT, ready_by=repr(now + operation.ready_within_s), started=repr(now))
+                return turns.to(operation, WAIT, ready_by=repr(now + operation.ready_within_s), started=repr(now))
             case "wait":
                 return await self._wait(operation, now)
             case "drain":
@@ -96,10 +104,14 @@ class Stages:
                 new = container(await self._engine.inspect(operation.facts["new"]))
                 if new.name != operation.facts["name"]:
                     await self._engine.rename(new.id, operation.facts["name"])
-                return _applied(operation, now, _made(operation))
+                return turns.applied(operation, now, turns.made(operation))
             case "discard":
                 await self._engine.remove(operation.facts["new"])
-                return _discarded(operation, now)
+                return turns.to(operation, RESTORE) if turns.first(operation) else turns.discarded(operation, now)
+            case "make":
+                return await self._build(operation, now)
+            case "restore" | "restart":
+                return await self._back(operation, now)
             case _:
                 return await self._leave(operation, now)
 
@@ -107,7 +119,7 @@ class Stages:
 
     async def _create(self, operation: Operation, now: float) -> Advanced:
         if "place" in operation.facts:
-            return _to(operation, COMPOSE)
+            return turns.to(operation, COMPOSE)
         number = int(operation.facts["number"])
         source = await self._maker.source(operation)
         why = cannot(source, beside=True)
@@ -115,7 +127,7 @@ class Stages:
         if why and not only:
             return Outcome(operation, OutcomeKind.REFUSED, now, f"the service cannot have another container: {why}")
         if operation.facts["source"] == SPEC and "said" not in operation.facts:
-            operation = _to(operation, BEGIN, said=await self._maker.said(operation))
+            operation = turns.to(operation, BEGIN, said=await self._maker.said(operation))
         sibling = container(source)
         stem = pattern(sibling.project, sibling.service).search(sibling.name)
         name = f"{stem['stem'] if stem else f'{sibling.project}-{sibling.service}-'}{number}"
@@ -130,17 +142,56 @@ class Stages:
             if mine or passed >= NUMBERS:
                 raise
             taken = operation.facts.get("taken") or name
-            return _to(operation, BEGIN, number=str(number + 1), passed=str(passed + 1), taken=taken)
+            return turns.to(operation, BEGIN, number=str(number + 1), passed=str(passed + 1), taken=taken)
 
     async def _surge(self, operation: Operation, now: float) -> Advanced:
         source = await self._maker.source(operation)
         old = container(source)
         if old.draining:
             return Outcome(operation, OutcomeKind.GONE, now, f"{old.final_name} is on its way out already")
-        why = cannot(source, beside=False) or await self._bound(source)
-        if why:
-            return Outcome(operation, OutcomeKind.REFUSED, now, f"a new one cannot run beside the sick one: {why}")
-        return await self._make(operation, source, f"{old.id[:12]}_{old.final_name}", old.final_name, old.number, now)
+        bound = await self._bound(source)
+        if bound:
+            return Outcome(operation, OutcomeKind.REFUSED, now, f"nothing can take its place: {bound}")
+        alone = cannot(source, beside=False)
+        if not alone and not old.leaving:
+            return await self._build(operation, now)
+        if operation.surge:
+            said = f"how: surge, but a new one cannot run beside the old one: {alone}"
+            return Outcome(operation, OutcomeKind.REFUSED, now, said)
+        well = operation.unless_ready and old.ready
+        if old.leaving and well:  # marked by this very stage, and no further
+            return turns.to(operation, RESTORE, first=alone, why="it is well again", end=OutcomeKind.CONFLICT.value)
+        if well:
+            return Outcome(operation, OutcomeKind.CONFLICT, now, "the sick container is well again")
+        if not old.leaving:
+            await self._maker.image(await self._pattern(operation, source))  # what cannot be made stops nothing
+            await self._engine.rename(old.id, f"{LEAVING}{old.final_name}")
+        ran = "yes" if old.state in ("running", "restarting", "paused") else "no"
+        return turns.leaving(turns.to(operation, STOP, first=alone, ran=operation.facts.get("ran", ran)), old, now)
+
+    async def _pattern(self, operation: Operation, old: dict[str, Any]) -> dict[str, Any]:
+        """What the new one is made like: the old one, with a newer image or configuration where that is the reason."""
+        if operation.reason == Reason.CONFIG_CHANGED.value:
+            return await self._maker.newest(old)
+        return await self._maker.renewed(old) if operation.reason == Reason.IMAGE_CHANGED.value else old
+
+    async def _build(self, operation: Operation, now: float) -> Advanced:
+        """Make the new one under a name that says whose place it is to take."""
+        source = await self._maker.source(operation)
+        old = container(source)
+        like = await self._pattern(operation, source)
+        return await self._make(operation, like, f"{old.id[:12]}_{old.final_name}", old.final_name, old.number, now)
+
+    async def _back(self, operation: Operation, now: float) -> Advanced:
+        """The old one has its place again: its name first, then it runs, where it did."""
+        if operation.stage == RESTORE:
+            old = container(await self._engine.inspect(operation.instance))
+            if old.leaving:
+                await self._engine.rename(old.id, old.final_name)
+            return turns.to(operation, RESTART)
+        if operation.facts.get("ran") != "no":
+            await self._engine.start(operation.instance)
+        return turns.discarded(operation, now)
 
     async def _make(
         self, operation: Operation, source: dict[str, object], name: str, final: str, number: int, now: float
@@ -162,7 +213,7 @@ class Stages:
             new = there.id
         networks = msgspec.json.encode(made.networks).decode()
         like = operation.facts.get("source") or str(source["Id"])
-        return _to(operation, CONNECT, new=new, name=final, source=like, networks=networks)
+        return turns.to(operation, CONNECT, new=new, name=final, source=like, networks=networks)
 
     async def _bound(self, source: dict[str, Any]) -> str:
         """Why nothing but compose can replace it: hooks that only compose runs, others that live in its network."""
@@ -183,18 +234,21 @@ class Stages:
             network, endpoint = networks[done]
             await self._engine.connect(operation.facts["new"], network, endpoint)
             done += 1
-        return _to(operation, COPY if done >= len(networks) else CONNECT, connected=str(done))
+        return turns.to(operation, COPY if done >= len(networks) else CONNECT, connected=str(done))
 
     async def _wait(self, operation: Operation, now: float) -> Advanced:
         new = container(await self._engine.inspect(operation.facts["new"]))
-        if new.ready and _steady(new, operation, now):
-            replacing = operation.kind is OperationKind.REPLACE
-            return _to(operation, DRAIN) if replacing else _applied(operation, now, _made(operation))
+        if new.ready and turns.steady(new, operation, now):
+            if operation.kind is not OperationKind.REPLACE:
+                return turns.applied(operation, now, turns.made(operation))
+            return turns.to(operation, REMOVE if turns.first(operation) else DRAIN)
         if new.state in ("exited", "dead"):
-            return _to(operation, DISCARD, why=f"it ended with exit code {new.exit_code}")
+            return turns.to(operation, DISCARD, why=f"it ended with exit code {new.exit_code}")
         if now >= float(operation.facts["ready_by"]):
             health = f", health: {new.health}" if new.health else ""
-            return _to(operation, DISCARD, why=f"not ready within {operation.ready_within_s:g} s ({new.state}{health})")
+            return turns.to(
+                operation, DISCARD, why=f"not ready within {operation.ready_within_s:g} s ({new.state}{health})"
+            )
         return msgspec.structs.replace(operation, wait_until=now + LOOK_S)
 
     # down
@@ -203,20 +257,22 @@ class Stages:
         """Mark the old one as leaving: from here on the new one counts. Unless the old one is well again."""
         try:
             old = container(await self._engine.inspect(operation.instance))
-            if not old.draining and old.ready:
-                return _to(operation, DISCARD, why="the sick container is well again", end=OutcomeKind.CONFLICT.value)
+            if operation.unless_ready and not old.draining and old.ready:
+                return turns.to(
+                    operation, DISCARD, why="the sick container is well again", end=OutcomeKind.CONFLICT.value
+                )
             if not old.draining:
                 await self._engine.rename(old.id, f"{DRAINING}{old.final_name}")
         except Gone:
-            return _to(operation, RENAME)
-        return _leaving(operation, old, now)
+            return turns.to(operation, RENAME)
+        return turns.leaving(operation, old, now)
 
     async def _tell(self, operation: Operation, now: float) -> Advanced:
         """Tell the instance that it is about to leave. One that does not hear leaves all the same."""
         url = operation.facts.get("url", "")
         failed = await self._probe.tell(url) if url else "it has no address"
         said = f"before_stop: POST {url or operation.before_stop}: {failed}" if failed else ""
-        told = _to(operation, STOP, **({"untold": said} if said else {}))
+        told = turns.to(operation, STOP, **({"untold": said} if said else {}))
         return msgspec.structs.replace(told, wait_until=now + operation.drain_s)
 
     async def _remove(self, operation: Operation, now: float) -> Advanced:
@@ -225,15 +281,15 @@ class Stages:
                 old = container(await self._engine.inspect(operation.instance))
                 if not old.draining:
                     await self._engine.rename(old.id, f"{DRAINING}{old.final_name}")
-                return _leaving(operation, old, now)
+                return turns.leaving(operation, old, now)
             if operation.stage == SWEEP:
                 left = container(await self._engine.inspect(operation.instance))
                 if left.state != "created":
                     return Outcome(operation, OutcomeKind.CONFLICT, now, f"{left.name} was started by somebody else")
-                return _to(operation, REMOVE)
+                return turns.to(operation, REMOVE)
             return await self._leave(operation, now)
         except Gone:
-            return _applied(operation, now, "it was gone already")
+            return turns.applied(operation, now, "it was gone already")
 
     async def _leave(self, operation: Operation, now: float) -> Advanced:
         """Tell, stop, then remove the old one; one that is gone already is fine."""
@@ -244,48 +300,10 @@ class Stages:
             grace = float(operation.facts.get("grace", "10")) if grace is None else grace
             with contextlib.suppress(Gone):
                 await self._engine.stop(operation.instance, max(1, round(grace)))
-            return _to(operation, REMOVE)
+            return turns.to(operation, MAKE if turns.first(operation) else REMOVE)
         await self._engine.remove(operation.instance)
         return (
-            _to(operation, RENAME)
+            turns.to(operation, RENAME)
             if operation.kind is OperationKind.REPLACE
-            else _applied(operation, now, _made(operation))
+            else turns.applied(operation, now, turns.made(operation))
         )
-
-
-def _leaving(operation: Operation, old: Container, now: float) -> Operation:
-    """The operation once the old one is marked: it drains, after it was told where the policy says so."""
-    grace = repr(float(old.stop_timeout))
-    if not operation.before_stop:
-        return msgspec.structs.replace(_to(operation, STOP, grace=grace), wait_until=now + operation.drain_s)
-    return _to(operation, TELL, grace=grace, url=f"http://{old.address}{operation.before_stop}" if old.address else "")
-
-
-def _to(operation: Operation, stage: str, **facts: str) -> Operation:
-    return msgspec.structs.replace(operation, stage=stage, wait_until=0.0, facts={**operation.facts, **facts})
-
-
-def _steady(new: Container, operation: Operation, now: float) -> bool:
-    """Without a health check only its running on shows that a new one serves."""
-    ran_s = now - float(operation.facts.get("started", "0"))
-    return bool(new.health) or (not new.restarts and ran_s >= min(STEADY_S, operation.ready_within_s))
-
-
-def _applied(operation: Operation, now: float, detail: str = "") -> Outcome:
-    return Outcome(operation, OutcomeKind.APPLIED, now, detail)
-
-
-def _made(operation: Operation) -> str:
-    """What there is to say about what was done: a name that was taken, what was copied, who was not told."""
-    facts = operation.facts
-    said = [facts.get("said", ""), facts.get("untold", "")]
-    if "taken" in facts:
-        said.append(f"{facts['taken']} is the name of a container of somebody else, so the new one is {facts['name']}")
-    if "copied" in facts:
-        said.append(f"{facts['copied']} copied from the one it is made like")
-    return "; ".join(each for each in said if each)
-
-
-def _discarded(operation: Operation, now: float) -> Outcome:
-    kind = OutcomeKind(operation.facts.get("end", OutcomeKind.FAILED.value))
-    return Outcome(operation, kind, now, f"the new container was taken away again: {operation.facts.get('why', '')}")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import collections
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from autoscaler.model.target import Instance, TargetState, WorkloadRef
 from autoscaler.targets.compose.container import Container
 
+SAME_S = 2.0  # an end by lack of memory is an event and is on the container's record
+OOMS_KEPT = 100
 ROLLOUT_S = 10.0  # other hands' creates and destroys this close together are a rollout
 MIXED_S = 600.0  # and as long as hashes or images are mixed, this long after the last of them
 
@@ -19,20 +21,30 @@ class Known:
         self.since: dict[str, tuple[bool, float]] = {}
         self.healthy: set[str] = set()
         self.stopped: set[str] = set()  # by somebody's stop, not ours
+        self.ooms: dict[str, tuple[float, ...]] = {}  # when a container ran out of memory
 
     def look(self, each: Container, now: float) -> None:
         """Remember what this look adds."""
         if each.ready or each.healthy_once:  # the log of its health forgets; what was once seen in it stays true
             self.healthy.add(each.id)
+        if each.oom_killed and each.finished:
+            self.oom(each.id, each.finished)
         before = self.since.get(each.id)
         if before is None or before[0] is not each.ready:
             self.since[each.id] = each.ready, _since(each, now if before is not None else 0.0) or now
+
+    def oom(self, id: str, at: float) -> None:
+        """A container ran out of memory; the same end told twice is one."""
+        known = self.ooms.get(id, ())
+        if all(abs(at - each) > SAME_S for each in known):
+            self.ooms[id] = (*known, at)[-OOMS_KEPT:]
 
     def forget(self, id: str) -> None:
         """Drop what is known of a container that is gone."""
         self.since.pop(id, None)
         self.healthy.discard(id)
         self.stopped.discard(id)
+        self.ooms.pop(id, None)
 
 
 def _since(each: Container, seen_turning: float) -> float:
@@ -56,7 +68,7 @@ def counted(containers: Sequence[Container], known: Known) -> list[Container]:
 
 
 def _at_rest(each: Container, known: Known) -> bool:
-    if each.state not in ("exited", "dead"):
+    if each.state not in ("exited", "dead") or each.leaving:
         return False
     if each.id in known.stopped or each.restart_policy in ("always", "unless-stopped"):
         return True  # the engine would have started it again: somebody stopped it
@@ -71,15 +83,19 @@ def state(
     now: float,
     foreign_at: float | None,
     making: Collection[str] = (),
+    images: Mapping[str, str] = {},
 ) -> TargetState:
     """How a service stands.
 
     `foreign_at` is when other hands created or destroyed a container of it last; at zero it is when they destroyed any
     container of the project. `making` are operations of ours that are open: what they made is no sign of a rollout.
+    `images` tells what images' names mean by now.
     """
     count = counted(containers, known)
     rollout = _rollout([each for each in count if each.operation not in making], now, foreign_at)
     usual = _usual(count)
+    newest = max(count, key=lambda each: each.origin, default=None)
+    config = newest.config_hash if newest is not None else ""
     shown = count + [each for each in containers if each.draining]
     return TargetState(
         ref=ref,
@@ -88,7 +104,8 @@ def state(
         ready=sum(each.ready for each in count),
         at=now,
         instances=tuple(
-            _instance(each, known, usual) for each in sorted(shown, key=lambda each: (each.number, each.created))
+            _instance(each, known, usual, config, images.get(each.tag) or each.image)
+            for each in sorted(shown, key=lambda each: (each.number, each.created))
         ),
         rollout=rollout,
         version=usual[0],
@@ -111,7 +128,7 @@ def _usual(count: Sequence[Container]) -> tuple[str, str]:
     return max(made, key=lambda each: (made[each], newest[each]), default=("", ""))
 
 
-def _instance(each: Container, known: Known, usual: tuple[str, str]) -> Instance:
+def _instance(each: Container, known: Known, usual: tuple[str, str], config: str, image: str) -> Instance:
     ready, since = known.since.get(each.id, (each.ready, each.created))
     return Instance(
         id=each.id,
@@ -124,9 +141,11 @@ def _instance(each: Container, known: Known, usual: tuple[str, str]) -> Instance
         running=each.state == "running",
         restarts=each.restarts,
         exit_code=each.exit_code if each.state in ("exited", "dead") else None,
-        oom_kills=int(each.oom_killed),
+        ooms=known.ooms.get(each.id, ()),
         image=each.image,
         config_hash=each.config_hash,
         drifted=(each.config_hash, each.image) != usual,
+        newer_image=image if image != each.image else "",
+        newer_config=config if config != each.config_hash else "",
         address=each.address,
     )

@@ -12,6 +12,7 @@ from typing import Any
 from autoscaler import log
 from autoscaler.clients.compose_program import ComposeProgram
 from autoscaler.clients.docker_engine import DockerEngine
+from autoscaler.clients.docker_stock import DockerStock
 from autoscaler.errors import Gone, TargetError, Unreachable
 from autoscaler.model.operation import Advanced, Operation, OperationKind, Outcome, OutcomeKind
 from autoscaler.model.policy import Policy
@@ -28,6 +29,7 @@ from autoscaler.targets.compose.maker import Maker
 from autoscaler.targets.compose.order import Look, pattern_source, split
 from autoscaler.targets.compose.specs import Spec, Specs
 from autoscaler.targets.compose.state import Known, counted, state
+from autoscaler.targets.compose.stockroom import ComposeStockroom
 from autoscaler.targets.compose.survey import Survey
 from autoscaler.targets.naming import named, service
 
@@ -36,6 +38,7 @@ EVENTS = (
 )  # fmt: skip
 RESYNC_S = 60.0
 AGAIN_S = 1.0
+TAGS_S = 5.0  # how often it is asked what an image's name means
 PATIENCE_S = 5.0  # what one look at a project may take
 PAST_S = 3600.0  # how far back events are asked for at first; the engine remembers few
 
@@ -73,6 +76,8 @@ class ComposeTarget:
         self._surveyed = -math.inf
         self._news = True  # containers came or went since the last survey
         self._refs: dict[Key, WorkloadRef] = {}
+        self._watching: set[WorkloadRef] = set()  # those whose images are asked for
+        self._tags: dict[str, tuple[float, str]] = {}  # an image's name → when it was asked for, and its id
         self._cache: dict[str, tuple[str, Container]] = {}  # id → what the list said, and the inspected container
         self._fresh_at = 0.0
         self._listening = False
@@ -83,6 +88,7 @@ class ComposeTarget:
     def discover(self, policies: Sequence[Policy]) -> list[tuple[WorkloadRef, Policy]]:
         """The services these policies name, present or not, and those their selectors found in the last survey."""
         found = self._found(policies)
+        self._watching = {ref for ref, policy in found if policy.recycle and policy.recycle.when.image_changed}
         self._refs = {(ref.namespace, ref.name): ref for ref, _ in found}
         return found
 
@@ -137,13 +143,16 @@ class ComposeTarget:
                 self._known.look(each, now)
             counts = bool(counted(mine, self._known))
             foreign_at = await self._claims.foreign_at((ref.namespace, ref.name), mine, now, zero=not counts)
-            states.append(state(ref, mine, self._known, now=now, foreign_at=foreign_at, making=self._making))
+            images = await self._images(mine) if ref in self._watching else {}
+            states.append(
+                state(ref, mine, self._known, now=now, foreign_at=foreign_at, making=self._making, images=images)
+            )
         return states
 
     async def advance(self, operation: Operation) -> Advanced:
         """Make the operation's next call."""
         now = self._clock.now()
-        if operation.instance and operation.stage in (stages.STOP, stages.REMOVE):
+        if operation.instance and operation.stage in (stages.STOP, stages.REMOVE, stages.RESTART):
             self._hands.ours(operation.instance)
         elif operation.stage == stages.DISCARD:
             self._hands.ours(operation.facts["new"])
@@ -215,12 +224,29 @@ class ComposeTarget:
                     found += left(ref, [each for each in everything if each.service == ref.name], self._clock.now())
         return found
 
+    def stockroom(self) -> ComposeStockroom:
+        """What lies about on this engine."""
+        return ComposeStockroom(DockerStock(self._engine), self._specs, self._known.stopped)
+
     async def close(self) -> None:
         """Let go of the engine."""
         await self._stages.close()
         await self._engine.close()
 
     # looking
+
+    async def _images(self, mine: Sequence[Container]) -> dict[str, str]:
+        """What the names of these containers' images mean, as of a few seconds ago; only what is known of them."""
+        now, found = self._clock.monotonic(), dict[str, str]()
+        for tag in {each.tag for each in mine if each.tag}:
+            at, id = self._tags.get(tag, (-math.inf, ""))
+            if now - at >= TAGS_S:
+                with contextlib.suppress(TargetError):
+                    id = await self._engine.image_id(tag) or ""
+                self._tags[tag] = now, id
+            if id:
+                found[tag] = id
+        return found
 
     async def _containers(self, project: str) -> list[Container]:
         """Every container of a project's services; only those are inspected that changed since the last look."""
@@ -284,6 +310,8 @@ class ComposeTarget:
         self._hands.told(action, id, about, at, past=at < began)
         if action == "destroy":
             self._known.forget(id)
+        elif action == "oom":
+            self._known.oom(id, at)
         ref = self._refs.get((about.get(PROJECT, ""), about.get(SERVICE, "")))
         return ref if at >= began else None
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
+
+import msgspec
 
 from autoscaler.clients.kubernetes_wire import Pod, Terminated, Workload, Written
 from autoscaler.model.target import Instance, TargetState, WorkloadRef
@@ -40,8 +42,9 @@ def instance(pod: Pod, *, seen_ready: bool, now: float) -> Instance | None:
         running=status.phase == "Running",
         restarts=sum(each.restart_count for each in status.container_statuses),
         exit_code=ended.exit_code if ended is not None else None,
-        oom_kills=_oom_kills(pod),
+        ooms=_ooms(pod),
         image=pod.spec.containers[0].image if pod.spec.containers else "",
+        image_id=_image_id(pod),
         config_hash=labels.get("pod-template-hash") or labels.get("controller-revision-hash", ""),
         node=pod.spec.node_name,
         address=status.pod_ip,
@@ -68,12 +71,29 @@ def state(
         existing=status.replicas,
         ready=ready,
         at=at,
-        instances=tuple(sorted(instances, key=lambda each: (each.created, each.name))),
+        instances=_told(sorted(instances, key=lambda each: (each.created, each.name))),
         rollout=rolling_out(ref.kind, workload),
         version=workload.metadata.resource_version,
         writer=writer(workload),
         off_by_owner=spec.replicas == 0 and not zero_is_ours,
     )
+
+
+def _told(pods: Sequence[Instance]) -> tuple[Instance, ...]:
+    """The pods, oldest first, with what the newest of the same template runs, where that is another image."""
+    newest = {each.config_hash: each.image_id for each in pods if each.image_id}
+    return tuple(
+        msgspec.structs.replace(each, newer_image=newest[each.config_hash])
+        if each.image_id and each.image_id != newest[each.config_hash]
+        else each
+        for each in pods
+    )
+
+
+def _image_id(pod: Pod) -> str:
+    """The images its containers run; empty as long as not all are known."""
+    ids = sorted(each.image_id for each in pod.status.container_statuses)
+    return " ".join(ids) if ids and all(ids) else ""
 
 
 def rolling_out(kind: str, workload: Workload) -> bool:
@@ -124,9 +144,10 @@ def _last_end(pod: Pod) -> Terminated | None:
     return max(ends, key=lambda each: _seconds(each.finished_at, 0.0)) if ends else None
 
 
-def _oom_kills(pod: Pod) -> int:
-    # The API keeps the last two ends of each container: this is "at least".
-    return sum(each.reason == "OOMKilled" for each in _ends(pod))
+def _ooms(pod: Pod) -> tuple[float, ...]:
+    # The API keeps the last two ends of each container: these are the latest, not all.
+    ends = {_seconds(each.finished_at, 0.0) for each in _ends(pod) if each.reason == "OOMKilled"}
+    return tuple(sorted(at for at in ends if at))
 
 
 def _ends(pod: Pod) -> Iterable[Terminated]:

@@ -166,8 +166,8 @@ class Roster:
         """Tell its process to end, or end it."""
         self._processes.end(worker.pid, worker.started, kill=kill)
 
-    def instance(self, worker: Worker, name: str) -> Instance:
-        """A worker as everybody else knows it."""
+    def instance(self, worker: Worker, name: str, command: str) -> Instance:
+        """A worker as everybody else knows it; `command` is the word for what new ones run, empty if none do."""
         alive = self.alive(worker)
         return Instance(
             id=worker.id,
@@ -180,6 +180,7 @@ class Roster:
             running=alive,
             exit_code=self._processes.exit_code(worker.pid),
             config_hash=worker.command,
+            newer_config=command if command != worker.command else "",
             address=worker.address,
         )
 

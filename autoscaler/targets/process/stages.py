@@ -160,7 +160,8 @@ class Stages:
         new = self._roster.get(operation.facts["worker"])
         if new is None:
             return Outcome(operation, OutcomeKind.GONE, now, "the new worker was taken away by somebody else")
-        if new.duty is Duty.SURGE and old is not None and old.ready and self._roster.alive(old):
+        well = old is not None and old.ready and self._roster.alive(old)
+        if operation.unless_ready and new.duty is Duty.SURGE and well:
             return _to(operation, DISCARD, why="the sick worker is well again", conflict="yes")
         new.duty = Duty.SERVING
         self._roster.keep(new)

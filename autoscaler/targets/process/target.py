@@ -116,8 +116,9 @@ class ProcessTarget:
     def _state(self, ref: WorkloadRef) -> TargetState:
         workers = self._roster.of(ref.key)
         _, spec, name = self._specs.get(ref.key, (ref, None, ref.name))
+        command = fingerprint(spec) if spec is not None else ""
         instances = tuple(
-            self._roster.instance(each, f"{name}-{each.number}")
+            self._roster.instance(each, f"{name}-{each.number}", command)
             for each in workers
             if each.duty is not Duty.SURGE and not self._roster.lost(each)
         )
@@ -128,7 +129,7 @@ class ProcessTarget:
             ready=sum(each.ready and self._roster.alive(each) for each in self._roster.serving(ref.key)),
             at=self._clock.now(),
             instances=instances,
-            version=fingerprint(spec) if spec is not None else "",
+            version=command,
             writer=self._ended.get(ref.key, ""),
         )
 

@@ -113,6 +113,19 @@ class Fleet:
         self._end(self.workload(ref).units[id], exit_code)
         self._tell(ref)
 
+    def restart(self, ref: WorkloadRef, id: str, *, oom: bool = False) -> None:
+        """This instance ended and was started again by the engine at once; with `oom` for lack of memory."""
+        unit, now = self.workload(ref).units[id], self._clock.now()
+        unit.restarts += 1
+        unit.ooms = (*unit.ooms, now) if oom else unit.ooms
+        self._tell(ref)
+
+    def renew(self, ref: WorkloadRef, *, image: str = "", config: str = "") -> None:
+        """From now on new instances are made from another image or configuration."""
+        for unit in self.workload(ref).units.values():
+            unit.newer_image, unit.newer_config = image or unit.newer_image, config or unit.newer_config
+        self._tell(ref)
+
     def stop(self, ref: WorkloadRef, id: str) -> None:
         """A person stops this instance: it does not count any more."""
         unit = self.workload(ref).units[id]
@@ -181,6 +194,8 @@ class Fleet:
         if replaced.draining:
             raise Gone(f"{old} is on its way out already")
         if made is None:
+            if workload.alone and replaced.running():
+                raise Refused(f"two cannot run side by side: {workload.alone}")
             if any(each.replaces == old for each in workload.units.values()):
                 raise Conflict(f"{old} is being replaced already")
             made = workload.add(replaced.number, self._clock.now(), operation=operation, replaces=old)
@@ -203,6 +218,22 @@ class Fleet:
             unit.draining = True
             self._tell(ref)
         self.after("mark", ref)
+
+    def leave(self, ref: WorkloadRef, id: str) -> None:
+        """Mark a unit as making room for a successor; it counts until that one has its place. Raises Gone."""
+        self._unit("mark", ref, id).leaving = True
+        self.after("mark", ref)
+
+    def back(self, ref: WorkloadRef, id: str) -> None:
+        """A unit that made room runs again, as new. Raises Gone."""
+        unit = self._unit("start", ref, id)
+        if unit.leaving and not unit.running():
+            workload = self.workload(ref)
+            unit.started, unit.ended, unit.exit_code = math.inf, math.inf, None
+            workload.start(unit, self._clock.now())
+        unit.leaving = False
+        self._tell(ref, unit.ready_at)
+        self.after("start", ref)
 
     def end(self, ref: WorkloadRef, id: str) -> None:
         """Stop a unit; it is still there. Raises Gone."""

@@ -2,7 +2,8 @@
 
 CREATE   begin → start → wait
 REMOVE   begin (marked as draining) → stop → remove
-REPLACE  begin → start → wait → drain → stop → remove
+REPLACE  begin → start → wait → drain → stop → remove, or where two cannot run side by side
+         begin (marked as leaving) → halt → make → start → wait → take; where it is never ready discard → back
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from autoscaler.model.operation import BEGIN, Advanced, Operation, OperationKind
 from autoscaler.targets.simulated.fleet import Fleet
 
 START, WAIT, DRAIN, STOP, REMOVE, DISCARD = "start", "wait", "drain", "stop", "remove", "discard"
+HALT, MAKE, TAKE, BACK = "halt", "make", "take", "back"
 LOOK_S = 1.0
 MARGIN_S = 60.0
 
@@ -33,13 +35,15 @@ class Stages:
         try:
             return self._stage(operation, now)
         except Unreachable as error:
-            if now < operation.deadline:
+            if now < operation.deadline or _first(operation):
                 return msgspec.structs.replace(operation, wait_until=now + LOOK_S)
             return Outcome(operation, OutcomeKind.FAILED, now, error.message)
         except TargetError as error:
             end = _ENDS[type(error)]
             if "new" in operation.facts and operation.stage in (START, WAIT):
                 return _to(operation, DISCARD, why=error.message, end=end.value)
+            if operation.stage in (HALT, MAKE) and not isinstance(error, Gone):
+                return _to(operation, BACK, why=error.message, end=end.value)
             return Outcome(operation, end, now, error.message)
 
     def _stage(self, operation: Operation, now: float) -> Advanced:
@@ -49,7 +53,18 @@ class Stages:
             return self._remove(operation, now)
         match operation.stage:
             case "begin":
+                return self._room(operation, now) or self._create(operation, now)
+            case "halt":
+                self._fleet.end(operation.ref, operation.instance)
+                return _to(operation, MAKE)
+            case "make":
                 return self._create(operation, now)
+            case "take":
+                self._fleet.take_away(operation.ref, operation.instance)
+                return Outcome(operation, OutcomeKind.APPLIED, now, "the old one stopped first")
+            case "back":
+                self._fleet.back(operation.ref, operation.instance)
+                return _given_up(operation, now)
             case "start":
                 self._fleet.start(operation.ref, operation.facts["new"])
                 return _to(operation, WAIT, ready_by=repr(now + operation.ready_within_s))
@@ -57,8 +72,7 @@ class Stages:
                 return self._wait(operation, now)
             case "discard":
                 self._fleet.take_away(operation.ref, operation.facts["new"])
-                why = operation.facts["why"]
-                return Outcome(operation, OutcomeKind(operation.facts["end"]), now, f"the new one was removed: {why}")
+                return _to(operation, BACK) if _first(operation) else _given_up(operation, now)
             case "drain":
                 return self._take_place(operation, now)
             case _:
@@ -80,6 +94,23 @@ class Stages:
         leaving = workload.leaving(-more, operation.sick, self._fleet.now())
         return Split(tuple(_part(operation, OperationKind.REMOVE, each.id, instance=each.id) for each in leaving))
 
+    # making room
+
+    def _room(self, operation: Operation, now: float) -> Advanced | None:
+        """What to do first where the old one has to stop before the new one is made; None where it has not."""
+        workload = self._fleet.workload(operation.ref)
+        old = workload.units.get(operation.instance)
+        if operation.kind is not OperationKind.REPLACE or not workload.alone or old is None or old.draining:
+            return None
+        if operation.surge:
+            said = f"how: surge, but two cannot run side by side: {workload.alone}"
+            return Outcome(operation, OutcomeKind.REFUSED, now, said)
+        if operation.unless_ready and old.ready(self._fleet.now()):
+            self._fleet.back(operation.ref, operation.instance)
+            return Outcome(operation, OutcomeKind.CONFLICT, now, "the sick one is well again")
+        self._fleet.leave(operation.ref, operation.instance)
+        return _to(operation, HALT, first="yes")
+
     # up
 
     def _create(self, operation: Operation, now: float) -> Advanced:
@@ -94,7 +125,7 @@ class Stages:
         new = self._fleet.inspect(operation.ref, operation.facts["new"])
         if new.ready(self._fleet.now()):
             if operation.kind is OperationKind.REPLACE:
-                return _to(operation, DRAIN)
+                return _to(operation, TAKE if _first(operation) else DRAIN)
             return Outcome(operation, OutcomeKind.APPLIED, now)
         failed = OutcomeKind.FAILED.value
         if not new.running():
@@ -109,7 +140,8 @@ class Stages:
         """Mark the old one as leaving: from here on the new one counts. Unless the old one is well again."""
         units = self._fleet.workload(operation.ref).units
         old = units.get(operation.instance)
-        if old is not None and not old.draining and old.ready(self._fleet.now()):
+        well = old is not None and not old.draining and old.ready(self._fleet.now())
+        if well and operation.unless_ready:
             return _to(operation, DISCARD, why="the sick one is well again", end=OutcomeKind.CONFLICT.value)
         with contextlib.suppress(Gone):
             self._fleet.drain(operation.ref, operation.instance)
@@ -132,6 +164,16 @@ class Stages:
             return _to(operation, REMOVE)
         self._fleet.take_away(operation.ref, operation.instance)
         return Outcome(operation, OutcomeKind.APPLIED, now)
+
+
+def _first(operation: Operation) -> bool:
+    """True where the old one stops before the new one is made."""
+    return "first" in operation.facts
+
+
+def _given_up(operation: Operation, now: float) -> Outcome:
+    what = "the old one is back" if _first(operation) else "the new one was removed"
+    return Outcome(operation, OutcomeKind(operation.facts["end"]), now, f"{what}: {operation.facts['why']}")
 
 
 def _part(

@@ -13,7 +13,7 @@ from autoscaler.model.target import TargetState, WorkloadRef
 from autoscaler.ports import Clock
 from autoscaler.targets.naming import named
 from autoscaler.targets.simulated.fleet import Fleet, News
-from autoscaler.targets.simulated.stages import REMOVE, STOP, Stages
+from autoscaler.targets.simulated.stages import BACK, REMOVE, STOP, Stages
 from autoscaler.targets.simulated.unit import Simulated, Unit
 
 LEFTOVER_S = 120.0
@@ -103,22 +103,32 @@ class SimulatedTarget:
         counted = {each.id for each in workload.counted()}
         found: list[Operation] = []
         for unit in workload.units.values():
+            if unit.leaving:
+                facts = {"first": "yes", "why": "a daemon that died had begun to replace it", "end": "conflict"}
+                found.append(_left(ref, unit, now, OperationKind.REPLACE, BACK, facts))
+                continue
             halfway = bool(unit.operation) and not unit.running() and unit.exit_code is None
             if unit.off or (unit.id in counted and not halfway):
                 continue
-            found.append(
-                Operation(
-                    id=f"left-{unit.id}",
-                    kind=OperationKind.REMOVE,
-                    ref=ref,
-                    started=now,
-                    deadline=now + LEFTOVER_S,
-                    stage=STOP if unit.draining else REMOVE if halfway else BEGIN,
-                    instance=unit.id,
-                    reason="leftover",
-                )
-            )
+            stage = STOP if unit.draining else REMOVE if halfway else BEGIN
+            found.append(_left(ref, unit, now, OperationKind.REMOVE, stage, {}))
         return found
+
+
+def _left(
+    ref: WorkloadRef, unit: Unit, now: float, kind: OperationKind, stage: str, facts: dict[str, str]
+) -> Operation:
+    return Operation(
+        id=f"left-{unit.id}",
+        kind=kind,
+        ref=ref,
+        started=now,
+        deadline=now + LEFTOVER_S,
+        stage=stage,
+        instance=unit.id,
+        reason="leftover",
+        facts=facts,
+    )
 
 
 def _by_number(unit: Unit) -> tuple[int, float]:

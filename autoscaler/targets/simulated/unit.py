@@ -29,6 +29,11 @@ class Unit(msgspec.Struct, kw_only=True):
     ended: float = math.inf
     exit_code: int | None = None
     off: bool = False  # stopped by a person
+    leaving: bool = False  # makes room for its successor, and stands for both
+    restarts: int = 0
+    ooms: tuple[float, ...] = ()
+    newer_image: str = ""
+    newer_config: str = ""
     known: tuple[object, ...] = ()  # what `seen` was made of
     seen: Instance | None = None
 
@@ -44,7 +49,7 @@ class Unit(msgspec.Struct, kw_only=True):
         """It as everybody else knows it; made anew only when something about it has changed."""
         known = (
             self.draining, self.started, self.ready_at, self.ready_at <= now, self.well_since, self.sick_since,
-            self.ended, self.exit_code,
+            self.ended, self.exit_code, self.restarts, self.ooms, self.newer_image, self.newer_config,
         )  # fmt: skip
         if self.seen is None or self.known != known:
             self.known, self.seen = known, self._instance(now)
@@ -61,6 +66,10 @@ class Unit(msgspec.Struct, kw_only=True):
             draining=self.draining,
             running=self.running(),
             exit_code=self.exit_code,
+            restarts=self.restarts,
+            ooms=self.ooms,
+            newer_image=self.newer_image,
+            newer_config=self.newer_config,
         )
 
     def _since(self, now: float) -> float:
@@ -74,7 +83,8 @@ class Simulated(msgspec.Struct, kw_only=True):
     """One workload: its units by id, and how the platform treats new ones. Change the settings at any time.
 
     `start_s` is the time from start to ready (infinite: never ready); `crash` the exit code with which new ones end at
-    once; `limit` how many there may be, with `limit_reason` for more. `version` moves when another writer has set
+    once; `limit` how many there may be, with `limit_reason` for more. `alone` says why no two of a place can
+    run side by side (empty: they can). `version` moves when another writer has set
     the count, `writer` is who; `foreign_at` is when other hands made or took away instances last.
     """
 
@@ -82,6 +92,7 @@ class Simulated(msgspec.Struct, kw_only=True):
     start_s: float = 0.0
     crash: int | None = None
     limit: int | None = None
+    alone: str = ""
     limit_reason: str = "quota exceeded"
     version: int = 1
     writer: str = ""

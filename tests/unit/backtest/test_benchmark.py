@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from autoscaler.backtest import benchmarking
-from autoscaler.backtest.baselines import by_policy, named, names
+from autoscaler.backtest.baselines import adaptive, by_policy, misled, named, names
 from autoscaler.backtest.benchmark import PIPELINES, STRESS, Case, Row, Watched, aggregates, cases, score
 from autoscaler.backtest.feed import Feed, fit
 from autoscaler.backtest.traces import Trace, read
@@ -35,6 +37,7 @@ KNOWN = {
     ("twitter_stream_aug21", 30, "aws-tt"): (9.714, 1.583, 58, 1.66, 73.7, 2.94, 96.6, 33.6),
     ("nasa_http_jul95", 120, "aws-tt"): (7.420, 1.371, 88, 1.82, 75.6, 6.27, 85.3, 62.2),
 }
+ZERO = (13.1, 1.15)  # V and C of KEDA on the sparse trace with a start-up of 120 s, where zero is allowed
 FIXED = {("azure_llm_code_nov23", 30): (27, 4.49), ("azure_llm_code_nov23", 120): (27, 2.82)}
 
 
@@ -72,6 +75,27 @@ def test_published_baselines_are_reproduced(name: str) -> None:
             assert row.actions_per_day == pytest.approx(changes, abs=1)
             assert [row.thU, row.thO, row.tU, row.tO, row.ins] == pytest.approx(elastic, abs=0.06)
             assert row.J == row.C + row.V
+
+
+def test_scaling_to_zero_reproduces_the_published_row_of_keda() -> None:
+    (case,) = cases(shared("alibaba_genai_sparse"), [120], least=0)
+    row, (violated, cost) = played(case, "keda"), ZERO
+    assert pytest.approx(violated, abs=0.05) == row.V
+    assert pytest.approx(cost, abs=0.005) == row.C
+
+
+def test_nothing_is_needed_while_nothing_comes_and_only_where_zero_is_allowed() -> None:
+    rates = ((0.0,) * 10 + (9.0,) * 3 + (0.0,) * 10) * 6
+    for least in (0, 1):
+        (case,) = cases(Trace("web_sparse", 60, rates), [30], least)
+        assert min(count for _, count in case.needed) == least
+        for word in names():
+            row = played(case, word)
+            lowest = min(count for _, count in named(word)(case, STANDARD).counts)
+            assert lowest >= least
+            assert (lowest == 0) == (least == 0 and word in ("hpa", "keda", "kpa", "oracle")), word
+            assert all(value >= 0 for value in (row.thU, row.thO, row.tU, row.tO, row.ins))
+        assert played(case, "oracle").V == 0.0
 
 
 def test_the_input_of_a_case_has_the_known_figures() -> None:
@@ -145,6 +169,40 @@ def test_cpu_is_the_share_of_ready_capacity_that_was_used() -> None:
     assert isinstance(reading, Series)
     used = sum(case.load.rates[15:45]) / (30 * 10 * case.first)
     assert reading.points[0].value == pytest.approx(used)
+
+
+def test_what_is_served_and_good_is_that_of_the_newest_interval_that_is_seen() -> None:
+    """Three instances fewer than the burst needs: some of it is served, none of it within the objective."""
+    (case,) = cases(trace(), [30])
+    service = Watched(case, 15, count=case.first)
+    service.advance(1320)
+    policy = msgspec.structs.replace(adaptive("x", share=True), replicas=None)
+    come, served, good = (each.points[0].value for each in Feed(case, STANDARD, service, policy).read(1320.0))  # type: ignore[union-attr]
+    assert come == pytest.approx(sum(case.load.rates[1290:1305]) / 15)
+    assert served == pytest.approx(10 * case.first)
+    assert come > served
+    assert good == 0
+    service = Watched(case, 15, count=case.most)
+    service.advance(1320)
+    come, served, good = (each.points[0].value for each in Feed(case, STANDARD, service, policy).read(1320.0))  # type: ignore[union-attr]
+    assert come == pytest.approx(served) == pytest.approx(good)
+
+
+def test_a_wrong_capacity_is_told_by_every_number_that_hangs_on_it() -> None:
+    name, player = misled("adaptive", named("adaptive"), -30.0)
+    assert name == "adaptive-30%"
+    assert isinstance(player, partial)
+    load, served = player.args[0].signals
+    assert (load.per_replica, load.capacity) == pytest.approx((4.9, 7.0))
+    assert served.per_replica is None
+    learns = misled("adaptive-learn", named("adaptive-learn"), 30.0)[1]
+    assert isinstance(learns, partial)
+    assert learns.args[0].signals[0].per_replica == pytest.approx(9.1)
+    (case,) = cases(trace(), [30])
+    small, large = (misled("keda", named("keda"), percent)[1](case, STANDARD) for percent in (30.0, -30.0))
+    assert score(case, "small", small).C < score(case, "large", large).C
+    with pytest.raises(UsageError, match="kpa is told no capacity"):
+        misled("kpa", named("kpa"), 30.0)
 
 
 POLICY = """

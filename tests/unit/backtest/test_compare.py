@@ -11,18 +11,19 @@ import pytest
 
 from autoscaler.backtest import recording
 from autoscaler.backtest.assumed import Asked
-from autoscaler.backtest.compare import Backtest, Candidate, backtest
+from autoscaler.backtest.compare import Backtest, Candidate, backtest, with_shadows
 from autoscaler.backtest.fleet import arrivals
 from autoscaler.backtest.honesty import How, treatments
 from autoscaler.backtest.recording import Recording
 from autoscaler.backtest.replay import acting
+from autoscaler.decide.adaptive.series import TRUSTED_BINS
 from autoscaler.decide.memory import Memory
 from autoscaler.decide.plan import Plan
 from autoscaler.decide.step import applied, step
 from autoscaler.errors import UsageError
 from autoscaler.loop.foresee import asks_of
 from autoscaler.model.observation import Seen
-from autoscaler.model.policy import Idle, Policy, Replicas, Resource, Scrape, ScrapeMode, Signal, ZeroIf
+from autoscaler.model.policy import Algorithm, Idle, Policy, Replicas, Resource, Scrape, ScrapeMode, Signal, ZeroIf
 from autoscaler.model.signal import Missing, MissingWhy, Point, Reading, Series
 from autoscaler.model.target import TargetState
 from tests.support import nouns
@@ -249,3 +250,33 @@ def test_too_little_data_is_refused_with_what_is_needed(beats: int, holes: int) 
     past = recorded(policy(), lambda beat: HOLE if beat < holes else at(50.0), beats=beats)
     with pytest.raises(UsageError, match=r"x\.rec has too little data: \d+ cycles tell the load"):
         tried(policy(), past=past)
+
+
+# adaptive: what it learns from, and the other algorithm beside it
+
+
+def adaptive(**words: Any) -> Policy:
+    return policy(requests(capacity=14.0), algorithm=Algorithm.ADAPTIVE, **words)
+
+
+def test_adaptive_learns_from_what_was_recorded_before_and_then_decides_from_the_first_cycle_on() -> None:
+    whole = recorded(adaptive(), steady, beats=TRUSTED_BINS + 300)
+    earlier, past = recording.part(whole, 0, TRUSTED_BINS), recording.part(whole, TRUSTED_BINS, whole.beats)
+
+    def counts(given: Policy, before: Recording | None) -> list[int]:
+        candidates = [Candidate("web", plan(given))]
+        told = backtest(candidates, past, "x.rec", Asked(startup_s=30.0), lambda done, of: None, 300, before)
+        return list(told.trials[0].curve.desired)
+
+    plain = counts(policy(requests(capacity=14.0)), earlier)
+    assert counts(adaptive(), None) == plain
+    assert counts(adaptive(), earlier) != plain
+
+
+def test_a_policy_that_compares_is_replayed_with_both_each_as_it_would_be_alone() -> None:
+    both = with_shadows([Candidate("web", plan(adaptive(compare=Algorithm.HPA)))])
+    assert [each.name for each in both] == ["web", "web with hpa"]
+    past = recorded(adaptive(), steady)
+    told = backtest(both, past, "x.rec", Asked(), lambda done, of: None, 600)
+    alone = tried(adaptive(), policy(requests(capacity=14.0)), past=past, points=600)
+    assert [each.card for each in told.trials] == [each.card for each in alone.trials]

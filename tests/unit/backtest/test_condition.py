@@ -61,6 +61,15 @@ def test_a_counter_read_as_it_is_is_told_with_its_resets(query: str, values: lis
     assert "rate(" in said
 
 
+def test_what_tries_nothing_is_told() -> None:
+    assert told([at(0.0)] * 50) == ["web, requests: 0 all the time: nothing is tried by that"]
+    assert told([at(-5.0), at(0.0), at(3.0), HOLE])[1:] == [
+        "web, requests: below 0 1 of 3 times, -5 at the lowest: no load can be; look at the query"
+    ]
+    (said,) = told([at(-5.0)] * 50)
+    assert "below 0 all the time" in said
+
+
 @pytest.mark.parametrize("query", [RATE, "sum(sessions)", "sum(increase(requests_total[5m]))"])
 def test_rates_and_gauges_may_fall(query: str) -> None:
     assert told([at(5.0), at(0.0), at(7.0)], query) == []

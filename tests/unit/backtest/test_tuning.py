@@ -13,10 +13,11 @@ from autoscaler.backtest import recording
 from autoscaler.backtest.assumed import Asked
 from autoscaler.backtest.compare import Candidate
 from autoscaler.backtest.moves import Change, Try
+from autoscaler.backtest.quality import frontier
 from autoscaler.backtest.recording import Recording, part, readings
 from autoscaler.backtest.replay import acting
 from autoscaler.backtest.report import tuned
-from autoscaler.backtest.tuning import Found, Outcome, frontier, tune
+from autoscaler.backtest.tuning import Found, Outcome, tune
 from autoscaler.decide.plan import Plan
 from autoscaler.errors import UsageError
 from autoscaler.loop.foresee import asks_of

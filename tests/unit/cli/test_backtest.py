@@ -18,6 +18,7 @@ from autoscaler.targets.naming import named
 from tests.parts.process import free_port
 from tests.support.shapes import Shapes
 from tests.unit.cli.test_root import run
+from tests.unit.store.test_policy_revision import git
 
 POLICY = """\
 name: web
@@ -76,13 +77,38 @@ def test_reports_are_written_and_the_same_every_time(home: Path) -> None:
     assert (home / "one.svg").read_bytes() == (home / "two.svg").read_bytes()
 
 
+def test_a_change_stands_beside_what_is_committed(home: Path) -> None:
+    (home / "api.yaml").write_text(POLICY.replace("name: web", "name: api", 1))
+    git(home, "init", "-q")
+    git(home, "add", "web.yaml", "api.yaml")
+    git(home, "commit", "-qm", "first")
+    (home / "web.yaml").write_text(POLICY.replace("50", "30"))
+    words = ("web.yaml", "api.yaml", "--data", "web.rec", "--against", "HEAD")
+    done = run("backtest", *words, "--format", "json", cwd=home)
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert [each["name"] for each in told["trials"]] == [
+        "web (HEAD:web.yaml)", "web (web.yaml)", "api (HEAD:api.yaml)", "api (api.yaml)",
+    ]  # fmt: skip
+    costs = [each["card"]["replica_hours"] for each in told["trials"]]
+    assert costs[0] < costs[1]
+    assert costs[2] == costs[3]
+    assert "api: the same in HEAD:api.yaml" in told["notes"]
+    refused = run("backtest", "web.yaml", "--data", "web.rec", "--against", "v9", cwd=home)
+    assert (refused.returncode, refused.stderr.splitlines()[0]) == (2, "error: v9: no such revision in this repository")
+
+
 WRONG = {
     "no recording": (("--data", "away.rec"), "away.rec: cannot be read: No such file or directory"),
     "no recording but a policy": (("--data", "web.yaml"), "web.yaml: this is not a recording"),
-    "two pasts": (("--data", "web.rec", "--from", "30d"), "--data already tells the past"),
+    "two pasts": (("--data", "web.rec", "--prometheus", "http://127.0.0.1:9"), "--data already tells the past"),
     "no time": (("--from", "yesterday"), "--from: expected how long ago or a time, got yesterday"),
     "a future": (("--to", "2999-01-01T00:00:00Z"), "--to: expected a time that is past"),
     "backwards": (("--from", "1d", "--to", "2d"), "--from: expected a time before --to"),
+    "a time nobody recorded": (
+        ("--data", "web.rec", "--from", "2001-01-01T00:00:00Z", "--to", "2001-01-02T00:00:00Z"),
+        "nothing of it lies in that time",
+    ),
     "no capacity": (("--data", "web.rec", "--capacity", "0"), "--capacity: expected more than 0"),
     "a capacity of another unit": (("--data", "web.rec", "--capacity", "0.001"), "--capacity: with 0.001 per replica"),
     "a start of a day": (("--data", "web.rec", "--startup", "1d"), "--startup: expected at least 0s and at most 1h"),

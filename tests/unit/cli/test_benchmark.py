@@ -44,6 +44,14 @@ def test_a_table_has_a_row_per_case_and_one_per_policy(folder: Path) -> None:
     assert "[4/4] web, delay 120 s, mine: V" in done.stderr, "progress is told beside the answer"
 
 
+def test_policies_can_be_told_a_wrong_capacity(folder: Path) -> None:
+    done = run(folder, "--policy", "keda", "--policy", "adaptive", "--delay", "30", "--wrong-capacity", "0,30")
+    assert done.exit_code == 0, done.output
+    rows = [line.split() for line in done.stdout.splitlines() if line.startswith("web ")]
+    assert [row[2] for row in rows] == ["keda", "adaptive", "keda+30%", "adaptive+30%"]
+    assert float(rows[2][4]) < float(rows[0][4]), "who thinks more of an instance has fewer"
+
+
 def test_two_runs_write_the_same_bytes(folder: Path) -> None:
     for name in ("one.json", "two.json"):
         assert run(folder, "--policy", "hpa-cpu", "--policy", "kpa", "--json", str(folder / name)).exit_code == 0
@@ -90,6 +98,9 @@ def test_charts_are_pictures_that_load(folder: Path) -> None:
         (["--delay", "soon"], "--delay: expected whole seconds up to 3600, got soon"),
         (["--delay", "30,-1"], "--delay: expected whole seconds"),
         (["--delay", "99999"], "--delay: expected whole seconds"),
+        (["--wrong-capacity", "much"], "--wrong-capacity: expected percent from -90 to 90, got much"),
+        (["--wrong-capacity", "30,200"], "--wrong-capacity: expected percent from -90 to 90, got 30,200"),
+        (["--policy", "fixed", "--wrong-capacity", "30"], "--wrong-capacity: fixed is told no capacity"),
         (["--trace", "api"], "no trace api"),
         (["--policy", "fixed", "--frontier"], "--frontier: none of these policies has a target to sweep"),
         (["--policy", "MINE", "--policy", "TWIN"], "mine: two policies of that name"),

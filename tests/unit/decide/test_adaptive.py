@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import csv
 import gzip
+import hashlib
 import math
 import os
+import subprocess
+import sys
 from functools import lru_cache
 from pathlib import Path
 
@@ -18,6 +21,7 @@ from autoscaler.decide.adaptive import rule
 from autoscaler.decide.adaptive.carried import USED, carrier
 from autoscaler.decide.adaptive.series import BIN_S, TRUSTED_BINS, Learned, Sample, lead_bins, taken
 from autoscaler.decide.adaptive.state import RECORD, fresh, sound, stacked
+from autoscaler.loop.lasting import packed
 
 CHECKOUT = Path(__file__).parents[3]
 SHARED = Path(os.environ.get("AUTOSCALER_SHARED") or CHECKOUT.parent / "shared")
@@ -60,6 +64,8 @@ def test_the_needs_are_those_of_the_plain_reference_for_every_recorded_bin() -> 
             off += any(abs(got / told - 1) > 0.005 for got, told in zip((need, trigger), expected, strict=True))
     assert total > 60_000
     assert off <= total / 1000
+    kept = [packed({"load": Learned(one.tobytes(), "load", START, START)}) for one in state]
+    assert max(map(len, kept)) <= 16 * 1024, "as the store keeps it, after days of a real load"
 
 
 def test_a_covariance_stays_the_same_across_its_diagonal_to_the_last_bit() -> None:
@@ -116,6 +122,21 @@ def test_a_thousand_series_learn_as_each_of_them_alone() -> None:
         assert load is not None
         many = [*taken([Sample(each, "load", load, UNIT, 5) for each in many], START + beat * BIN_S)]
     assert all(each == lone for each in many)
+
+
+def test_another_process_learns_the_same_to_the_last_bit() -> None:
+    script = (
+        "import hashlib; from tests.unit.decide.test_adaptive import feed, wave;"
+        "print(hashlib.sha256(feed(wave(60)).record).hexdigest())"
+    )
+    told = {
+        subprocess.run(
+            [sys.executable, "-c", script], cwd=CHECKOUT, env={**os.environ, "PYTHONHASHSEED": seed,
+            "PYTHONPATH": str(CHECKOUT)}, capture_output=True, text=True, check=True,
+        ).stdout.strip()
+        for seed in ("1", "2")
+    }  # fmt: skip
+    assert told == {hashlib.sha256(feed(wave(60)).record).hexdigest()}
 
 
 def test_what_came_before_is_left_as_it_was() -> None:

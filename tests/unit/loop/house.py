@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 
 from autoscaler.decide.plan import Plan
+from autoscaler.errors import SourceError
 from autoscaler.loop.act import Actor
 from autoscaler.loop.board import Board
 from autoscaler.loop.cycle import Cycle
@@ -18,14 +19,16 @@ from autoscaler.loop.observe import Observer
 from autoscaler.loop.past import Past
 from autoscaler.loop.registry import PLATFORMS, Targets
 from autoscaler.loop.rehearse import Recalled, rehearse
+from autoscaler.loop.warming import Warming
 from autoscaler.model.decision import Decision
 from autoscaler.model.observation import Ask, Seen
+from autoscaler.model.policy import PolicySet
 from autoscaler.model.signal import Missing, MissingWhy, Point, Reading, Series
 from autoscaler.model.target import TargetState, WorkloadRef
-from autoscaler.policy.load import load
 from autoscaler.ports import Revision, Store
 from autoscaler.store.memory import MemoryStore
 from autoscaler.targets.simulated import Fleet, SimulatedTarget
+from tests.support.policies import loading
 from tests.support.virtual import LoopClock
 
 WEB = WorkloadRef("compose", "shop", "service", "web")
@@ -57,6 +60,25 @@ class Dial:
 
     async def close(self) -> None:
         pass
+
+
+class Recorded:
+    """A past in which a query had, at each time, what a function tells; while `away` says why, it tells nothing."""
+
+    def __init__(self, told: Callable[[float], Reading], *, takes_s: float = 0.0) -> None:
+        self.told = told
+        self.takes_s = takes_s
+        self.away = ""
+        self.asked: list[tuple[float, int]] = []  # when, and for how many cycles
+        self.under_way = 0
+
+    async def read(self, asks: Sequence[Ask], times: Sequence[float]) -> list[Sequence[Reading] | SourceError]:
+        self.under_way += 1
+        assert self.under_way == 1 == len(asks), "one question at a time"
+        self.asked.append((asyncio.get_running_loop().time(), len(times)))
+        await asyncio.sleep(self.takes_s)
+        self.under_way -= 1
+        return [SourceError(self.away) if self.away else [self.told(at) for at in times]]
 
 
 class Texts:
@@ -101,8 +123,11 @@ class House:
 
     def __init__(
         self, policies: str = POLICY, *, count: int = 1, cycle_s: float = 15.0, fleet: Fleet | None = None,
-        store: Store | None = None, start_s: float = 5.0, platform: type[SimulatedTarget] = SimulatedTarget,
+        store: Store | None = None, past: Recorded | None = None, start_s: float = 5.0,
+        platform: type[SimulatedTarget] = SimulatedTarget, load_s: float = 0.0,
     ) -> None:  # fmt: skip
+        self._load_s = load_s
+        self.policies = policies
         self.clock = LoopClock()
         self.dial = Dial()
         self.texts = Texts(policies)
@@ -120,12 +145,18 @@ class House:
         )
         parts = Parts(
             targets=targets, cycle=self.cycle, actor=self.actor, keeper=self.keeper, lease=self.lease,
-            policies=self.texts, board=self.board, clock=self.clock, load=load,
+            policies=self.texts, board=self.board, clock=self.clock, load=self._load,
+            warming=None if past is None else Warming(
+                past, self.cycle, self.board, self.clock, cycle_s, lambda: self.lease.remaining() > 0
+            ),
         )  # fmt: skip
         self.daemon = Daemon(parts, cycle_s)
-        self.desk = Desk(
-            self.board, self.keeper, self.clock, self.daemon.control, Past(self.board, self.keeper, self.retell)
-        )
+        past = Past(self.board, self.keeper, self.retell)
+        self.desk = Desk(self.board, self.keeper, self.clock, self.daemon.control, past, self.cycle.recollect)
+
+    async def _load(self, texts: Sequence[tuple[str, str]], revision: str) -> PolicySet:
+        await self.clock.sleep(self._load_s)
+        return await loading(texts, revision)
 
     async def retell(self, plan: Plan, state: TargetState, at: float) -> Decision:
         """The past as the dial would tell it: what it says now."""

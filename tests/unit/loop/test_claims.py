@@ -9,7 +9,7 @@ from autoscaler.decide.step import step
 from autoscaler.loop.claims import Claim, claimed
 from autoscaler.model.decision import Reason
 from autoscaler.model.observation import Seen
-from autoscaler.model.policy import ComposeTarget, Policy, Replicas, Signal, TargetSpec
+from autoscaler.model.policy import Capacity, ComposeTarget, Objective, Policy, Replicas, Signal, TargetSpec
 from autoscaler.model.signal import Missing, MissingWhy, Point, Series
 from autoscaler.model.target import TargetState, WorkloadRef
 
@@ -73,6 +73,21 @@ def test_of_two_that_nobody_knows_the_larger_wish_wins_each_within_its_own_maxim
     count, reasons = wish(claim, {"a/load": 1.0, "b/load": 1.0}, running=6)
     assert count == 6
     assert Reason.CLAIMED_TWICE in reasons
+
+
+def test_signals_of_two_that_name_others_still_name_their_own() -> None:
+    told = Signal(name="load", prometheus="load", per_replica=1.0, capacity=Capacity.LEARN, busy="cpu", served="out")
+    beside = (Signal(name="cpu", prometheus="cpu"), Signal(name="out", prometheus="out"))
+    aim = Objective(good="out", total="load", target=0.99)
+    learns = [msgspec.structs.replace(policy(name), signals=(told, *beside), objective=aim) for name in ("a", "b")]
+    (claim,) = claimed([(WEB, each) for each in learns], {})
+    plan = claim.plan()
+    asked = {each.name: each for each in plan.workload.policy.signals}
+    assert (asked["a/load"].busy, asked["b/load"].served) == ("a/cpu", "b/out")
+    together = plan.workload.policy.objective
+    assert together is not None
+    assert together.good in asked
+    assert together.total in asked
 
 
 def test_the_larger_minimum_holds_for_both() -> None:

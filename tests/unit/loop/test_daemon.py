@@ -304,3 +304,22 @@ def test_one_that_only_observes_is_on_record_when_it_would_change_and_not_once_a
             assert len(decided) <= 3
 
     run(story())
+
+
+def test_cycles_go_on_while_a_large_policy_set_is_being_read() -> None:
+    async def story() -> None:
+        house = House(load_s=100.0)
+        house.dial.values["load"] = 250.0
+        async with house.running():
+            await asyncio.sleep(161)
+            assert house.count() == 3
+            cycles = house.board.cycles
+            house.texts.write(POLICY.replace("max: 10", "max: 4"))
+            house.dial.values["load"] = 900.0
+            await asyncio.sleep(91)
+            assert house.board.cycles >= cycles + 6
+            assert house.count() == 9, "the old policies are in force"
+            await asyncio.sleep(60)
+            assert house.board.revision == "r2"
+
+    run(story())

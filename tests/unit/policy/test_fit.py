@@ -11,12 +11,22 @@ from tests.unit.policy.test_load import SMALLEST
 
 SERVER = SMALLEST.replace("per_replica: 8", "per_replica: 8\n    server: eu")
 ENGINE = SMALLEST.replace("service: web", "service: web, engine: west")
+PUSHED = SMALLEST.replace("prometheus: ", "push: {match: 'in_flight{proxy=\"web\"}', as: gauge} # ")
 STRICT = SMALLEST + "parity: strict\n"
 
 
-def fit(text: str, *, cycle_s: float = 15.0, strict_may_act: bool = False, names: tuple[str, ...] = ()) -> list[str]:
+def fit(
+    text: str,
+    *,
+    cycle_s: float = 15.0,
+    strict_may_act: bool = False,
+    names: tuple[str, ...] = (),
+    receives: bool = False,
+) -> list[str]:
     loaded: PolicySet = load([("web.yaml", "\n" + text)], "r")
-    return misfits(loaded.placed, cycle_s=cycle_s, servers=names, engines=names, strict_may_act=strict_may_act)
+    return misfits(
+        loaded.placed, cycle_s=cycle_s, servers=names, engines=names, strict_may_act=strict_may_act, receives=receives
+    )
 
 
 @pytest.mark.parametrize(
@@ -27,6 +37,10 @@ def fit(text: str, *, cycle_s: float = 15.0, strict_may_act: bool = False, names
         (SERVER, "signals[0].server: the daemon's settings know no server eu\n  hint: add it under servers:"),
         (ENGINE, "target.compose.engine: the daemon's settings know no engine west\n  hint: add it under engines:"),
         (STRICT, "parity: strict has no guards"),
+        (
+            PUSHED,
+            "signals[0].push: the daemon's settings open no receiver, so nothing would ever arrive\n  hint: push:",
+        ),
     ],
 )
 def test_what_does_not_fit_is_said_with_its_place(text: str, said: str) -> None:
@@ -42,6 +56,7 @@ def test_what_fits_is_fine() -> None:
     assert fit(SERVER, names=("eu",)) == []
     assert fit(ENGINE, names=("west",)) == []
     assert fit(STRICT, strict_may_act=True) == []
+    assert fit(PUSHED, receives=True) == []
     assert fit(STRICT + "mode: observe\n") == []
 
 

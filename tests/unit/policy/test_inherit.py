@@ -63,7 +63,10 @@ def test_a_key_written_as_nothing_takes_a_default_away() -> None:
     assert policy.recycle is None
     assert policy.labels == {"team": "core"}
     assert only(FLEET, SHOP + "recycle: ~\n", SMALLEST).recycle is None
-    assert "recycle: expected a map of when, got nothing" in problems(SMALLEST + "recycle: ~\n")[0]
+    assert (
+        "recycle: expected a map of when, how, unavailable, budget, got nothing"
+        in problems(SMALLEST + "recycle: ~\n")[0]
+    )
 
 
 def test_a_default_completes_what_the_policy_leaves_out() -> None:

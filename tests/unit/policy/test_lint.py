@@ -15,8 +15,8 @@ PAGE = (ROOT / "docs" / "lint.md").read_text()
 HEAD = "name: web\ntarget: {compose: {project: shop, service: web}}\nreplicas: {max: 9}\n"
 
 
-def codes(text: str, *, scrape_s: float = 15.0) -> list[str]:
-    return [each.code for each in lint([("web.yaml", text)], scrape_s=scrape_s)]
+def codes(text: str, *, scrape_s: float = 15.0, receives: bool = True) -> list[str]:
+    return [each.code for each in lint([("web.yaml", text)], scrape_s=scrape_s, receives=receives)]
 
 
 def of(signal: str) -> list[str]:
@@ -40,7 +40,7 @@ def test_the_first_example_is_flagged_and_the_second_is_not(code: str) -> None:
     for flagged, example in zip((True, False), examples(code), strict=True):
         whole = f"{HEAD}signals: [{{name: s, prometheus: sum(x), per_replica: 1}}]\n---\n{example}"
         text = whole if code == "unused_defaults" else HEAD + example
-        assert (code in codes(text)) is flagged
+        assert (code in codes(text, receives=False)) is flagged
         if not flagged:
             assert codes(text) == []
 
@@ -70,6 +70,10 @@ def test_the_first_example_is_flagged_and_the_second_is_not(code: str) -> None:
         # served_rate_only
         ("scrape: {metric: http_requests_total, as: rate, port: 1}, per_replica: 1", ["served_rate_only"]),
         ("scrape: {metric: http_requests, as: gauge, port: 1}, per_replica: 1", []),
+        ("push: {match: http_requests_total, as: rate}, per_replica: 1", ["served_rate_only"]),
+        ("push: {match: haproxy_http_requests_total, as: rate}, per_replica: 1", []),
+        ("push: {match: queue_length, as: gauge}, per_replica: 1", []),
+        ("push: {match: 'request_latency{a=\"b\"}', as: gauge}, value: 1", ["value_on_latency"]),
         ("prometheus: 'sum(rate(haproxy_http_requests_total[1m]))', per_replica: 1", []),
         ("prometheus: 'sum(increase(grpc_server_handled_total[1m]))', per_replica: 1", ["served_rate_only"]),
         ("prometheus: 'sum(rate(orders_total[1m]))', per_replica: 1", []),

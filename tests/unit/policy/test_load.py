@@ -128,7 +128,7 @@ def test_words_that_yaml_1_1_would_turn_into_something_else_stay_text() -> None:
         (("name: web\n", "name: web\nversion: 2\n"), "version: expected a whole number, at least 1, at most 1, got 2"),
         (("name: web\n", "name: web\nname: api\n"), "0.yaml:2:1: key name is written twice, first in line 1"),
         (("name: web\n", "name: !!str web\n"), "0.yaml:1:7: tags are not used here, got !!str"),
-        (("name: web\n", "name: web\nkind: cleanup\n"), "0.yaml:2:7: kind: not available yet"),
+        (("name: web\n", "name: web\nkind: cleanup\n"), "0.yaml:3:1: target: unknown key"),
         (("name: web\n", "name: [web\n"), "this is not YAML"),
         (("name: web\n", "name: *nobody\n"), "alias *nobody names nothing"),
         (("name: web\n", "name: web\n<<: {mode: act}\n"), "merge keys (<<) are not used here"),
@@ -215,3 +215,34 @@ def test_hostile_texts_end_in_one_sentence() -> None:
     assert "this is not YAML" in problem("name: \x00\n")
     assert "expected a duration" in problem(SMALLEST + f"every: {'9' * 5000}s\n")
     assert "expected a whole number" in problem(SMALLEST.replace("max: 12", f"max: {'9' * 5000}"))
+
+
+CLEANUP = """
+kind: cleanup
+name: night
+project: shop
+cron: "0 3 * * 7"
+exited_after: 1d
+"""
+
+
+def test_a_cleanup_loads_beside_policies_and_back_from_its_own_text() -> None:
+    (placed,) = load([("a.yaml", f"{SMALLEST}---{CLEANUP}")], "r1").cleanups
+    assert (placed.file, placed.cleanup.project, placed.cleanup.exited_after) == ("a.yaml", "shop", 86400.0)
+    (again,) = load([("b.yaml", as_yaml(placed.cleanup))], "r1").cleanups
+    assert again.cleanup == placed.cleanup
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (("exited_after: 1d\n", ""), "cleanup: this clean-up takes nothing away"),
+        (("project: shop", 'project: "*"'), "1.yaml:4:10: project: expected a project's name, got *"),
+        (("0 3 * * 7", "0 3 * *"), "1.yaml:5:7: cron: expected five fields"),
+        (("exited_after", "exited_afer"), "hint: did you mean exited_after?"),
+        (("name: night", "name: web"), "name: there is another policy named web at 0.yaml:1"),
+        (("exited_after: 1d", "exited_after: 1d\ntimezone: Asia/Seul"), "hint: did you mean Asia/Seoul?"),
+    ],
+)
+def test_what_is_wrong_with_a_cleanup_is_said_with_its_place(change: tuple[str, str], said: str) -> None:
+    assert said in "\n".join(problems(SMALLEST, CLEANUP.replace(*change, 1)))

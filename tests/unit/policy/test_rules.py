@@ -11,12 +11,17 @@ from tests.unit.policy.test_load import SMALLEST, one, problem, problems
 
 HEAD = "name: web\ntarget: {compose: {project: shop, service: web}}\nreplicas: {min: 2, max: 12}\n"
 QUERY = "prometheus: sum(jobs)"
+PROCESS = HEAD.replace("compose: {project: shop, service: web}", "process: {command: [serve]}")
 KUBERNETES = HEAD.replace("compose: {project: shop, service: web}", "kubernetes: {namespace: shop, name: web}")
 WAKES = f"signals: [{{name: w, {QUERY}, wake_above: 0}}]\n"
 
 
 def signal(words: str) -> str:
     return f"{HEAD}signals:\n  - {{name: s, {words}}}\n"
+
+
+def pushed(match: str, more: str = "") -> str:
+    return signal(f"push: {{match: '{match}', as: gauge}}, per_replica: 1{', ' + more if more else ''}")
 
 
 def window(words: str) -> str:
@@ -28,6 +33,14 @@ def of(text: str, change: str) -> str:
 
 
 CPU = signal("resource: cpu, utilization: 70%")
+LEARNS = f"""{HEAD}algorithm: adaptive
+objective: {{latency: 300ms, good: fast, total: served, target: 99.9%}}
+signals:
+  - {{name: s, {QUERY}, per_replica: 8, capacity: learn, busy: cpu, served: served}}
+  - {{name: cpu, resource: cpu}}
+  - {{name: served, prometheus: 'sum(rate(answers[1m]))'}}
+  - {{name: fast, prometheus: 'sum(rate(answers_bucket{{le="0.3"}}[1m]))'}}
+"""
 
 
 @pytest.mark.parametrize(
@@ -50,17 +63,41 @@ CPU = signal("resource: cpu, utilization: 70%")
         (of(SMALLEST, "{kubernetes: {namespace: a, kind: Job, name: web}}"), "kind: needs apiVersion beside it"),
         (of(SMALLEST, "{kubernetes: {namespace: a, kind: R, apiVersion: x, name: w}}"), "apiVersion: expected text"),
         # one source, one goal
-        (signal("per_replica: 8"), "5:5: signals[0]: expected exactly one source of prometheus, scrape, resource"),
+        (signal("per_replica: 8"), "5:5: signals[0]: expected exactly one source of prometheus, scrape, push"),
         (signal(f"{QUERY}, resource: cpu, per_replica: 8"), "got prometheus and resource"),
         (signal(QUERY), "expected exactly one goal of per_replica, value, utilization, steps, or only wake_above, got"),
         (signal(f"{QUERY}, per_replica: 8, value: 3"), "got per_replica and value"),
         (signal(f"{QUERY}, per_replica: 8, steps: [{{above: 1, replicas: 2}}]"), "got per_replica and steps"),
         (signal("scrape: {metric: m, as: gauge}, per_replica: 1"), "signals[0].scrape: port is missing"),
+        (pushed("m", "scrape: {metric: m, as: gauge, port: 1}"), "got scrape and push"),
+        (pushed('{a="b"}'), "push.match: cannot be followed: it names no"),
+        (pushed('m[5m]'), "match: cannot be followed: it is no series"),
+        (pushed('m offset 5m'), "cannot be followed: it is no series selector"),
+        (pushed('sum(m)'), "cannot be followed: it is no series selector"),
+        (pushed('m{a=~"("}'), "match: cannot be followed: "),
+        (pushed('m{a="{namespace}{x}"}'), "{namespace} stands for nothing"),
+        (pushed("m", "server: eu"), "server: does not go with push: only a query"),
+        (pushed("m", "empty: {zero_if: up}"), "zero_if: does not go with push"),
         # adaptive
         (signal(f"{QUERY}, value: 3, capacity: 4"), "signals[0].capacity: goes with per_replica only"),
         (signal(f"{QUERY}, per_replica: 8, capacity: 7"), "capacity: must be at least per_replica (8), got 7"),
-        (signal(f"{QUERY}, per_replica: 8, capacity: learn"), "signals[0].capacity: expected a number"),
+        (signal(f"{QUERY}, per_replica: 8, capacity: learnt"), "or 256Mi, above 0 or learn, got learnt"),
+        (signal(f"{QUERY}, per_replica: 8, capacity: learn"), "signals[0].capacity: nothing to learn it from"),
+        (signal(f"{QUERY}, per_replica: 8, capacity: 9, busy: s"), "signals[0].busy: does nothing beside a capacity"),
+        (signal(f"{QUERY}, per_replica: 8, served: s"), "signals[0].served: does nothing without capacity"),
+        (signal(f"{QUERY}, per_replica: 8, capacity: 9, served: s"), "signals[0].served: names the signal itself"),
+        (LEARNS.replace("busy: cpu", "busy: gpu"), "busy: there is no signal named gpu\n  hint: did you mean cpu?"),
+        (LEARNS.replace("busy: cpu, ", ""), "signals[1]: expected exactly one goal of per_replica"),
+        (LEARNS.replace(", target: 99.9%", ""), "objective.target: is missing beside good and total"),
+        (LEARNS.replace("latency: 300ms, ", "service_time: 100ms, "), "objective.service_time: does nothing without"),
+        (LEARNS.replace("target: 99.9%", "target: 100%"), "such as 70%, above 0, below 100%"),
+        (LEARNS.replace("objective: {latency: 300ms, good: fast, total: served, target: 99.9%}", "objective: {}"),
+         "objective: expected latency, or good, total and target, got none"),
         (SMALLEST + "objective: {latency: 300ms}\n", "objective: does nothing without algorithm: adaptive"),
+        (SMALLEST + "compare: hpa\n", "compare: must be another than algorithm, which is hpa"),
+        (SMALLEST + "algorithm: adaptive\ncompare: adaptive\n", "hint: compare: hpa, or remove it"),
+        (SMALLEST + "compare: adaptive\nparity: strict\n", "compare: does not go with parity: strict"),
+        (SMALLEST + "compare: adaptive\nevery: 2m\n", "every: must be at most 1m with compare: adaptive, got 2m"),
         (SMALLEST + "algorithm: adaptive\nparity: strict\n", "algorithm: does not go with parity: strict"),
         (SMALLEST + "algorithm: adaptive\nevery: 2m\n", "every: must be at most 1m with algorithm: adaptive, got 2m"),
         (SMALLEST + "algorithm: adaptive\nobjective: {latency: 100ms, service_time: 100ms}\n",
@@ -138,6 +175,17 @@ CPU = signal("resource: cpu, utilization: 70%")
         (SMALLEST + "behavior: {reversals: 6 per 1h}\n", "behavior.reversals: expected a map, got 6 per 1h"),
         (SMALLEST + "behavior: {reversals: {count: 2, per: 1h}}\nparity: strict\n", "reversals: does not go with"),
         (SMALLEST + "recycle: {when: {}}\n", "recycle.when: expected at least one cause, got none"),
+        (SMALLEST + "recycle: {when: {restarts: {count: 3}}}\n", "recycle.when.restarts: per is missing"),
+        (SMALLEST + "recycle: {when: {exited: ok}}\n", "recycle.when.exited: expected"),
+        (SMALLEST + "recycle: {when: {unhealthy_for: 1m}, unavailable: 0}\n", "recycle.unavailable: expected"),
+        (SMALLEST + "recycle: {when: {unhealthy_for: 1m}, windows: [{cron: 0 3 * * *, for: 1h}]}\n",
+         "recycle.windows: does nothing without older_than, image_changed or config_changed"),
+        (SMALLEST + "recycle: {when: {older_than: 1d}, windows: [{cron: 0 3 * *, for: 1h}]}\n",
+         "recycle.windows[0].cron: expected five fields"),
+        (SMALLEST + "recycle: {when: {older_than: 1d}, method: delete}\n", "does not go with a compose target"),
+        (KUBERNETES + "recycle: {when: {older_than: 1d}, how: surge}\n", "recycle.how: does not go with a kubernetes"),
+        (KUBERNETES + "recycle: {when: {exited: error}}\n", "when.exited: does not go with a kubernetes target"),
+        (PROCESS + "recycle: {when: {image_changed: true}}\n", "workers have no image"),
         (SMALLEST + "labels: [a]\n", "labels: expected a map, got a list"),
         (SMALLEST + "lifecycle: {before_stop: {http: drain}}\n", "http: expected text like :8000/drain, got drain"),
         (SMALLEST + "lifecycle: {before_stop: {http: /drain}}\n", "before_stop.http: port is missing, got /drain"),
@@ -160,6 +208,7 @@ def test_what_does_not_go_together_is_said_with_a_way_out(text: str, said: str) 
         signal("resource: cpu, steps: [{above: 1, replicas: 2}, {above: 2, replicas: 4}]"),
         signal("scrape: {metric: m, as: gauge, port: 1}, utilization: 50%"),
         signal("prometheus: 'sum(', per_replica: 1"),
+        signal('push: {match: \'m{a="{service}", b=~"x.*"}\', as: rate}, reduce: sum, per_replica: 1, max_age: 1m'),
         of(signal("scrape: {metric: m, as: gauge}, per_replica: 1"), "{process: {command: [x]}}"),
         HEAD + WAKES + "idle: {after: 10m}\n",
         of(HEAD, "{process: {command: [x]}}") + WAKES + "idle: {after: 10m}\n",
@@ -224,9 +273,8 @@ def test_a_key_that_does_not_work_yet_is_refused_by_name(kind: type, key: str) -
     assert f"{key}: not available yet" in problem(head + target + own)
 
 
-def test_a_later_kind_is_refused_by_name() -> None:
-    assert "kind: not available yet" in problem("kind: cleanup\nproject: shop\n")
-    assert "kind: expected policy or defaults, got polisy" in problem("kind: polisy\n")
+def test_an_unknown_kind_is_refused_with_those_there_are() -> None:
+    assert "kind: expected policy, defaults or cleanup, got polisy" in problem("kind: polisy\n")
 
 
 def test_two_policies_on_one_explicit_target_are_refused_and_selectors_are_not() -> None:

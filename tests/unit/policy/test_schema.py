@@ -19,6 +19,7 @@ from tests.support.policies import policies
 from tests.unit.policy import test_inherit, test_load, test_rules
 from tests.unit.policy.test_load import SMALLEST, problems
 
+CLEANUP = 'kind: cleanup\nname: night\nproject: shop\ncron: "0 3 * * *"\nexited_after: 1d\n'
 POLICIES = files([Path(__file__).parents[3] / "policies"])
 
 
@@ -62,6 +63,7 @@ FINE = [
     test_rules.signal("resource: memory, per_replica: 256Mi"),
     test_rules.signal("prometheus: a, per_replica: 1, empty: 0, nan: '0'"),
     test_rules.signal("prometheus: a, value: 300ms, wake_above: 0, plausible: {max: 5s}"),
+    test_rules.LEARNS,
     test_rules.window("cron: 0 8 * * *, for: 0.5h, min: 3, except: [2026-12-25]"),
     test_inherit.FLEET,
     test_inherit.SHOP,
@@ -107,7 +109,7 @@ BAD = [
     SMALLEST + "idle: {after: soon}\n",
     SMALLEST + "lifecycle: {before_stop: {http: drain}}\n",
     test_rules.signal("per_replica: 8"),
-    test_rules.signal("prometheus: a"),
+    test_rules.signal("prometheus: a, per_replica: 8, capacity: learnt"),
     test_rules.signal("prometheus: a, resource: cpu, per_replica: 8"),
     test_rules.signal("prometheus: a, per_replica: 8, value: 3"),
     test_rules.signal("prometheus: a, per_replica: 300m"),
@@ -123,6 +125,12 @@ BAD = [
     test_rules.signal("prometheus: a, per_replica: 8, capacity: 0"),
     test_rules.window("cron: 0 8 * * *, min: 3"),
     test_rules.window("cron: 0 8 * * *, for: 0h, min: 3"),
+    CLEANUP.replace("project: shop\n", ""),
+    CLEANUP.replace("1d", "1"),
+    CLEANUP + "keep_images: 0\n",
+    CLEANUP + "budget: {count: 1}\n",
+    CLEANUP + "orphan_volumes: all\n",
+    CLEANUP + "signals: []\n",
     "kind: defaults\nname: web\n",
     "kind: defaults\ntarget: {}\n",
     "kind: defaults\nscope: {}\n",
@@ -140,12 +148,12 @@ def test_what_one_map_tells_to_be_wrong_is_refused_by_both(text: str) -> None:
 def test_every_text_of_the_loaders_own_tests_that_loads_is_valid() -> None:
     close = test_rules.test_what_is_close_to_it_but_fine_loads.pytestmark[0].args[1]  # type: ignore[attr-defined]
     assert len(close) > 10
-    for text in [*close, test_load.SMALLEST]:
+    for text in [*close, test_load.SMALLEST, CLEANUP]:
         assert valid(text), text
 
 
 def test_editors_are_told_what_a_key_means_and_its_default() -> None:
-    policy = schema()["else"]["properties"]
+    policy = schema()["else"]["else"]["properties"]
     assert policy["mode"]["description"] == "act, or observe: decide and record only"
     assert policy["mode"]["default"] == "act"
     every = policy["every"]

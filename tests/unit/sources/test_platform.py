@@ -90,6 +90,15 @@ async def test_an_instance_started_anew_began_again_at_zero() -> None:
     assert cores.points[0].value == 0.2
 
 
+async def test_cpu_without_a_goal_is_a_share_of_the_limit() -> None:
+    bench = Bench()
+    for used in (10.0, 25.0):
+        bench.shelf.used = {"a": Usage(used, 0.0, cpu_limit=2.0)}
+        (share,) = await bench.read(signal(Resource.CPU), instances=(A,))
+    assert isinstance(share, Series)
+    assert share.points[0].value == 0.5
+
+
 async def test_without_a_limit_a_utilization_says_what_to_write_instead() -> None:
     bench = Bench()
     bench.shelf.used = {"a": Usage(0.0, 1e6)}

@@ -14,9 +14,11 @@ import msgspec
 import pytest
 from aiohttp import web
 
+from autoscaler.clients.access import Access
 from autoscaler.clients.prometheus import IN_FLIGHT, PrometheusClient
 from autoscaler.clock import SystemClock
 from autoscaler.decide.plan import prepare
+from autoscaler.errors import SourceError
 from autoscaler.loop.act import Underway
 from autoscaler.loop.observe import Observer
 from autoscaler.loop.registry import Targets
@@ -415,3 +417,36 @@ async def test_where_no_age_can_be_told_the_data_counts_as_fresh(query: str) -> 
     reading = await one(lambda _: vector("1"), query)
     assert isinstance(reading, Series)
     assert reading.age_s is None
+
+
+@pytest.mark.parametrize(
+    ("access", "packed"),
+    [
+        ({}, False),
+        ({"proxy": "PROXY"}, True),
+    ],
+)
+async def test_answers_from_this_machine_are_not_packed(access: dict[str, str], packed: bool) -> None:
+    heard: list[str] = []
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        heard.append(request.headers.get("Accept-Encoding", ""))
+        return web.json_response(vector("1"))
+
+    async with served(handler) as url:
+        told = dict.fromkeys(access, url)
+        client = PrometheusClient(Access(url=url, **told))
+        await client.instant("x", 5.0)
+        await client.close()
+    assert ("gzip" in heard[0]) is packed
+
+
+async def test_queries_are_counted_by_how_they_ended() -> None:
+    async with served(saying(lambda query: vector("1") if query == "good" else web.Response(status=500))) as url:
+        client = PrometheusClient(url)
+        await client.instant("good", 5.0)
+        for _ in range(2):
+            with pytest.raises(SourceError):
+                await client.instant("bad", 5.0)
+        await client.close()
+    assert client.outcomes == {"answered": 1, "failed": 2}

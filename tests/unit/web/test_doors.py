@@ -13,24 +13,30 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import aiohttp
+import msgspec
 import pytest
 from click.testing import CliRunner, Result
 from prometheus_client.parser import text_string_to_metric_families
 
 from autoscaler.cli.root import root
 from autoscaler.clock import ManualClock
+from autoscaler.decide.adaptive.series import Sample, taken
+from autoscaler.decide.memory import Memory
 from autoscaler.decide.plan import Plan
+from autoscaler.decide.proof import known
 from autoscaler.errors import AutoscalerError, SettingsError, SourceError
 from autoscaler.loop.board import Board
 from autoscaler.loop.desk import Desk
 from autoscaler.loop.gallery import Gallery
 from autoscaler.loop.keeper import Keeper
 from autoscaler.loop.past import Past
+from autoscaler.loop.recollect import Recollection
 from autoscaler.loop.rehearse import Foresight
-from autoscaler.model.decision import Decision, Reason
+from autoscaler.model.decision import Beside, Decision, Reason
 from autoscaler.model.signal import Missing, MissingWhy, Point, Series
 from autoscaler.model.target import TargetState
 from autoscaler.policy.load import load
+from autoscaler.ports import Fact, FactKind
 from autoscaler.settings import WebSettings
 from autoscaler.store.memory import MemoryStore
 from autoscaler.web import metrics
@@ -64,6 +70,7 @@ class House:
             self.clock,
             lambda said: self.controls.append((dict(said.pauses), dict(said.overrides))),
             Past(self.board, self.keeper, untold),
+            self.recollect,
         )
         self.tried: list[tuple[object, ...]] = []
         self.rooms = Rooms(self.desk, Gallery(self.board, self.desk, self.clock, self.attempt), streams)
@@ -76,6 +83,9 @@ class House:
         )
         web = workload()
         self.board.activated(policy_set(web), [web])
+
+    async def recollect(self) -> Recollection:
+        return Recollection(at=NOW, facts=(Fact(FactKind.INTENT, "a", b"\xff"),), running=True)
 
     def decided(self, **fields: object) -> None:
         made = decision(at=NOW - 5, **fields)  # type: ignore[arg-type]
@@ -237,6 +247,45 @@ async def test_metrics_are_what_prometheus_reads(tmp_path: Path) -> None:
     assert samples["autoscaler_faults_total"] == 1
     assert samples["autoscaler_cycle_duration_seconds_count"] == 1
     assert samples["autoscaler_leader"] == 1
+
+
+def proven(house: House) -> None:
+    """A load that is known for a day, and another algorithm in the shadow."""
+    shadow = Beside("hpa", 5, 7, Reason.ABOVE_TARGET)
+    house.board.show(msgspec.structs.replace(decision(at=NOW - 5), beside=shadow), state(), ())
+    (learned,) = taken([Sample(None, "load", 100.0, 10.0, 5)], NOW)
+    learned = msgspec.structs.replace(learned, bins=5760, over=0.003)
+    memory = Memory(first_seen=0.0, fingerprint="", learned={"requests": learned}, taught={"requests": 43_200.0})
+    (entry,) = house.board.entries.values()
+    entry.known = known(memory)
+
+
+async def test_metrics_show_both_counts_and_how_good_the_forecast_was(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    proven(house)
+    async with listening(house) as url:
+        samples = await scraped(url)
+    assert samples["autoscaler_workload_desired_replicas"] == 2
+    assert samples["autoscaler_workload_shadow_replicas"] == 7
+    assert samples["autoscaler_signal_learned_seconds"] == 86_400
+    assert samples["autoscaler_signal_coverage_ratio"] == 0.997
+    assert 0 < samples["autoscaler_signal_forecast_error_ratio"] < 1
+
+
+async def test_status_and_explain_show_the_shadow_and_what_is_known(house: House) -> None:
+    proven(house)
+    (entry,) = house.board.entries.values()
+    entry.history = "learning from history, 1d of 3d read"
+    row = await house.said("status")
+    assert "[learning from history, 1d of 3d read] [hpa would have 7]" in row
+    told = await house.said("explain", "web")
+    assert "in the shadow, never acted on: hpa would go from 5 to 7 (above_target)" in told
+    text = "requests: learned from 12 hours of history, and in 12h since; in 99.7 of 100 bins of the last day the load"
+    assert text in told
+    assert text in await house.said("status", "web")
+    (line,) = json.loads(await house.said("status", "--format", "json"))["workloads"]
+    assert line["compared"] == {"algorithm": "hpa", "current": 5, "desired": 7, "reason": "above_target"}
+    assert line["learned"][0]["coverage"] == 0.997
 
 
 async def test_missing_data_is_counted_by_cause(tmp_path: Path) -> None:

@@ -104,7 +104,7 @@ function Instances({ detail }) {
   const { instances, recycle } = detail;
   const sick = recycle ? ` (${recycle.sick} sick, ${recycle.replacing} being replaced)` : "";
   return html`<section class="card" aria-labelledby="instances-title"><header><h2 id="instances-title">Instances <span class="soft">${instances.length}${sick}</span></h2></header>
-    ${recycle && html`<p class="soft">One that is unhealthy for ${span(recycle.unhealthy_for_s)} gets a successor, one at a time. ${recycle.sentence}</p>`}
+    ${recycle && html`<p class="soft">${recycle.unhealthy_for_s === null ? "" : `One that is unhealthy for ${span(recycle.unhealthy_for_s)} gets a successor. `}${recycle.sentence}</p>`}
     ${instances.length ? html`<div class="scroll tall" tabindex="0" role="region" aria-label="instances"><table class="plain"><thead><tr><th scope="col">instance</th><th scope="col">state</th><th scope="col" class="num">for</th><th scope="col" class="num">age</th><th scope="col" class="num">restarts</th></tr></thead>
       <tbody>${instances.map((each) => html`<tr><th scope="row">${each.name}</th><td>${stateOf(each)}</td><td class="num"><${For} at=${each.since} /></td>
         <td class="num"><${For} at=${each.created} /></td><td class="num">${each.restarts}${each.oom_kills > 0 && html` <span class="tag bad">out of memory</span>`}</td></tr>`)}</tbody></table></div>`

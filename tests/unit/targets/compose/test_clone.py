@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from autoscaler.errors import Refused
-from autoscaler.targets.compose.clone import cannot, named, names_of_networks, resolved, twin
+from autoscaler.targets.compose.clone import cannot, named, names_of_networks, renewed, resolved, twin
 from tests.unit.targets.compose.records import ANONYMOUS, FIRST, IMAGE, P, record
 
 
@@ -23,8 +23,9 @@ def endpoint(source: dict[str, Any], network: str = "shop_default") -> dict[str,
 def test_every_label_is_kept_but_the_number_and_what_a_recreate_left() -> None:
     source = record(labels={"team": "shop", f"{P}replace": "shop-web-1", "io.autoscaler.operation": "older"})
     labels = body(source)["Labels"]
+    own = {"io.autoscaler.operation": "op", "io.autoscaler.origin": source["Created"]}
     expected = {k: v for k, v in source["Config"]["Labels"].items() if k != f"{P}replace"}
-    assert labels == {**expected, f"{P}container-number": "2", "io.autoscaler.operation": "op"}
+    assert labels == {**expected, f"{P}container-number": "2", **own}
 
 
 def test_the_image_label_is_the_image_that_is_used() -> None:
@@ -261,3 +262,42 @@ def test_a_network_that_is_gone_means_a_project_taken_down() -> None:
 def test_only_networks_that_are_joined_need_to_be_there() -> None:
     assert names_of_networks(record()) == ["shop_default"]
     assert names_of_networks(record(host={"NetworkMode": "host"}, networks={"host": {}})) == []
+
+
+OLD_IMAGE = {
+    "Env": ["PATH=/bin", "VERSION=1"], "Cmd": ["serve"], "Entrypoint": ["/run"], "WorkingDir": "/app", "User": "app",
+    "Labels": {"vendor": "us", "version": "1"}, "ExposedPorts": {"80/tcp": {}}, "Volumes": {"/data": {}},
+    "StopSignal": "SIGTERM", "Healthcheck": {"Test": ["CMD", "old"]},
+}  # fmt: skip
+
+
+def test_what_came_from_the_old_image_is_left_to_the_new_one_and_what_the_service_set_stays() -> None:
+    mounts = [
+        {"Type": "volume", "Name": ANONYMOUS, "Destination": "/data"},
+        {"Type": "volume", "Name": "shop_files", "Destination": "/files"},
+    ]
+    config = {
+        **OLD_IMAGE, "Env": ["GREETING=two words", *OLD_IMAGE["Env"]], "User": "root",
+        "Healthcheck": {"Test": ["NONE"]}, "ExposedPorts": {"80/tcp": {}, "9000/tcp": {}},
+    }  # fmt: skip
+    labels = config.pop("Labels")
+    source = record(labels=labels, config={k: v for k, v in config.items() if k != "Labels"}, mounts=mounts)
+    made = twin(renewed(source, OLD_IMAGE, "sha256:new"), "shop-web-1", 1, image="shop/web:1", operation="op").body
+    assert made["Env"] == ["GREETING=two words"]
+    assert (made["User"], made["Healthcheck"]) == ("root", {"Test": ["NONE"]})
+    assert not {"Cmd", "Entrypoint", "WorkingDir", "StopSignal"} & set(made)
+    assert made["ExposedPorts"] == {"9000/tcp": {}}
+    assert made["Volumes"] is None, "the new image says itself where it wants anonymous volumes"
+    assert not {"vendor", "version"} & set(made["Labels"])
+    assert (made["Image"], made["Labels"][f"{P}image"]) == ("shop/web:1", "sha256:new")
+
+
+def test_a_command_beside_an_entrypoint_of_the_service_is_kept_as_it_cannot_be_the_images() -> None:
+    source = record(config={"Entrypoint": ["/mine"], "Cmd": ["serve"]})
+    assert renewed(source, OLD_IMAGE, "sha256:new")["Config"]["Cmd"] == ["serve"]
+
+
+def test_a_twin_of_a_twin_tells_when_compose_made_the_first() -> None:
+    first = body(record())["Labels"]
+    later = {**record(labels=first), "Created": "2020-01-01T00:00:00Z"}
+    assert body(later)["Labels"]["io.autoscaler.origin"] == record()["Created"]

@@ -173,3 +173,36 @@ def test_those_unlike_the_others_have_drifted_and_of_as_many_the_older() -> None
 def test_when_other_hands_were_at_it_is_handed_on() -> None:
     assert told(foreign_at=NOW - 3).foreign_at == NOW - 3
     assert told().foreign_at is None
+
+
+def test_those_made_from_an_older_configuration_than_compose_made_last_are_told_whoever_was_made_last() -> None:
+    old = made(1, config_hash="old", origin=1.0)
+    new = made(2, config_hash="new", origin=2.0)
+    twin = msgspec.structs.replace(old, id="t" * 64, number=3, created=NOW, operation="op")
+    assert [each.newer_config for each in told(old, new, twin).instances] == ["new", "", "new"]
+    assert [each.newer_config for each in told(old, twin).instances] == ["", ""]
+
+
+def test_those_whose_tag_means_another_image_by_now_are_told() -> None:
+    known = Known()
+    one, other = made(1, image="sha256:old", tag="web:1"), made(2, image="sha256:new", tag="web:1")
+    seen = state(REF, (one, other), known, now=NOW, foreign_at=None, images={"web:1": "sha256:new"})
+    assert [each.newer_image for each in seen.instances] == ["sha256:new", ""]
+    assert not any(each.newer_image for each in told(one, other).instances), "what is not known is no change"
+
+
+def test_one_that_makes_room_stands_for_itself_and_its_successor_until_it_is_gone() -> None:
+    old = made(1, id="0123456789ab" + "0" * 52, name="replacing_shop-web-1", state="exited", exit_code=0)
+    new = made(1, id="f" * 64, name="0123456789ab_shop-web-1")
+    assert counts(old) == counts(old, new) == (1, 0)
+    assert names(told(old, new)) == ["shop-web-1"]
+    assert counts(new) == (1, 1)
+
+
+def test_an_end_by_lack_of_memory_is_one_whether_the_event_or_the_record_tells_it() -> None:
+    known = Known()
+    one = made(1, state="exited", exit_code=137, oom_killed=True, finished=NOW - 5)
+    known.oom(one.id, NOW - 5.1)
+    assert told(one, known=known).instances[0].ooms == (NOW - 5.1,)
+    known.oom(one.id, NOW - 60)
+    assert len(told(one, known=known).instances[0].ooms) == 2

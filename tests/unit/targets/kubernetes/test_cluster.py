@@ -168,6 +168,21 @@ async def test_a_replacement_found_at_its_second_stage_by_a_new_process_goes_on(
     assert len(await web.names()) == 2, "one pod was replaced, not two"
 
 
+async def test_one_that_serves_is_deleted_where_the_policy_says_so_whatever_a_disruption_budget_says(
+    web: KubernetesHarness,
+) -> None:
+    await web.begin(1)
+    path = f"/apis/policy/v1/namespaces/{web.namespace}/poddisruptionbudgets"
+    spec = {"minAvailable": 1, "selector": {"matchLabels": {"app": "web"}}}
+    await web.hand("POST", path, {"metadata": {"name": "all"}, "spec": spec})
+    (old,) = (await state(web)).instances
+    asked = operation(web, OperationKind.REPLACE, instance=old.id, unless_ready=False, method="delete")
+    (ended,) = await drive(web, asked)
+    assert ended.kind is OutcomeKind.APPLIED, ended.detail
+    await web.ready(1)
+    assert old.name not in await web.names()
+
+
 async def test_a_pod_that_is_ready_again_is_left_alone(web: KubernetesHarness) -> None:
     await web.begin(1)
     (healthy,) = (await state(web)).instances

@@ -104,7 +104,7 @@ def test_restarts_and_the_last_end_come_from_all_containers() -> None:
     ]
     found = seen(pod("web-a", containerStatuses=statuses))
     assert found is not None
-    assert (found.restarts, found.exit_code, found.oom_kills) == (5, 1, 1)
+    assert (found.restarts, found.exit_code, len(found.ooms)) == (5, 1, 1)
 
 
 def test_counts_come_from_spec_and_status_and_what_is_absent_is_none_or_zero() -> None:
@@ -172,3 +172,14 @@ def test_a_zero_not_ours_is_the_owners() -> None:
     assert state_of(zero).off_by_owner
     assert not state_of(zero, zero_is_ours=True).off_by_owner
     assert not state_of(workload(desired=1)).off_by_owner
+
+
+def test_a_pod_that_runs_another_image_than_the_newest_of_its_template_is_told_what_that_one_runs() -> None:
+    def running(name: str, at: float, image: str) -> Instance:
+        found = seen(pod(name, containerStatuses=[{"ready": True, "imageID": image}]))
+        assert found is not None
+        return msgspec.structs.replace(found, created=at)
+
+    pods = [running("web-a", 1.0, "web@sha256:a"), running("web-b", 2.0, "web@sha256:b"), running("web-c", 3.0, "")]
+    told = state(REF, workload(), pods, zero_is_ours=False, at=NOW, ready=2)
+    assert [each.newer_image for each in told.instances] == ["web@sha256:b", "", ""]

@@ -95,7 +95,7 @@ def test_how_a_worker_ended_is_told(roster: Roster) -> None:
     os.kill(worker.pid, signal.SIGKILL)
     until(lambda: not roster.alive(worker), "it has ended")
     assert "signal 9" in roster.end_of(worker)
-    instance = roster.instance(worker, "web-1")
+    instance = roster.instance(worker, "web-1", worker.command)
     assert (instance.running, instance.ready, instance.exit_code) == (False, False, -9)
 
 

@@ -1,0 +1,51 @@
+"""Rules of recycling: what a platform never shows is no cause there, and keys that only one platform has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from autoscaler.model.policy import How, Method, Policy, When
+from autoscaler.policy.convert import Fault
+from autoscaler.policy.rules.shape import ONE_OF, written
+
+# Causes that a platform never gives, with the reason and what to write instead.
+_NEVER = {
+    "kubernetes": {
+        "exited": ("the kubelet starts what ended again, by itself", "write restarts: {count: 5, per: 10m}"),
+        "config_changed": ("its controller rolls out a new template by itself", "remove it"),
+    },
+    "process": {
+        "exited": ("a worker that ended is started anew anyway", "remove it"),
+        "restarts": ("workers are started anew, never restarted", "write never_ready_after: 1m"),
+        "oom_kills": ("nobody tells why the kernel killed a worker", "write unhealthy_for: 30s"),
+        "image_changed": ("workers have no image", "write config_changed: true, which looks at command and env"),
+    },
+}
+
+
+def when(when: When) -> Iterator[Fault]:
+    """At least one cause."""
+    if not written(when, when.__struct_fields__):
+        yield (), "expected at least one cause, got none", "add unhealthy_for: 30s"
+
+
+def recycle(policy: Policy) -> Iterator[Fault]:
+    """What goes with the policy's target, and keys that need another."""
+    asked = policy.recycle
+    if asked is None:
+        return
+    platforms = written(policy.target, ONE_OF[type(policy.target)][0])
+    platform = platforms[0] if len(platforms) == 1 else ""
+    causes = written(asked.when, asked.when.__struct_fields__)
+    for cause in causes:
+        if cause in _NEVER.get(platform, {}):
+            why, way_out = _NEVER[platform][cause]
+            yield ("recycle", "when", cause), f"does not go with a {platform} target: {why}", way_out
+    if asked.windows and not {"older_than", "image_changed", "config_changed"} & set(causes):
+        said = "does nothing without older_than, image_changed or config_changed: the sick never wait for a window"
+        yield ("recycle", "windows"), said, "remove it"
+    if platform == "kubernetes" and asked.how is not How.AUTO:
+        said = "does not go with a kubernetes target: a pod's owner makes the next one once it is gone"
+        yield ("recycle", "how"), said, "remove it"
+    if platform not in ("", "kubernetes") and asked.method is not Method.EVICT:
+        yield ("recycle", "method"), f"does not go with a {platform} target: pods are evicted or deleted", "remove it"
