@@ -68,6 +68,11 @@ def sleeping(policy: asked.Policy) -> asked.Policy:
     return msgspec.structs.replace(policy, signals=(woken,), idle=asked.Idle(after=COOLDOWN_S))
 
 
+def by_load(policy: asked.Policy, case: Case, pipeline: Pipeline) -> Watched:
+    """A policy on the load, to zero and back where the case allows it."""
+    return by_policy(policy if case.least else sleeping(policy), case, pipeline)
+
+
 def adaptive(name: str = "adaptive", *, share: bool = False, learn: bool = False) -> asked.Policy:
     """Learned from arrivals, with the plain rule until that is done, and with what is served beside it.
 
@@ -100,10 +105,9 @@ def adaptive(name: str = "adaptive", *, share: bool = False, learn: bool = False
 
 def misled(name: str, player: Player, percent: float) -> tuple[str, Player]:
     """The same policy by somebody who takes an instance for so many percent larger. Raises UsageError."""
-    policy = player.args[0] if isinstance(player, partial) and player.func is by_policy else None
-    if policy is None:
+    if not (isinstance(player, partial) and player.func in (by_policy, by_load)):
         raise UsageError(f"--wrong-capacity: {name} is told no capacity", hint="leave it out, or play it apart")
-    return f"{name}{percent:+g}%", partial(by_policy, _told_wrong(policy, percent))
+    return f"{name}{percent:+g}%", partial(player.func, _told_wrong(player.args[0], percent))
 
 
 def _told_wrong(policy: asked.Policy, percent: float) -> asked.Policy:
@@ -226,11 +230,7 @@ def _ceil(count: float) -> int:
 def _through_step(name: str, *, strict: bool, cpu: bool) -> Callable[[float], Player]:
     """To zero where a case allows it and there is something to wake by: without instances nobody measures CPU."""
 
-    def player(target: float) -> Player:
-        policy = hpa_like(name, strict=strict, cpu=cpu, target=target)
-        return lambda case, pipeline: by_policy(policy if case.least or cpu else sleeping(policy), case, pipeline)
-
-    return player
+    return lambda target: partial(by_policy if cpu else by_load, hpa_like(name, strict=strict, cpu=cpu, target=target))
 
 
 NAMED: dict[str, Callable[[float], Player]] = {

@@ -78,7 +78,8 @@ def untunable(policy: Policy, told: Sequence[Treatment]) -> list[str]:
     found = []
     for signal, each in zip(policy.signals, told, strict=True):
         if not signal.votes:
-            found.append(f"{signal.name} is not tuned: it has no target")
+            why = "it" if signal.wake_above is None else "wake_above only wakes, it"
+            found.append(f"{signal.name} is not tuned: {why} has no target")
         elif signal.steps is not None:
             found.append(f"{signal.name} is not tuned: of steps no single number is the target")
         elif each.how is How.LEFT_OUT:

@@ -69,7 +69,7 @@ def test_what_gets_well_in_time_is_left_alone() -> None:
 
 def test_new_ones_that_are_broken_are_given_up_and_tried_more_slowly() -> None:
     events = "[{at: 30s, sick: 1, broken: true}, {at: 10m, broken: false}]"
-    checks = "[{at: 3m, says: 'never became ready, in a row: 1'}, {at: 13m, replaced: 5}, {at: 18m, replaced: 5}]"
+    checks = "[{at: 3m, says: 'did not last, in a row: 1'}, {at: 13m, replaced: 5}, {at: 18m, replaced: 5}]"
     assert outcome(f"load: 400\nstart: 4\nlasts: 20m\nevents: {events}\nexpect: {checks}").passed
 
 
