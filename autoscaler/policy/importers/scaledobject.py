@@ -152,7 +152,7 @@ def _trigger(trigger: Trigger) -> Iterator[Fault]:
         return
     said = trigger.metadata
     for key in _KEYS.get(trigger.type, ()):
-        if not said.get(key):
+        if not said.get(key, "").strip():
             yield ("metadata",), f"{key} is missing", f"add {key}: a {trigger.type} trigger needs it"
     if trigger.type == "prometheus":
         yield from _number(said, "threshold", above=0.0)
