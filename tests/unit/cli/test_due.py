@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from autoscaler.cli.cleanup import command as cleanup
 from autoscaler.cli.recycle import _rows
-from autoscaler.cli.recycle import command as recycle
+from autoscaler.cli.root import root
 from autoscaler.cli.status import _cleanup
 from autoscaler.decide.plan import prepare
 from autoscaler.decide.step import step
@@ -52,14 +51,16 @@ def config(tmp_path: Path) -> str:
 
 
 def test_recycle_tells_of_the_policies_that_recycle_and_of_no_others(config: str) -> None:
-    told = CliRunner().invoke(recycle, ["--dry-run", "--config", config], catch_exceptions=False)
+    told = CliRunner().invoke(root, ["recycle", "--dry-run", "--config", config], catch_exceptions=False)
     assert "0 instances of 1 workload would be replaced now." in told.output
     assert "no instance is due" in told.output
     assert "plain" not in told.output
-    answer = CliRunner().invoke(recycle, ["--dry-run", "--format", "json", "--config", config], catch_exceptions=False)
+    answer = CliRunner().invoke(
+        root, ["recycle", "--dry-run", "--format", "json", "--config", config], catch_exceptions=False
+    )
     assert [each["policy"] for each in json.loads(answer.output)["workloads"]] == ["worker"]
     with pytest.raises(UsageError, match="there is no policy with recycle named plain"):
-        CliRunner().invoke(recycle, ["--dry-run", "plain", "--config", config], catch_exceptions=False)
+        CliRunner().invoke(root, ["recycle", "--dry-run", "plain", "--config", config], catch_exceptions=False)
 
 
 def test_who_is_due_is_told_with_the_reason_and_what_holds_the_next_one_back() -> None:
@@ -83,10 +84,10 @@ def test_who_is_due_is_told_with_the_reason_and_what_holds_the_next_one_back() -
 
 def test_cleanup_names_what_is_wrong_and_needs_the_word_dry_run(config: str) -> None:
     with pytest.raises(UsageError, match="there is no clean-up named nigth"):
-        CliRunner().invoke(cleanup, ["--dry-run", "nigth", "--config", config], catch_exceptions=False)
+        CliRunner().invoke(root, ["cleanup", "--dry-run", "nigth", "--config", config], catch_exceptions=False)
     with pytest.raises(TargetError, match="does not answer: no such socket"):
-        CliRunner().invoke(cleanup, ["--dry-run", "--config", config], catch_exceptions=False)
-    told = CliRunner().invoke(cleanup, ["--config", config])
+        CliRunner().invoke(root, ["cleanup", "--dry-run", "--config", config], catch_exceptions=False)
+    told = CliRunner().invoke(root, ["cleanup", "--config", config])
     assert told.exit_code == 2
     assert "--dry-run" in told.output
     assert not (Path(config).parent / "data").exists(), "a dry run makes no store"
