@@ -120,7 +120,7 @@ def test_every_command_prints_json_as_it_is_documented(shop: Watched, gauge_serv
 
 def test_a_shape_that_is_not_the_documented_one_is_told(shop: Watched) -> None:
     shapes, answer = Shapes(), told(shop, "explain", "shop")
-    for field, wrong in (("lines", [1]), ("decided", "now"), ("version", 1.5), ("decision", None)):
+    for field, wrong in (("lines", [1]), ("decided", "now"), ("version", 1.5), ("steps", None)):
         with pytest.raises(AssertionError, match=f"Explanation.{field}"):
             shapes.check({**answer, field: wrong}, "Explanation")
     with pytest.raises(AssertionError, match="more: not documented"):
