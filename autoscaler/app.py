@@ -88,6 +88,7 @@ async def run(
     async with _adapters(settings, clock, read_only=read_only) as adapters:
         board = Board(started=clock.now(), cycle_s=settings.cycle)
         await steer(settings, adapters, policies, clock, board=board, read_only=read_only, before_call=before_call)
+    log.event("stopped")
 
 
 async def steer(
@@ -150,7 +151,6 @@ async def steer(
                 await daemon.run()
     await lease.close()
     await store.close()
-    log.event("stopped")
 
 
 def _tenancy(settings: Settings, clock: Clock) -> tuple[Lease, Store]:

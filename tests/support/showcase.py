@@ -42,6 +42,7 @@ from autoscaler.web.doors import Rooms
 from autoscaler.web.events import Streams
 from autoscaler.web.server import Vitals, serve
 from tests.support import virtual
+from tests.support.policies import loading
 
 TEAMS = ("shop", "payments", "search", "media", "identity", "logistics", "jobs", "edge")
 PARTS_OF = (
@@ -225,12 +226,11 @@ class Showcase:
         cycle = Cycle(observer, actor, self.keeper, self.board, self.clock)
         parts = Parts(
             targets=targets, cycle=cycle, actor=actor, keeper=self.keeper, lease=lease, policies=self.revisions,
-            board=self.board, clock=self.clock, load=load,
+            board=self.board, clock=self.clock, load=loading,
         )  # fmt: skip
         self.daemon = Daemon(parts, self.cycle_s)
-        self.desk = Desk(
-            self.board, self.keeper, self.clock, self.daemon.control, Past(self.board, self.keeper, _untold)
-        )
+        past = Past(self.board, self.keeper, _untold)
+        self.desk = Desk(self.board, self.keeper, self.clock, self.daemon.control, past, cycle.recollect)
         self.gallery = Gallery(self.board, self.desk, self.clock, self._attempt)
         self._observer = observer
         return self.daemon
