@@ -86,7 +86,7 @@ def inspected(project: Project) -> list[dict[str, Any]]:
 
 def shape(record: dict[str, Any]) -> dict[str, Any]:
     """What two replicas of one service have in common: ids, numbers, addresses and ports taken out."""
-    odd = ("io.autoscaler.operation", "com.docker.compose.container-number")
+    odd = ("io.autoscaler.operation", "io.autoscaler.origin", "com.docker.compose.container-number")
     labels = {key: value for key, value in record["Config"]["Labels"].items() if key not in odd}
     number = record["Config"]["Labels"]["com.docker.compose.container-number"]
     by_linker = re.compile(rf"(?<=db-){number}$")  # v2 names what is linked by the number of who links to it
