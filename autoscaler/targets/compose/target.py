@@ -219,6 +219,8 @@ class ComposeTarget:
         found: list[Operation] = []
         for project in dict.fromkeys(ref.namespace for ref in refs):
             everything = await self._containers(project)
+            # One that was stopped to be replaced comes back sick, and its start has emptied the log of its health.
+            self._known.healthy.update(each.id for each in everything if each.leaving)
             for ref in refs:
                 if ref.namespace == project:
                     found += left(ref, [each for each in everything if each.service == ref.name], self._clock.now())
