@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Sequence
 
 import msgspec
 
-from autoscaler.app import Adapters, steer
+from autoscaler.app import steer
 from autoscaler.clock import SystemClock
 from autoscaler.errors import Gone
 from autoscaler.loop.board import Board
@@ -26,6 +26,7 @@ from autoscaler.settings import Settings
 from autoscaler.sources.past import PastSource
 from autoscaler.sources.simulated import LoadSource
 from autoscaler.targets.simulated import Fleet, SimulatedTarget
+from autoscaler.wiring import Adapters
 
 PROJECT = 100  # services in one
 PER_REPLICA = 100.0

@@ -93,7 +93,7 @@ def _candidates(chosen: Settings, paths: tuple[Path, ...], against: str | None) 
 
     With notes on what is the same in both revisions, or only in one.
     """
-    from autoscaler.app import imagined
+    from autoscaler.rehearsal import imagined
 
     places: list[tuple[str, ...]] = [(str(path),) for path in paths] or [chosen.policies]
     found: list[tuple[Plan, str]] = []

@@ -30,7 +30,7 @@ def command(names: tuple[str, ...], dry_run: bool, form: str, config: Path | Non
     POLICY are names of clean-ups; without any, all of the settings. What a daemon saw of images and volumes is read
     from its data folder. No daemon is needed.
     """
-    from autoscaler.app import preview_cleanups
+    from autoscaler.rehearsal import preview_cleanups
 
     known = settings.load(config, os.environ)
     seen = asyncio.run(preview_cleanups(known, lambda found: chosen(found, names, "clean-up")))

@@ -36,7 +36,7 @@ def command(
     one does in its next cycle. No daemon is needed: else the recent past is read from Prometheus, as a daemon that had
     been running would know it.
     """
-    from autoscaler.app import dry_run
+    from autoscaler.rehearsal import dry_run
 
     chosen = settings.load(config, os.environ)
     if paths:

@@ -83,7 +83,7 @@ def history(
     """The past and its name: a recording, or what the servers tell of between two times; and up to `before_s` seconds
     of what was before it, where that is told too. Raises AutoscalerError.
     """
-    from autoscaler.app import record
+    from autoscaler.rehearsal import record
 
     if data is not None:
         past = recording.read(data)

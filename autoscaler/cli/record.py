@@ -35,7 +35,7 @@ def command(
     PATHS are files and folders; without any, those of the settings. The last 30 days by default, a reading per cycle
     of the settings. What was missing is recorded as missing.
     """
-    from autoscaler.app import imagined, record
+    from autoscaler.rehearsal import imagined, record
 
     chosen = known(config, prometheus, paths)
     begin, end = span(since or "30d", until)

@@ -32,12 +32,12 @@ def command(names: tuple[str, ...], dry_run: bool, form: str, config: Path | Non
     POLICY are names of policies; without any, all of the settings that recycle. It is decided by the same steps as
     `autoscaler dry-run`, so counts that are about to change hold replacements back here as well. No daemon is needed.
     """
-    from autoscaler import app
+    from autoscaler import rehearsal
 
     def only(policies: Sequence[Policy]) -> list[Policy]:
         return chosen([each for each in policies if each.recycle is not None], names, "policy with recycle")
 
-    seen = asyncio.run(app.dry_run(settings.load(config, os.environ), only=only))
+    seen = asyncio.run(rehearsal.dry_run(settings.load(config, os.environ), only=only))
     if form == "json":
         print_json(seen)
         return

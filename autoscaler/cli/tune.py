@@ -98,7 +98,7 @@ def command(
 
 
 def _plans(chosen: Settings, texts: Sequence[Text]) -> list[Plan]:
-    from autoscaler.app import imagined_from
+    from autoscaler.rehearsal import imagined_from
 
     return imagined_from(chosen, texts)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 
-from autoscaler.app import loading
 from autoscaler.settings import Settings
 from autoscaler.simulate import POLICY
+from autoscaler.wiring import loading
 
 FILES, IN_EACH = 10, 40
 GRAIN_S = 0.01
