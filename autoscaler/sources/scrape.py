@@ -16,6 +16,7 @@ from autoscaler.model.policy import Scrape, ScrapeMode
 from autoscaler.model.signal import Missing, MissingWhy, Point, Reading, Series
 from autoscaler.model.target import Instance
 from autoscaler.ports import Clock
+from autoscaler.sources.instances import expected
 
 KEEP_S = 600.0  # a counter read longer ago than this is not continued
 MAX_AGE_S = 120.0  # where no policy says it, for samples that carry a time
@@ -139,16 +140,8 @@ def _scrape(ask: Ask) -> Scrape:
 
 
 def _expected(instances: Iterable[Instance]) -> Iterable[Instance]:
-    """Who should be in the data: the ready, and who was ready once.
-
-    A sick one may still carry load, or be sick because of it: left out, its load would seem gone. One that only starts
-    carries none yet.
-    """
-    return (each for each in instances if each.address and each.running and not each.draining and _served(each))
-
-
-def _served(instance: Instance) -> bool:
-    return instance.ready or instance.was_ready
+    """Those that should be in the data and can be asked."""
+    return (each for each in expected(instances) if each.address)
 
 
 def _labels(line: Line) -> Labels:

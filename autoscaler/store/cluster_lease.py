@@ -21,21 +21,18 @@ class ClusterLease:
     matter. What is promised counts from before the request that got it. Raises LeaseError when it cannot be asked for.
     """
 
-    def __init__(
-        self, api: KubernetesApi, clock: Clock, namespace: str, name: str, identity: str, *, lasts_s: float = DURATION_S
-    ) -> None:
+    def __init__(self, api: KubernetesApi, clock: Clock, namespace: str, name: str, identity: str) -> None:
         self._api = api
         self._clock = clock
         self._namespace = namespace
         self._name = name
         self._identity = identity
-        self._lasts_s = lasts_s
         self._until = 0.0  # by the steady clock: ours until then
         self._holder: str | None = None
         self._version = ""  # of our own last renewal: while it is the newest, nobody else has written
         self._seen: tuple[str, str, str] | None = None  # the last renewal of somebody else
         self._seen_at = 0.0
-        self._seen_lasts_s = lasts_s
+        self._seen_lasts_s = DURATION_S
 
     async def hold(self) -> bool:
         """Take or renew it; False where somebody else has it, whom `holder` names then."""
@@ -47,7 +44,7 @@ class ClusterLease:
         except TargetError as error:
             raise LeaseError(f"lease {self._namespace}/{self._name}: {error}") from None
         self._holder = holder
-        self._until = asked + self._lasts_s if holder == self._identity else 0.0
+        self._until = asked + DURATION_S if holder == self._identity else 0.0
         return holder == self._identity
 
     def holder(self) -> str | None:
@@ -116,13 +113,13 @@ class ClusterLease:
         renewal = spec.holder_identity, spec.renew_time, found.metadata.resource_version
         if renewal != self._seen:
             self._seen, self._seen_at = renewal, now
-            self._seen_lasts_s = max(spec.lease_duration_seconds, self._lasts_s)
+            self._seen_lasts_s = max(spec.lease_duration_seconds, DURATION_S)
         return now - self._seen_at > self._seen_lasts_s
 
     def _spec(self, transitions: int) -> dict[str, Any]:
         return {
             "holderIdentity": self._identity,
-            "leaseDurationSeconds": round(self._lasts_s),
+            "leaseDurationSeconds": round(DURATION_S),
             "acquireTime": self._time(),
             "renewTime": self._time(),
             "leaseTransitions": transitions,

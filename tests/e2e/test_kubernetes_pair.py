@@ -7,12 +7,11 @@ import signal
 
 import pytest
 
+from autoscaler.store.cluster_lease import DURATION_S
 from tests.e2e.shop import Shop
 from tests.support.wait import never, until
 
 pytestmark = [pytest.mark.kubernetes, pytest.mark.prometheus, pytest.mark.e2e]
-
-LEASE_S = 15.0
 
 
 def test_one_acts_and_when_it_ends_the_other_knows_what_it_was_told(shop: Shop) -> None:
@@ -46,7 +45,7 @@ def test_one_that_hangs_past_its_lease_is_followed_and_notices_before_its_next_c
     other.start(standby=True)
     os.kill(one.process_id, signal.SIGSTOP)
     shop.load(500)
-    shop.scaled(5, within=LEASE_S + 30)
+    shop.scaled(5, within=DURATION_S + 30)
     os.kill(one.process_id, signal.SIGCONT)
     until(lambda: "the lease was lost to" in one.cli("status"), "it has noticed")
     never(lambda: shop.changes > 1, "an order by what it knew", for_s=3)
@@ -54,6 +53,6 @@ def test_one_that_hangs_past_its_lease_is_followed_and_notices_before_its_next_c
     shop.scaled(6)
     assert shop.changes == 2
     other.kill()
-    until(lambda: shop.holders() == 3, "the first has it back", within=LEASE_S + 10)
+    until(lambda: shop.holders() == 3, "the first has it back", within=DURATION_S + 10)
     assert shop.replicas == 6, "nothing is lower after a kill"
     assert "Traceback" not in one.text() + other.text()

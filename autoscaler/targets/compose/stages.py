@@ -30,6 +30,7 @@ from autoscaler.targets.compose.clone import cannot, twin
 from autoscaler.targets.compose.container import DRAINING, LEAVING, PROJECT, container, lives_in, pattern
 from autoscaler.targets.compose.declared import declared
 from autoscaler.targets.compose.maker import SPEC, Maker
+from autoscaler.targets.turns import first, to
 
 COMPOSE, CONNECT, COPY, START, WAIT, DRAIN, TELL, STOP, REMOVE, RENAME, DISCARD, SWEEP = (
     "compose", "connect", "copy", "start", "wait", "drain", "tell", "stop", "remove", "rename", "discard", "sweep",
@@ -62,16 +63,16 @@ class Stages:
         try:
             return await self._stage(operation, now)
         except Unreachable as error:
-            if now < operation.deadline or turns.first(operation):  # it must come back, however long that takes
+            if now < operation.deadline or first(operation):  # it must come back, however long that takes
                 return msgspec.structs.replace(operation, wait_until=now + AGAIN_S)
             return Outcome(operation, OutcomeKind.FAILED, now, error.message)
         except TargetError as error:
             if operation.stage in _NO_WAY_BACK and not isinstance(error, Gone) and now < operation.deadline:
                 return msgspec.structs.replace(operation, wait_until=now + AGAIN_S)
             if "new" in operation.facts and operation.stage in _BUILDING:
-                return turns.to(operation, DISCARD, why=error.message, end=_ENDS[type(error)].value)
+                return to(operation, DISCARD, why=error.message, end=_ENDS[type(error)].value)
             if operation.stage == MAKE:
-                return turns.to(operation, RESTORE, why=error.message, end=_ENDS[type(error)].value)
+                return to(operation, RESTORE, why=error.message, end=_ENDS[type(error)].value)
             return Outcome(operation, _ENDS[type(error)], now, error.message)
 
     async def close(self) -> None:
@@ -92,10 +93,10 @@ class Stages:
                 return await self._connect(operation)
             case "copy":
                 copied = await self._maker.fill(operation)
-                return turns.to(operation, START, **({"copied": copied} if copied else {}))
+                return to(operation, START, **({"copied": copied} if copied else {}))
             case "start":
                 await self._engine.start(operation.facts["new"])
-                return turns.to(operation, WAIT, ready_by=repr(now + operation.ready_within_s), started=repr(now))
+                return to(operation, WAIT, ready_by=repr(now + operation.ready_within_s), started=repr(now))
             case "wait":
                 return await self._wait(operation, now)
             case "drain":
@@ -107,7 +108,7 @@ class Stages:
                 return turns.applied(operation, now, turns.made(operation))
             case "discard":
                 await self._engine.remove(operation.facts["new"])
-                return turns.to(operation, RESTORE) if turns.first(operation) else turns.discarded(operation, now)
+                return to(operation, RESTORE) if first(operation) else turns.discarded(operation, now)
             case "make":
                 return await self._build(operation, now)
             case "restore" | "restart":
@@ -119,7 +120,7 @@ class Stages:
 
     async def _create(self, operation: Operation, now: float) -> Advanced:
         if "place" in operation.facts:
-            return turns.to(operation, COMPOSE)
+            return to(operation, COMPOSE)
         number = int(operation.facts["number"])
         source = await self._maker.source(operation)
         why = cannot(source, beside=True)
@@ -127,7 +128,7 @@ class Stages:
         if why and not only:
             return Outcome(operation, OutcomeKind.REFUSED, now, f"the service cannot have another container: {why}")
         if operation.facts["source"] == SPEC and "said" not in operation.facts:
-            operation = turns.to(operation, BEGIN, said=await self._maker.said(operation))
+            operation = to(operation, BEGIN, said=await self._maker.said(operation))
         sibling = container(source)
         stem = pattern(sibling.project, sibling.service).search(sibling.name)
         name = f"{stem['stem'] if stem else f'{sibling.project}-{sibling.service}-'}{number}"
@@ -142,7 +143,7 @@ class Stages:
             if mine or passed >= NUMBERS:
                 raise
             taken = operation.facts.get("taken") or name
-            return turns.to(operation, BEGIN, number=str(number + 1), passed=str(passed + 1), taken=taken)
+            return to(operation, BEGIN, number=str(number + 1), passed=str(passed + 1), taken=taken)
 
     async def _surge(self, operation: Operation, now: float) -> Advanced:
         source = await self._maker.source(operation)
@@ -160,14 +161,14 @@ class Stages:
             return Outcome(operation, OutcomeKind.REFUSED, now, said)
         well = operation.unless_ready and old.ready
         if old.leaving and well:  # marked by this very stage, and no further
-            return turns.to(operation, RESTORE, first=alone, why="it is well again", end=OutcomeKind.CONFLICT.value)
+            return to(operation, RESTORE, first=alone, why="it is well again", end=OutcomeKind.CONFLICT.value)
         if well:
             return Outcome(operation, OutcomeKind.CONFLICT, now, "the sick container is well again")
         if not old.leaving:
             await self._maker.image(await self._pattern(operation, source))  # what cannot be made stops nothing
             await self._engine.rename(old.id, f"{LEAVING}{old.final_name}")
         ran = "yes" if old.state in ("running", "restarting", "paused") else "no"
-        return turns.leaving(turns.to(operation, STOP, first=alone, ran=operation.facts.get("ran", ran)), old, now)
+        return turns.leaving(to(operation, STOP, first=alone, ran=operation.facts.get("ran", ran)), old, now)
 
     async def _pattern(self, operation: Operation, old: dict[str, Any]) -> dict[str, Any]:
         """What the new one is made like: the old one, with a newer image or configuration where that is the reason."""
@@ -188,7 +189,7 @@ class Stages:
             old = container(await self._engine.inspect(operation.instance))
             if old.leaving:
                 await self._engine.rename(old.id, old.final_name)
-            return turns.to(operation, RESTART)
+            return to(operation, RESTART)
         if operation.facts.get("ran") != "no":
             await self._engine.start(operation.instance)
         return turns.discarded(operation, now)
@@ -213,7 +214,7 @@ class Stages:
             new = there.id
         networks = msgspec.json.encode(made.networks).decode()
         like = operation.facts.get("source") or str(source["Id"])
-        return turns.to(operation, CONNECT, new=new, name=final, source=like, networks=networks)
+        return to(operation, CONNECT, new=new, name=final, source=like, networks=networks)
 
     async def _bound(self, source: dict[str, Any]) -> str:
         """Why nothing but compose can replace it: hooks that only compose runs, others that live in its network."""
@@ -234,21 +235,19 @@ class Stages:
             network, endpoint = networks[done]
             await self._engine.connect(operation.facts["new"], network, endpoint)
             done += 1
-        return turns.to(operation, COPY if done >= len(networks) else CONNECT, connected=str(done))
+        return to(operation, COPY if done >= len(networks) else CONNECT, connected=str(done))
 
     async def _wait(self, operation: Operation, now: float) -> Advanced:
         new = container(await self._engine.inspect(operation.facts["new"]))
         if new.ready and turns.steady(new, operation, now):
             if operation.kind is not OperationKind.REPLACE:
                 return turns.applied(operation, now, turns.made(operation))
-            return turns.to(operation, REMOVE if turns.first(operation) else DRAIN)
+            return to(operation, REMOVE if first(operation) else DRAIN)
         if new.state in ("exited", "dead"):
-            return turns.to(operation, DISCARD, why=f"it ended with exit code {new.exit_code}")
+            return to(operation, DISCARD, why=f"it ended with exit code {new.exit_code}")
         if now >= float(operation.facts["ready_by"]):
             health = f", health: {new.health}" if new.health else ""
-            return turns.to(
-                operation, DISCARD, why=f"not ready within {operation.ready_within_s:g} s ({new.state}{health})"
-            )
+            return to(operation, DISCARD, why=f"not ready within {operation.ready_within_s:g} s ({new.state}{health})")
         return msgspec.structs.replace(operation, wait_until=now + LOOK_S)
 
     # down
@@ -258,13 +257,11 @@ class Stages:
         try:
             old = container(await self._engine.inspect(operation.instance))
             if operation.unless_ready and not old.draining and old.ready:
-                return turns.to(
-                    operation, DISCARD, why="the sick container is well again", end=OutcomeKind.CONFLICT.value
-                )
+                return to(operation, DISCARD, why="the sick container is well again", end=OutcomeKind.CONFLICT.value)
             if not old.draining:
                 await self._engine.rename(old.id, f"{DRAINING}{old.final_name}")
         except Gone:
-            return turns.to(operation, RENAME)
+            return to(operation, RENAME)
         return turns.leaving(operation, old, now)
 
     async def _tell(self, operation: Operation, now: float) -> Advanced:
@@ -272,7 +269,7 @@ class Stages:
         url = operation.facts.get("url", "")
         failed = await self._probe.tell(url) if url else "it has no address"
         said = f"before_stop: POST {url or operation.before_stop}: {failed}" if failed else ""
-        told = turns.to(operation, STOP, **({"untold": said} if said else {}))
+        told = to(operation, STOP, **({"untold": said} if said else {}))
         return msgspec.structs.replace(told, wait_until=now + operation.drain_s)
 
     async def _remove(self, operation: Operation, now: float) -> Advanced:
@@ -286,7 +283,7 @@ class Stages:
                 left = container(await self._engine.inspect(operation.instance))
                 if left.state != "created":
                     return Outcome(operation, OutcomeKind.CONFLICT, now, f"{left.name} was started by somebody else")
-                return turns.to(operation, REMOVE)
+                return to(operation, REMOVE)
             return await self._leave(operation, now)
         except Gone:
             return turns.applied(operation, now, "it was gone already")
@@ -300,10 +297,10 @@ class Stages:
             grace = float(operation.facts.get("grace", "10")) if grace is None else grace
             with contextlib.suppress(Gone):
                 await self._engine.stop(operation.instance, max(1, round(grace)))
-            return turns.to(operation, MAKE if turns.first(operation) else REMOVE)
+            return to(operation, MAKE if first(operation) else REMOVE)
         await self._engine.remove(operation.instance)
         return (
-            turns.to(operation, RENAME)
+            to(operation, RENAME)
             if operation.kind is OperationKind.REPLACE
             else turns.applied(operation, now, turns.made(operation))
         )

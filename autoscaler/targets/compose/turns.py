@@ -6,13 +6,9 @@ import msgspec
 
 from autoscaler.model.operation import Operation, Outcome, OutcomeKind
 from autoscaler.targets.compose.container import Container
+from autoscaler.targets.turns import first, to
 
 STEADY_S = 2.0  # what a container without a health check must run to be called ready
-
-
-def first(operation: Operation) -> bool:
-    """True where the old one stops before the new one is made."""
-    return "first" in operation.facts
 
 
 def leaving(operation: Operation, old: Container, now: float) -> Operation:
@@ -21,11 +17,6 @@ def leaving(operation: Operation, old: Container, now: float) -> Operation:
     if not operation.before_stop:
         return msgspec.structs.replace(to(operation, "stop", grace=grace), wait_until=now + operation.drain_s)
     return to(operation, "tell", grace=grace, url=f"http://{old.address}{operation.before_stop}" if old.address else "")
-
-
-def to(operation: Operation, stage: str, **facts: str) -> Operation:
-    """The operation at another stage, at once, with these facts added."""
-    return msgspec.structs.replace(operation, stage=stage, wait_until=0.0, facts={**operation.facts, **facts})
 
 
 def steady(new: Container, operation: Operation, now: float) -> bool:

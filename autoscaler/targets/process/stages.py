@@ -10,6 +10,7 @@ from autoscaler.errors import Conflict, Refused
 from autoscaler.model.operation import BEGIN, Advanced, Operation, OperationKind, Outcome, OutcomeKind, Split
 from autoscaler.model.policy import ProcessTarget as Spec
 from autoscaler.targets.process.roster import Duty, Roster, Worker, fingerprint
+from autoscaler.targets.turns import to
 
 STOP_WITHIN_S = 10.0
 LOOK_S = 0.1
@@ -79,7 +80,7 @@ class Stages:
         if operation.stage == BEGIN:
             id, number = operation.id.replace("-", ""), int(operation.facts["number"])
             self._roster.add(id, operation.ref.key, spec, number=number, duty=Duty.SERVING, now=now)
-            return _to(operation, START, worker=id)
+            return to(operation, START, worker=id)
         return self._bring_up(operation, spec, now)
 
     def _bring_up(self, operation: Operation, spec: Spec, now: float) -> Advanced:
@@ -93,16 +94,16 @@ class Stages:
             if now < self._brake.until(_what(operation, spec)):
                 return msgspec.structs.replace(operation, wait_until=now + BRAKE_LOOK_S)
             self._roster.start(worker, spec)
-            return _to(operation, WAIT, ready_by=repr(now + operation.ready_within_s))
+            return to(operation, WAIT, ready_by=repr(now + operation.ready_within_s))
         if worker.ready and self._roster.alive(worker):
             self._roster.keep(worker)  # that it was ready once must outlive the daemon
             if operation.kind is OperationKind.REPLACE:
-                return _to(operation, DRAIN)
+                return to(operation, DRAIN)
             return Outcome(operation, OutcomeKind.APPLIED, now)
         if not self._roster.alive(worker):
-            return _to(operation, DISCARD, why=f"it ended before it was ready: {self._roster.end_of(worker)}")
+            return to(operation, DISCARD, why=f"it ended before it was ready: {self._roster.end_of(worker)}")
         if now >= float(operation.facts["ready_by"]):
-            return _to(operation, DISCARD, why=f"it was not ready within {operation.ready_within_s:g} s")
+            return to(operation, DISCARD, why=f"it was not ready within {operation.ready_within_s:g} s")
         return msgspec.structs.replace(operation, wait_until=now + LOOK_S)
 
     def _discard(self, operation: Operation, spec: Spec, worker: Worker | None, now: float) -> Advanced:
@@ -127,11 +128,11 @@ class Stages:
             worker.duty = Duty.DRAINING
             self._roster.keep(worker)
             if operation.before_stop:
-                return _to(operation, TELL, url=_url(worker, operation.before_stop))
-            return msgspec.structs.replace(_to(operation, STOP), wait_until=now + operation.drain_s)
+                return to(operation, TELL, url=_url(worker, operation.before_stop))
+            return msgspec.structs.replace(to(operation, STOP), wait_until=now + operation.drain_s)
         if operation.stage == STOP:
             self._roster.end(worker, kill=False)
-            return _to(operation, END, stop_by=repr(now + _grace(operation)))
+            return to(operation, END, stop_by=repr(now + _grace(operation)))
         if self._roster.alive(worker):
             if now >= float(operation.facts["stop_by"]):
                 self._roster.end(worker, kill=True)
@@ -148,7 +149,7 @@ class Stages:
                 return Outcome(operation, OutcomeKind.GONE, now, "the sick worker is gone already, or going")
             id = f"{operation.id}n".replace("-", "")
             self._roster.add(id, operation.ref.key, spec, number=old.number, duty=Duty.SURGE, now=now)
-            return _to(operation, START, worker=id)
+            return to(operation, START, worker=id)
         if operation.stage in (START, WAIT, DISCARD):
             return self._bring_up(operation, spec, now)
         if operation.stage == DRAIN:
@@ -162,7 +163,7 @@ class Stages:
             return Outcome(operation, OutcomeKind.GONE, now, "the new worker was taken away by somebody else")
         well = old is not None and old.ready and self._roster.alive(old)
         if operation.unless_ready and new.duty is Duty.SURGE and well:
-            return _to(operation, DISCARD, why="the sick worker is well again", conflict="yes")
+            return to(operation, DISCARD, why="the sick worker is well again", conflict="yes")
         new.duty = Duty.SERVING
         self._roster.keep(new)
         return self._remove(operation, operation.instance, now)
@@ -203,7 +204,7 @@ class Brake:
 def told(operation: Operation, failed: str, now: float) -> Operation:
     """The operation once the worker was told that it is about to leave; one that did not hear leaves all the same."""
     said = {"untold": f"before_stop: POST {operation.facts['url']}: {failed}"} if failed else {}
-    return msgspec.structs.replace(_to(operation, STOP, **said), wait_until=now + operation.drain_s)
+    return msgspec.structs.replace(to(operation, STOP, **said), wait_until=now + operation.drain_s)
 
 
 def victims(working: Sequence[Worker], sick: Sequence[str]) -> list[Worker]:
@@ -214,10 +215,6 @@ def victims(working: Sequence[Worker], sick: Sequence[str]) -> list[Worker]:
 def _what(operation: Operation, spec: Spec | None) -> str:
     """What is slowed down while it keeps failing: a workload's command; another one is a new beginning."""
     return operation.ref.key if spec is None else f"{operation.ref.key} {fingerprint(spec)}"
-
-
-def _to(operation: Operation, stage: str, **facts: str) -> Operation:
-    return msgspec.structs.replace(operation, stage=stage, wait_until=0.0, facts={**operation.facts, **facts})
 
 
 def _url(worker: Worker, place: str) -> str:

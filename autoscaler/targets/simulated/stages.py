@@ -15,6 +15,7 @@ import msgspec
 from autoscaler.errors import Conflict, Gone, Refused, TargetError, Unreachable
 from autoscaler.model.operation import BEGIN, Advanced, Operation, OperationKind, Outcome, OutcomeKind, Split
 from autoscaler.targets.simulated.fleet import Fleet
+from autoscaler.targets.turns import first, to
 
 START, WAIT, DRAIN, STOP, REMOVE, DISCARD = "start", "wait", "drain", "stop", "remove", "discard"
 HALT, MAKE, TAKE, BACK = "halt", "make", "take", "back"
@@ -35,15 +36,15 @@ class Stages:
         try:
             return self._stage(operation, now)
         except Unreachable as error:
-            if now < operation.deadline or _first(operation):
+            if now < operation.deadline or first(operation):
                 return msgspec.structs.replace(operation, wait_until=now + LOOK_S)
             return Outcome(operation, OutcomeKind.FAILED, now, error.message)
         except TargetError as error:
             end = _ENDS[type(error)]
             if "new" in operation.facts and operation.stage in (START, WAIT):
-                return _to(operation, DISCARD, why=error.message, end=end.value)
+                return to(operation, DISCARD, why=error.message, end=end.value)
             if operation.stage in (HALT, MAKE) and not isinstance(error, Gone):
-                return _to(operation, BACK, why=error.message, end=end.value)
+                return to(operation, BACK, why=error.message, end=end.value)
             return Outcome(operation, end, now, error.message)
 
     def _stage(self, operation: Operation, now: float) -> Advanced:
@@ -56,7 +57,7 @@ class Stages:
                 return self._room(operation, now) or self._create(operation, now)
             case "halt":
                 self._fleet.end(operation.ref, operation.instance)
-                return _to(operation, MAKE)
+                return to(operation, MAKE)
             case "make":
                 return self._create(operation, now)
             case "take":
@@ -67,12 +68,12 @@ class Stages:
                 return _given_up(operation, now)
             case "start":
                 self._fleet.start(operation.ref, operation.facts["new"])
-                return _to(operation, WAIT, ready_by=repr(now + operation.ready_within_s))
+                return to(operation, WAIT, ready_by=repr(now + operation.ready_within_s))
             case "wait":
                 return self._wait(operation, now)
             case "discard":
                 self._fleet.take_away(operation.ref, operation.facts["new"])
-                return _to(operation, BACK) if _first(operation) else _given_up(operation, now)
+                return to(operation, BACK) if first(operation) else _given_up(operation, now)
             case "drain":
                 return self._take_place(operation, now)
             case _:
@@ -109,7 +110,7 @@ class Stages:
             self._fleet.back(operation.ref, operation.instance)
             return Outcome(operation, OutcomeKind.CONFLICT, now, "the sick one is well again")
         self._fleet.leave(operation.ref, operation.instance)
-        return _to(operation, HALT, first="yes")
+        return to(operation, HALT, first="yes")
 
     # up
 
@@ -119,19 +120,19 @@ class Stages:
             new = fleet.create(ref, int(operation.facts["number"]), operation=operation.id)
         else:
             new = fleet.create_beside(ref, operation.instance, operation=operation.id)
-        return _to(operation, START, new=new.id)
+        return to(operation, START, new=new.id)
 
     def _wait(self, operation: Operation, now: float) -> Advanced:
         new = self._fleet.inspect(operation.ref, operation.facts["new"])
         if new.ready(self._fleet.now()):
             if operation.kind is OperationKind.REPLACE:
-                return _to(operation, TAKE if _first(operation) else DRAIN)
+                return to(operation, TAKE if first(operation) else DRAIN)
             return Outcome(operation, OutcomeKind.APPLIED, now)
         failed = OutcomeKind.FAILED.value
         if not new.running():
-            return _to(operation, DISCARD, why=f"it ended with exit code {new.exit_code}", end=failed)
+            return to(operation, DISCARD, why=f"it ended with exit code {new.exit_code}", end=failed)
         if now >= float(operation.facts["ready_by"]):
-            return _to(operation, DISCARD, why=f"not ready within {operation.ready_within_s:g} s", end=failed)
+            return to(operation, DISCARD, why=f"not ready within {operation.ready_within_s:g} s", end=failed)
         return msgspec.structs.replace(operation, wait_until=now + LOOK_S)
 
     # down
@@ -142,16 +143,16 @@ class Stages:
         old = units.get(operation.instance)
         well = old is not None and not old.draining and old.ready(self._fleet.now())
         if well and operation.unless_ready:
-            return _to(operation, DISCARD, why="the sick one is well again", end=OutcomeKind.CONFLICT.value)
+            return to(operation, DISCARD, why="the sick one is well again", end=OutcomeKind.CONFLICT.value)
         with contextlib.suppress(Gone):
             self._fleet.drain(operation.ref, operation.instance)
-        return msgspec.structs.replace(_to(operation, STOP), wait_until=now + operation.drain_s)
+        return msgspec.structs.replace(to(operation, STOP), wait_until=now + operation.drain_s)
 
     def _remove(self, operation: Operation, now: float) -> Advanced:
         try:
             if operation.stage == BEGIN:
                 self._fleet.drain(operation.ref, operation.instance)
-                return msgspec.structs.replace(_to(operation, STOP), wait_until=now + operation.drain_s)
+                return msgspec.structs.replace(to(operation, STOP), wait_until=now + operation.drain_s)
             return self._leave(operation, now)
         except Gone:
             return Outcome(operation, OutcomeKind.APPLIED, now, "it was gone already")
@@ -161,18 +162,13 @@ class Stages:
         if operation.stage == STOP:
             with contextlib.suppress(Gone):
                 self._fleet.end(operation.ref, operation.instance)
-            return _to(operation, REMOVE)
+            return to(operation, REMOVE)
         self._fleet.take_away(operation.ref, operation.instance)
         return Outcome(operation, OutcomeKind.APPLIED, now)
 
 
-def _first(operation: Operation) -> bool:
-    """True where the old one stops before the new one is made."""
-    return "first" in operation.facts
-
-
 def _given_up(operation: Operation, now: float) -> Outcome:
-    what = "the old one is back" if _first(operation) else "the new one was removed"
+    what = "the old one is back" if first(operation) else "the new one was removed"
     return Outcome(operation, OutcomeKind(operation.facts["end"]), now, f"{what}: {operation.facts['why']}")
 
 
@@ -189,7 +185,3 @@ def _part(
         deadline=whole.started + lasts,
         facts=facts or {},
     )
-
-
-def _to(operation: Operation, stage: str, **facts: str) -> Operation:
-    return msgspec.structs.replace(operation, stage=stage, wait_until=0.0, facts={**operation.facts, **facts})
