@@ -244,7 +244,7 @@ def _taught(plan: Plan, earlier: Recording, data: str) -> Memory | None:
         return None
     fit = fitted(earlier, plain(plan), data)
     pupil = Pupil(plan, memory, [goal.signal for goal in goals if goal.signal in fit.signals])
-    stride = 1 if plan.every_s is None else max(1, round(plan.every_s / earlier.every_s))
+    stride = plan.stride(earlier.every_s)
     pupil.readings = {name: readings(column)[::stride] for name, column in fit.signals.items()}
     pupil.vouchers = {name: readings(column)[::stride] for name, column in fit.vouchers.items()}
     for _ in lessons([pupil], earlier.times()[::stride]):

@@ -88,7 +88,7 @@ def replay(
     an `every` of its own is decided at every nth of these times only, as the daemon does. `memory` is what is
     remembered of the time before. `progress(done, cycles)` is called now and then.
     """
-    stride = 1 if plan.every_s is None else max(1, round(plan.every_s / every))
+    stride = plan.stride(every)
     ref, key, plans = plan.ref, plan.key, (plan,)
     times, load = array("d"), array("d")
     existing, ready, desired = array("l"), array("l"), array("l")

@@ -26,11 +26,10 @@ AT_THE_END = 0.01  # of the furthest the objective's loop may go
 
 
 class Carry(msgspec.Struct, frozen=True):
-    """What instances carry: `each` is the most that one can serve, `factor` what the objective makes of it."""
+    """What instances carry: `each` is the most that one can serve, `scale` what the table is stretched by for it."""
 
     carrier: Carrier
     each: float
-    factor: float
     scale: float
 
     def count(self, need: float) -> int:
@@ -61,7 +60,7 @@ def carry(turn: Turn, goal: Goal) -> Carry | None:
         return None
     factor = 1.0 if found is None else found.factor
     table = math.exp(math.floor(math.log(each) / FINE) * FINE) if said is None else said
-    return Carry(_carrier(turn.plan, table), each, factor, each / table * factor)
+    return Carry(_carrier(turn.plan, table), each, each / table * factor)
 
 
 def known(plan: Plan, seen: Seen, memory: Memory, now: float) -> dict[str, Known]:

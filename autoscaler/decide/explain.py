@@ -126,14 +126,7 @@ _SENTENCES: Mapping[Reason, str] = {
     Reason.OVERRIDE: "set to {after}{by} for another {rest}",
     Reason.OBSERVED: "mode is observe: {after} would be set, nothing is changed",
     Reason.BUSY: "an earlier change to {after} is still being carried out",
-    Reason.UNHEALTHY: f"{{instance}} {_DUE[Reason.UNHEALTHY]}: a new one takes its place",
-    Reason.NEVER_READY: f"{{instance}} {_DUE[Reason.NEVER_READY]}: a new one takes its place",
-    Reason.EXITED: f"{{instance}} {_DUE[Reason.EXITED]}: a new one takes its place",
-    Reason.OOM_KILLS: f"{{instance}} {_DUE[Reason.OOM_KILLS]}: a new one takes its place",
-    Reason.RESTARTS: f"{{instance}} {_DUE[Reason.RESTARTS]}: a new one takes its place",
-    Reason.CONFIG_CHANGED: f"{{instance}} {_DUE[Reason.CONFIG_CHANGED]}: a new one takes its place",
-    Reason.IMAGE_CHANGED: f"{{instance}} {_DUE[Reason.IMAGE_CHANGED]}: a new one takes its place",
-    Reason.TOO_OLD: f"{{instance}} {_DUE[Reason.TOO_OLD]}: a new one takes its place",
+    **{reason: f"{{instance}} {said}: a new one takes its place" for reason, said in _DUE.items()},
     Reason.RECYCLE_BUDGET: "{instance} {is_due}, but the budget of {count} in {per} is spent; next in {rest}",
     Reason.RECYCLE_UNAVAILABLE: (
         "{instance} {is_due}, but {out} are out of service or being replaced, which is all that {unavailable} allows"

@@ -69,6 +69,10 @@ class Plan(msgspec.Struct, frozen=True):
         """Whether loads are learned: for deciding, or for what stands beside it."""
         return self.adaptive or (self.beside is not None and self.beside.adaptive)
 
+    def stride(self, cycle_s: float) -> int:
+        """Every how many cycles it is decided."""
+        return 1 if self.every_s is None else max(1, round(self.every_s / cycle_s))
+
     def controlled(self, pause: Pause | None, override: Override | None, resumed: float | None = None) -> Plan:
         """The same plan under what people said."""
         workload = self.workload

@@ -13,6 +13,7 @@ from autoscaler.decide import lineage
 from autoscaler.decide.calendar import open_windows
 from autoscaler.decide.due import Due, due, period_s
 from autoscaler.decide.lineage import Lineage, Recycling
+from autoscaler.decide.turn import counted
 from autoscaler.model.decision import Fact, Reason, Replacement, Stage, Step
 from autoscaler.model.observation import Seen, Workload
 from autoscaler.model.policy import Recycle
@@ -97,7 +98,7 @@ class _Turn:
         leaving = [each.id for each in present if each.ready and each.id in seen.replacing]
         self._out = sum(not each.ready for each in present) + len(leaving) + max(0, desired - state.existing)
         sick = {each.instance.id for each in waiting if each.sick}
-        sick |= {each.id for each in present if each.was_ready and not each.ready}
+        sick |= {each.id for each in present if each.sick}
         breaker = recycle.breaker
         self._sick = len(sick)
         self._tripped = len(sick) >= breaker.least and len(sick) * 100 > breaker.percent * max(1, len(present))
@@ -106,8 +107,7 @@ class _Turn:
 
     @staticmethod
     def _on(seen: Seen, state: TargetState, desired: int) -> str:
-        current = state.desired if state.desired is not None else state.existing
-        if desired < current or seen.removing:
+        if desired < counted(state) or seen.removing:
             return "shrinking"
         return "a rollout" if state.rollout else ""
 

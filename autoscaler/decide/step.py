@@ -63,8 +63,8 @@ def step(
         if learned and key in learned:
             carries = carrying.known(plan, look, memory, now)
             memory = msgspec.structs.replace(memory, learned=learned[key], carries=carries)
-        if memory.taught:
-            memory = msgspec.structs.replace(memory, taught=still_taught(memory))
+        if memory.taught and (taught := still_taught(memory)) != memory.taught:
+            memory = msgspec.structs.replace(memory, taught=taught)
         decision, after[key] = _decide(plan, look, memory, now, cycle_s, brake, wake=wake)
         if not wake and (plan.beside is not None or memory.shadow is not None):
             decision, after[key] = beside(plan, look, decision, after[key], partial(_alone, now, cycle_s), now)

@@ -8,6 +8,7 @@ import msgspec
 
 from autoscaler.decide import sizing
 from autoscaler.decide.adaptive.series import BIN_S, TRUSTED_BINS
+from autoscaler.decide.carrying import sizable
 from autoscaler.decide.memory import Memory, measures
 from autoscaler.decide.plan import Goal, Plan
 from autoscaler.model.observation import Seen
@@ -66,11 +67,7 @@ def teachable(plan: Plan) -> list[Goal]:
     """The goals whose load is learned and whose past a server can tell."""
     if not plan.learns:
         return []
-    return [
-        goal
-        for goal in plan.goals
-        if goal.kind == "per_replica" and goal.asked.capacity is not None and goal.asked.prometheus is not None
-    ]
+    return [goal for goal in plan.goals if sizable(goal) and goal.asked.prometheus is not None]
 
 
 def untaught(plan: Plan, memory: Memory) -> list[Goal]:

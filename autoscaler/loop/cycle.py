@@ -105,11 +105,7 @@ class Cycle:
     def _due(self, cycle_s: float) -> list[Plan]:
         """The plans that this beat decides, in the order of their keys; some policies ask for every nth beat only."""
         beat, self._beats = self._beats, self._beats + 1
-        return [
-            plan
-            for plan in self.plans.values()
-            if plan.every_s is None or beat % max(1, round(plan.every_s / cycle_s)) == 0
-        ]
+        return [plan for plan in self.plans.values() if plan.every_s is None or beat % plan.stride(cycle_s) == 0]
 
     async def release(self, keys: Iterable[str]) -> None:
         """Give workloads that are steered no longer their minimum back, where an idle of ours left them below it."""

@@ -45,6 +45,10 @@ class _Watch(msgspec.Struct):
     read: float | None = None
     wrong: str = ""  # why its selector cannot be followed
 
+    def there(self, now: float) -> list[Pushed]:
+        """Its series that say something now."""
+        return [each for each in self.series.values() if each.there(now)]
+
 
 class PushSource:
     """Keeps what signals follow. All times but a sample's own are ours, in seconds since the epoch."""
@@ -116,7 +120,7 @@ class PushSource:
 
     def _told(self, watch: _Watch, now: float) -> None:
         """Wake the workload where what came is much more than was read last."""
-        value = self._value(watch, now)
+        value = self._value(watch, watch.there(now), now)
         if isinstance(value, Missing):
             return
         limit = watch.signal.wake_above
@@ -133,9 +137,10 @@ class PushSource:
         found: list[Reading] = []
         for ask in asks:
             watch = self._watches[_name(ask)]
-            value = self._value(watch, now)
+            there = watch.there(now)
+            value = self._value(watch, there, now)
             watch.read = None if isinstance(value, Missing) else value
-            found.append(value if isinstance(value, Missing) else self._reading(ask, watch, value, now))
+            found.append(value if isinstance(value, Missing) else self._reading(ask, there, value, now))
         return found
 
     async def close(self) -> None:
@@ -182,9 +187,8 @@ class PushSource:
 
     # series → a value
 
-    def _value(self, watch: _Watch, now: float) -> float | Missing:
-        """The value of a signal now, or why there is none."""
-        there = [each for each in watch.series.values() if each.there(now)]
+    def _value(self, watch: _Watch, there: Sequence[Pushed], now: float) -> float | Missing:
+        """The value of a signal by the series that are there now, or why there is none."""
         if not there:
             return self._nothing(watch, now)
         if not all(math.isfinite(each.value) for each in there):
@@ -215,9 +219,8 @@ class PushSource:
         ended = any(each.ended for each in watch.series.values())
         return Missing(MissingWhy.EMPTY, "the series that fit have ended" if ended else "nothing that fits is pushed")
 
-    def _reading(self, ask: Ask, watch: _Watch, value: float, now: float) -> Reading:
+    def _reading(self, ask: Ask, there: Sequence[Pushed], value: float, now: float) -> Reading:
         """The value with its age and with the instances it is of, or what makes it missing."""
-        there = [each for each in watch.series.values() if each.there(now)]
         newest = max(each.newest for each in there)
         self._intervals.saw(ask.query, newest, now)
         seen = self._intervals.limit(ask.query)

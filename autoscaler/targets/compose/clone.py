@@ -21,12 +21,12 @@ from autoscaler.targets.compose.container import (
     PROJECT,
     REPLACE,
     TAG,
+    UNNAMED,
     VERSION,
     lives_in,
     pattern,
 )
 
-_ANONYMOUS = re.compile(r"[0-9a-f]{64}")
 _PER_CONTAINER = ("MacAddress", "OnBuild")
 _OTHERS_NETWORK = ("host", "container:")
 _ALIKE = ("WorkingDir", "User", "StopSignal", "Healthcheck", "Shell")  # an image's own, unless the service says other
@@ -207,11 +207,11 @@ def _endpoint(
 def _fresh_volumes(record: dict[str, Any], config: dict[str, Any], host: dict[str, Any]) -> None:
     """Named volumes and binds stay; an anonymous volume belongs to one container, its twin gets a fresh one."""
     anonymous = {mount["Destination"] for mount in record.get("Mounts") or () if _own(mount)}
-    host["Binds"] = [each for each in host.get("Binds") or () if not _ANONYMOUS.fullmatch(each.partition(":")[0])]
+    host["Binds"] = [each for each in host.get("Binds") or () if not UNNAMED.fullmatch(each.partition(":")[0])]
     kept = [
         each
         for each in host.get("Mounts") or ()
-        if not (each.get("Type") == "volume" and _ANONYMOUS.fullmatch(each.get("Source") or ""))
+        if not (each.get("Type") == "volume" and UNNAMED.fullmatch(each.get("Source") or ""))
     ]
     declared = {each.get("Target") for each in kept}
     host["Mounts"] = kept
@@ -223,7 +223,7 @@ def _fresh_volumes(record: dict[str, Any], config: dict[str, Any], host: dict[st
 
 def _own(mount: dict[str, Any]) -> bool:
     """True for an anonymous volume: it belongs to one container and goes with it."""
-    return mount.get("Type") == "volume" and bool(_ANONYMOUS.fullmatch(mount.get("Name") or ""))
+    return mount.get("Type") == "volume" and bool(UNNAMED.fullmatch(mount.get("Name") or ""))
 
 
 def _link(link: str) -> str:

@@ -14,6 +14,7 @@ PROJECT, SERVICE, NUMBER = f"{PREFIX}project", f"{PREFIX}service", f"{PREFIX}con
 ONEOFF, HASH, IMAGE, REPLACE = f"{PREFIX}oneoff", f"{PREFIX}config-hash", f"{PREFIX}image", f"{PREFIX}replace"
 VERSION = f"{PREFIX}version"
 OPERATION = "io.autoscaler.operation"  # our own: which operation made this container
+UNNAMED = re.compile(r"[0-9a-f]{64}")  # the name any engine gives to a volume that has none
 ORIGIN = "io.autoscaler.origin"  # our own: when compose made the one that the first twin was made like
 TAG = "io.autoscaler.image"  # our own: the image's name, where a container had to be made from its id
 
@@ -49,6 +50,11 @@ class Container(msgspec.Struct, frozen=True, kw_only=True):
     origin: float = 0.0  # when its configuration came into being
     tag: str = ""  # the name of its image
     lives_in: str = ""  # the id of the container whose network it uses (network_mode: service:…)
+
+    @property
+    def kept_running(self) -> bool:
+        """True where the engine starts it again whenever it ends, unless somebody stopped it."""
+        return self.restart_policy in ("always", "unless-stopped")
 
     @property
     def draining(self) -> bool:

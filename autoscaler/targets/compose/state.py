@@ -70,7 +70,7 @@ def counted(containers: Sequence[Container], known: Known) -> list[Container]:
 def _at_rest(each: Container, known: Known) -> bool:
     if each.state not in ("exited", "dead") or each.leaving:
         return False
-    if each.id in known.stopped or each.restart_policy in ("always", "unless-stopped"):
+    if each.id in known.stopped or each.kept_running:
         return True  # the engine would have started it again: somebody stopped it
     return each.exit_code == 0
 

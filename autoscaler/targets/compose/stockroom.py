@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Collection
 from typing import Any
 
@@ -11,11 +10,10 @@ from autoscaler.clients.docker_stock import DockerStock
 from autoscaler.clock import parse
 from autoscaler.errors import Gone, TargetError
 from autoscaler.model.cleanup import OUTSIDE, Ended, Freed, Image, Item, Mounted, Stock, Use, Volume, What
-from autoscaler.targets.compose.container import PROJECT, Container, container, lives_in
+from autoscaler.targets.compose.container import PROJECT, UNNAMED, Container, container, lives_in
 from autoscaler.targets.compose.specs import Specs
 
 ANONYMOUS = "com.docker.volume.anonymous"  # the label newer engines give to a volume without a name
-_UNNAMED = re.compile(r"[0-9a-f]{64}")  # the name any engine gives to it
 
 Record = dict[str, Any]
 
@@ -32,12 +30,11 @@ class ComposeStockroom:
     async def uses(self) -> list[Use]:
         """What every container holds on to; only those with an anonymous volume not met before are inspected."""
         listed = await self._docker.containers()
-        self._made = {id: made for id, made in self._made.items() if id in {str(each["Id"]) for each in listed}}
+        there = {str(each["Id"]) for each in listed}
+        self._made = {id: made for id, made in self._made.items() if id in there}
         new = [each for each in listed if _unnamed(each) and each["Id"] not in self._made]
-        for id, made in zip(
-            [str(each["Id"]) for each in new], await asyncio.gather(*map(self._made_for, new)), strict=True
-        ):
-            self._made[id] = made
+        found = await asyncio.gather(*map(self._made_for, new))
+        self._made.update(zip((str(each["Id"]) for each in new), found, strict=True))
         return [
             Use(
                 project=_project(each),
@@ -115,7 +112,7 @@ class ComposeStockroom:
             project=one.project,
             finished=one.finished or one.created,
             exit_code=one.exit_code,
-            kept_running=one.restart_policy in ("always", "unless-stopped"),
+            kept_running=one.kept_running,
             by_hand=one.id in self._stopped,
             marked=one.draining or bool(one.replaces),
             lends=one.id in lenders,
@@ -133,7 +130,7 @@ def _volumes(record: Record) -> list[str]:
 
 
 def _unnamed(record: Record) -> list[str]:
-    return [name for name in _volumes(record) if _UNNAMED.fullmatch(name)]
+    return [name for name in _volumes(record) if UNNAMED.fullmatch(name)]
 
 
 def _usage(record: Record) -> tuple[int, int]:
@@ -157,7 +154,7 @@ def _volume(record: Record) -> Volume:
     name, labels = str(record["Name"]), set(record.get("Labels") or ())
     return Volume(
         name=name,
-        plain=bool(_UNNAMED.fullmatch(name)) and record.get("Driver") == "local" and labels <= {ANONYMOUS},
+        plain=bool(UNNAMED.fullmatch(name)) and record.get("Driver") == "local" and labels <= {ANONYMOUS},
         created=parse(str(record["CreatedAt"])) if record.get("CreatedAt") else 0.0,
         size=_usage(record)[0],
     )
