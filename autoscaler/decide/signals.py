@@ -181,7 +181,7 @@ def _pushed(turn: Turn, limits: Limits) -> bool:
     Readings of other signals are those of the last cycle: reckoned again with the instances of now they would say more
     than they know. What adaptive expects is reckoned in cycles only.
     """
-    pushed = [goal.asked.push is not None for goal in turn.plan.goals if goal.kind != "wake_above"]
+    pushed = [goal.asked.push is not None for goal in turn.plan.goals if goal.votes]
     if not any(pushed) or turn.plan.strict or turn.memory.sized:
         return False
     if len(turn.seen.readings) != len(turn.plan.goals):  # no cycle was yet, or none with these signals

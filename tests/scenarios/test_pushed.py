@@ -79,6 +79,9 @@ def test_with_combine_all_a_wake_waits_unless_every_signal_is_pushed() -> None:
     both = story(pushed(), pushed("other"), combine=Combine.ALL)
     assert both.cycle(reading("900"), reading("200"), wake=True).desired == 2
     assert both.cycle(reading("900"), reading("500"), wake=True).desired == 5
+    telling = Signal(name="answered", prometheus="answered")  # wants nothing, so it has nothing to wait for
+    told = story(pushed(served="answered"), telling, combine=Combine.ALL)
+    assert told.cycle(reading("500"), reading("200"), wake=True).desired == 5
 
 
 def test_after_a_raise_by_push_the_next_cycles_do_not_shrink_at_once() -> None:
