@@ -17,12 +17,12 @@ from autoscaler.clients.prometheus import PrometheusClient
 from autoscaler.decide.plan import Plan
 from autoscaler.errors import SourceError, StoreError, Unreachable, UsageError
 from autoscaler.loop.claims import claimed
-from autoscaler.loop.cleaner import PLACE, Previews, preview
+from autoscaler.loop.cleaner import Previews, place_of, preview
 from autoscaler.loop.foresee import NOTHING, foresee, taken_over
 from autoscaler.loop.observe import Observer
 from autoscaler.loop.recollect import Recollection, left
 from autoscaler.loop.rehearse import Foresight, remembering
-from autoscaler.model.policy import Cleanup, Policy
+from autoscaler.model.policy import Cleanup, Policy, PolicySet
 from autoscaler.policy.load import load
 from autoscaler.ports import Clock, Fact
 from autoscaler.settings import Settings
@@ -63,10 +63,9 @@ async def attempt(
 ) -> Foresight:
     """A dry run of the policies in these texts of files, only of those in one file where it is named."""
     from autoscaler.clock import SystemClock
-    from autoscaler.store.policy_files import identity
 
     clock = SystemClock()
-    loaded = fitting(settings, load, texts, identity(texts)).placed
+    loaded = (await asyncio.to_thread(_fitting, settings, texts)).placed  # a daemon that is asked goes on meanwhile
     policies = only([each.policy for each in loaded if file is None or each.file == file])
     async with adapters_of(settings, clock, read_only=True, current=current) as adapters:
         await adapters.targets.survey(policies)
@@ -74,7 +73,7 @@ async def attempt(
         if adapters.targets.faults:
             raise UsageError("\n".join(adapters.targets.faults.values()), hint="--current N asks no platform")
         kept, trouble = await _left(settings, clock) if memory and current is None else (None, "")
-        taken = NOTHING if kept is None else taken_over(kept, clock.now())
+        taken = NOTHING if kept is None else await asyncio.to_thread(taken_over, kept, clock.now())
         claims = {claim.ref.key: claim for claim in claimed(found, taken.steering, taken.prints)}
         plans = [claims[key].plan() for key in dict.fromkeys(ref.key for ref, _ in found)]
         asked = {signal.source for plan in plans for signal in plan.workload.policy.signals}
@@ -102,7 +101,7 @@ async def _left(settings: Settings, clock: Clock) -> tuple[Recollection | None, 
     from autoscaler.store.sqlite import facts_in
 
     with contextlib.suppress(Unreachable, msgspec.DecodeError):
-        status, answer = await asyncio.to_thread(control.ask, settings.socket_path, "GET", "/api/v1/memory")
+        status, answer = await asyncio.to_thread(control.ask, settings.socket_path, "GET", f"{control.API}/memory")
         if status == 200:
             return msgspec.json.decode(answer, type=Recollection), ""
     try:
@@ -118,24 +117,20 @@ async def preview_cleanups(settings: Settings, only: Callable[[Sequence[Cleanup]
     Changes nothing. Raises AutoscalerError for policies that do not load and engines that cannot be had.
     """
     from autoscaler.clock import SystemClock
-    from autoscaler.store.policy_files import identity, read
-    from autoscaler.store.sqlite import SqliteStore
+    from autoscaler.store.policy_files import read
+    from autoscaler.store.sqlite import facts_in
 
     clock, file = SystemClock(), settings.data_folder / MEMORY
     texts = read([Path(each) for each in settings.policies])
-    cleanups = only([each.cleanup for each in fitting(settings, load, texts, identity(texts)).cleanups])
-    facts: Sequence[Fact] = ()
-    notes = (
-        () if file.exists() else (f"no daemon has kept anything in {file}: images and volumes it saw are not known",)
-    )
-    if file.exists():
-        store = SqliteStore(file, clock)
-        facts = await store.facts()
-        await store.close()
+    cleanups = only([each.cleanup for each in _fitting(settings, texts).cleanups])
+    found_there = await asyncio.to_thread(facts_in, file)
+    facts: Sequence[Fact] = () if found_there is None else found_there[0]
+    nothing = f"no daemon has kept anything in {file}: images and volumes it saw are not known"
+    notes = (nothing,) if found_there is None else ()
     async with adapters_of(settings, clock, read_only=True) as adapters:
         found = []
         for each in cleanups:
-            place = PLACE if each.engine is None else f"{PLACE}/{each.engine}"
+            place = place_of(each)
             room = stockroom(adapters.targets, place)
             if room is None:
                 raise UsageError(adapters.targets.faults[place])
@@ -159,10 +154,9 @@ def imagined(settings: Settings, revision: str = "") -> list[Plan]:
 
 def imagined_from(settings: Settings, texts: Sequence[tuple[str, str]]) -> list[Plan]:
     """The same of these names and texts of files."""
-    from autoscaler.store.policy_files import identity
     from autoscaler.targets.naming import named
 
-    policies = fitting(settings, load, texts, identity(texts)).policies
+    policies = _fitting(settings, texts).policies
     several = [policy.name for policy in policies if not policy.target.explicit and policy.replicas is not None]
     if several:
         raise UsageError(
@@ -178,6 +172,13 @@ async def record(
     """What the queries of these plans gave at each cycle between two times. Raises AutoscalerError."""
     past = PastSource(servers_of(settings), settings.cycle)
     return await recorder.record(plans, past, recorder.cycles(since, until, settings.cycle), load=load, told=told)
+
+
+def _fitting(settings: Settings, texts: Sequence[tuple[str, str]]) -> PolicySet:
+    """The policies in these texts, where all of them fit these settings. Raises PolicyError with every problem."""
+    from autoscaler.store.policy_files import identity
+
+    return fitting(settings, load, texts, identity(texts))
 
 
 async def _silent(servers: Mapping[str, PrometheusClient]) -> dict[str, str]:

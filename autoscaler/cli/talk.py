@@ -24,8 +24,6 @@ from autoscaler.policy.units import seconds
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
 
-API = "/api/v1"
-
 
 class Daemon:
     """The daemon of these settings, over its unix socket; or the one at `server`, over HTTP with a token."""
@@ -48,7 +46,7 @@ class Daemon:
         return self._decoded("POST", urllib.parse.quote(path), msgspec.json.encode(said), kind)
 
     def _decoded(self, method: str, target: str, body: bytes | None, kind: type[T]) -> T:
-        status, answer = self._ask(method, API + target, body)
+        status, answer = self._ask(method, control.API + target, body)
         try:
             if status == 200:
                 return msgspec.json.decode(answer, type=kind)

@@ -143,12 +143,17 @@ def _context(access: Access) -> ssl.SSLContext:
     except (OSError, ValueError):
         raise SettingsError(f"{access.name}.ca: {access.ca} holds no certificate", hint="PEM is expected") from None
     if access.cert:
-        try:
-            context.load_cert_chain(access.cert, access.key, password="")  # nobody is there to be asked for one
-        except (OSError, ValueError):
-            said = f"{access.name}.cert: {access.cert} and {access.key} are no certificate and its key"
-            raise SettingsError(said, hint="PEM is expected, the key without a password") from None
+        certify(context, access.name, access.cert, access.key)
     return context
+
+
+def certify(context: ssl.SSLContext, name: str, cert: str, key: str | None) -> None:
+    """Give a context its certificate, as the settings called `name` have it. Raises SettingsError."""
+    try:
+        context.load_cert_chain(cert, key, password="")  # nobody is there to be asked for one
+    except (OSError, ValueError):
+        said = f"{name}.cert: {cert} and {key} are no certificate and its key"
+        raise SettingsError(said, hint="PEM is expected, the key without a password") from None
 
 
 def _readable(name: str, file: str) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from autoscaler.errors import Unreachable, UsageError
 
 TIMEOUT_S = 10.0
+API = "/api/v1"  # where the daemon answers
 
 
 class _Unix(http.client.HTTPConnection):

@@ -138,15 +138,15 @@ class Around:
 
     async def status(self) -> Status | None:
         """What `autoscaler status` tells; None while no daemon answers."""
-        return await self._get("/api/v1/status", Status)
+        return await self._get(f"{control.API}/status", Status)
 
     async def detail(self) -> WorkloadDetail | None:
         """The one workload with its workers."""
-        return await self._get("/api/v1/workloads/shop", WorkloadDetail)
+        return await self._get(f"{control.API}/workloads/shop", WorkloadDetail)
 
     async def history(self) -> History | None:
         """What `autoscaler history` tells."""
-        return await self._get("/api/v1/history?limit=500", History)
+        return await self._get(f"{control.API}/history?limit=500", History)
 
     async def _get(self, path: str, kind: type[T]) -> T | None:
         try:

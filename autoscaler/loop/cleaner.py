@@ -177,9 +177,14 @@ class Cleaner:
         engine = engine_of(cleanup)
         if engine in self._rooms:
             return
-        room = self._room(PLACE if cleanup.engine is None else f"{PLACE}/{cleanup.engine}")
+        room = self._room(place_of(cleanup))
         if room is not None:
             self._rooms[engine] = room
+
+
+def place_of(cleanup: Cleanup) -> str:
+    """The name of its platform among the targets."""
+    return PLACE if cleanup.engine is None else f"{PLACE}/{cleanup.engine}"
 
 
 def engine_of(cleanup: Cleanup) -> str:

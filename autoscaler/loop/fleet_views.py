@@ -17,7 +17,7 @@ from autoscaler.loop import views
 from autoscaler.loop.answers import SignalStatus, WorkloadStatus
 from autoscaler.loop.board import Board, Entry
 from autoscaler.loop.pages import Fleet, Row
-from autoscaler.loop.trail import COARSE_S
+from autoscaler.loop.trail import COARSE_S, Trail
 from autoscaler.model.decision import Decision, Reason, Stage
 from autoscaler.model.observation import Override, Pause
 from autoscaler.model.policy import Mode
@@ -45,6 +45,7 @@ class _Known(msgspec.Struct, frozen=True):
     """What is worked out of one workload: `weight` is how urgent it is, `haystack` what a search looks through."""
 
     entry: Entry
+    trail: Trail
     key: str
     haystack: str
     states: frozenset[str]
@@ -123,17 +124,17 @@ class Index:
             if mark == self._mark:
                 return  # another question has just had it worked out
             known: list[_Known] = []
-            entries = list(self._board.entries.items())
+            entries = [(key, entry, self._board.trails[key]) for key, entry in self._board.entries.items()]
             for start in range(0, len(entries), SLICE):
                 known += [
-                    _known(entry, paused=everywhere is not None or key in pauses, overridden=key in overrides)
-                    for key, entry in entries[start : start + SLICE]
+                    _known(entry, trail, paused=everywhere is not None or key in pauses, overridden=key in overrides)
+                    for key, entry, trail in entries[start : start + SLICE]
                 ]
                 await asyncio.sleep(0)
             self._mark, self._known = mark, known
 
     def _row(self, each: _Known, line: WorkloadStatus, now: float) -> Row:
-        trail = self._board.trails[each.key].coarse.read(now - TRAIL_S, now).values.get("desired", ())
+        trail = each.trail.coarse.read(now - TRAIL_S, now).values.get("desired", ())
         short = int(TRAIL_S // COARSE_S) + 1 - len(trail)
         return Row(
             workload=line,
@@ -144,7 +145,7 @@ class Index:
         )
 
 
-def _known(entry: Entry, *, paused: bool, overridden: bool) -> _Known:
+def _known(entry: Entry, trail: Trail, *, paused: bool, overridden: bool) -> _Known:
     policy, decision, state = entry.workload.policy, entry.decision, entry.state
     states: set[str] = set()
     if entry.operations or (decision is not None and decision.changes and decision.act):
@@ -169,7 +170,7 @@ def _known(entry: Entry, *, paused: bool, overridden: bool) -> _Known:
         states.add("urgent")
     labels = " ".join(f"{key}={value}" for key, value in policy.labels.items())
     haystack = f"{entry.workload.ref.key} {policy.name} {labels} {_reason(entry)}".lower()
-    return _Known(entry, entry.workload.ref.key, haystack, frozenset(states), urgent, weight)
+    return _Known(entry, trail, entry.workload.ref.key, haystack, frozenset(states), urgent, weight)
 
 
 def _urgent(entry: Entry, decision: Decision | None) -> tuple[int, str]:

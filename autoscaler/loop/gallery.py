@@ -65,9 +65,8 @@ class Gallery:
             raise UsageError(f"since: expected a time that is past, got {since:g}")
         key = entry.workload.ref.key
         told = self._board.trails[key].read(since, now)
-        reach = since - views.LONGEST_WINDOW_S
-        windows = [each for each in views.windows(entry, reach, now) if each.end > since]
-        return Curves(key=key, start=told.start, every_s=told.every_s, values=told.values, windows=tuple(windows))
+        windows = tuple(views.windows(entry, since, now))
+        return Curves(key=key, start=told.start, every_s=told.every_s, values=told.values, windows=windows)
 
     async def policies(self, file: str | None) -> Policies:
         """The newest policy set; the text of one of its files where it is named. Raises UsageError."""
@@ -127,9 +126,7 @@ class Gallery:
         now = self._clock.now()
         found: list[WindowStatus] = []
         for entry in entries:
-            if entry.workload.policy.schedule:
-                since = now - max(window.lasts for window in entry.workload.policy.schedule)
-                found += [each for each in views.windows(entry, since, now + WEEK_S) if each.end > now]
+            found += views.windows(entry, now, now + WEEK_S)
             if len(found) > MOST_WINDOWS:
                 break
         return tuple(sorted(found, key=lambda each: (each.start, each.workload))[:MOST_WINDOWS])

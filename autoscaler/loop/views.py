@@ -43,8 +43,6 @@ from autoscaler.model.target import TargetState, WorkloadRef
 from autoscaler.policy.placeholders import fill
 from autoscaler.ports import Record
 
-LONGEST_WINDOW_S = 31 * 86_400.0
-
 
 def status(
     board: Board, now: float, *, pauses: Mapping[str, Pause], overrides: Mapping[str, Override], fleet: str, store: str
@@ -174,7 +172,7 @@ def detail(entry: Entry, pause: Pause | None, override: Override | None, now: fl
         lines=(*(explain(decision) if decision else ()), *lines_known(entry)),
         steps=steps(decision) if decision else (),
         signals=signals(entry),
-        windows=tuple(each for each in windows(entry, now - LONGEST_WINDOW_S, now) if each.start <= now < each.end),
+        windows=tuple(windows(entry, now, now)),
         recycle=_recycle(entry),
         algorithm=entry.workload.policy.algorithm.value,
         asked=asked_for(decision) if decision else None,
@@ -232,18 +230,19 @@ def _signal(goal: Goal, ref: WorkloadRef, step: Step | None, reading: Reading | 
 
 
 def windows(entry: Entry, since: float, until: float) -> Iterator[WindowStatus]:
-    """The openings of a workload's schedule that begin between two times."""
+    """The openings of a workload's schedule that are open at any moment between two times."""
     for window in entry.workload.policy.schedule:
-        for start, end in spans(window, since, until):
-            yield WindowStatus(
-                workload=entry.workload.ref.key,
-                policy=entry.workload.policy.name,
-                name=window.name,
-                start=start,
-                end=end,
-                min=window.min,
-                max=window.max,
-            )
+        for start, end in spans(window, since - window.lasts, until):
+            if end > since:
+                yield WindowStatus(
+                    workload=entry.workload.ref.key,
+                    policy=entry.workload.policy.name,
+                    name=window.name,
+                    start=start,
+                    end=end,
+                    min=window.min,
+                    max=window.max,
+                )
 
 
 def _recycle(entry: Entry) -> RecycleStatus | None:

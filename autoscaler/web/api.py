@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
+from autoscaler.clients.control import API
 from autoscaler.loop import answers, pages
 from autoscaler.loop.desk import HISTORY_LIMIT, Desk, Word
 from autoscaler.loop.fleet_views import LIMIT, ORDERS, STATES
@@ -15,7 +16,7 @@ from autoscaler.loop.recollect import Recollection
 from autoscaler.web.endpoint import Asked, Endpoint, Param
 from autoscaler.web.guard import Caller
 
-PREFIX = "/api/v1"
+PREFIX = API
 LAST_TIME = 253_402_300_799  # of the year 9999
 
 Text = Annotated[str, Meta(max_length=1000)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -45,10 +46,13 @@ class Rooms(msgspec.Struct, frozen=True):
 def routes(rooms: Rooms, guard: Guard | None) -> list[web.RouteDef]:
     """Every route of the API; without a guard (on the socket) whoever is there may do everything."""
     table = api.endpoints(rooms.desk, rooms.gallery)
-    described = _encode(openapi.description(table))
+
+    @functools.cache  # made when somebody first asks: few do, and it takes tens of milliseconds
+    def described() -> bytes:
+        return _encode(openapi.description(table))
 
     async def description(request: web.Request) -> web.Response:
-        return web.Response(body=described, content_type="application/json")
+        return web.Response(body=described(), content_type="application/json")
 
     async def events(request: web.Request) -> web.StreamResponse:
         admitted(request, guard, write=False)

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from autoscaler import __version__
+from autoscaler.clients.control import API
 from autoscaler.loop.answers import Problem
 from autoscaler.web.endpoint import Endpoint, Param
 
@@ -29,7 +30,7 @@ def description(endpoints: Sequence[Endpoint]) -> dict[str, Any]:
     paths: dict[str, dict[str, Any]] = {}
     for each in endpoints:
         paths.setdefault(each.path, {})[each.method.lower()] = _operation(each)
-    paths["/api/v1/events"] = {"get": _events()}
+    paths[f"{API}/events"] = {"get": _events()}
     return {
         "openapi": "3.1.0",
         "info": {
@@ -63,7 +64,7 @@ def _operation(each: Endpoint) -> dict[str, Any]:
         },
         "security": [{"token": []}] if each.write else [{}, {"token": []}],
     }
-    if "{name}" in each.path and each.path.startswith("/api/v1/workloads"):
+    if "{name}" in each.path and each.path.startswith(f"{API}/workloads"):
         said["operationId"] = "workload"
     if each.body is not None:
         said["requestBody"] = {"required": True, "content": _json(each.body)}

@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 
 from aiohttp import web
 
-from autoscaler.clients.access import Kept, word
+from autoscaler.clients.access import Kept, certify, word
 from autoscaler.clients.remote_write import unpacked
 from autoscaler.errors import SettingsError, SourceError
 from autoscaler.servers import Receiver
@@ -135,11 +135,7 @@ def _context(receiver: Receiver) -> ssl.SSLContext:
 def _loaded(context: ssl.SSLContext, receiver: Receiver) -> ssl.SSLContext:
     """The same with its files as they are now. Raises SettingsError."""
     assert receiver.cert is not None  # the caller knows
-    try:
-        context.load_cert_chain(receiver.cert, receiver.key, password="")
-    except (OSError, ValueError):
-        said = f"push.cert: {receiver.cert} and {receiver.key} are no certificate and its key"
-        raise SettingsError(said, hint="PEM is expected, the key without a password") from None
+    certify(context, "push", receiver.cert, receiver.key)
     if receiver.client_ca is not None:
         try:
             context.load_verify_locations(receiver.client_ca)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from autoscaler.errors import SettingsError
+from autoscaler.clients.access import certify
 from autoscaler.loop.board import Board
 from autoscaler.settings import WebSettings
 from autoscaler.web import doors, metrics
@@ -85,11 +85,7 @@ def _tls(settings: WebSettings) -> ssl.SSLContext | None:
         return None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    try:
-        context.load_cert_chain(settings.cert, settings.key)
-    except (OSError, ssl.SSLError) as error:
-        why = getattr(error, "strerror", None) or str(error)
-        raise SettingsError(f"web.cert: {settings.cert} cannot be used with {settings.key}: {why}") from None
+    certify(context, "web", settings.cert, settings.key)
     return context
 
 
