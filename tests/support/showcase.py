@@ -43,6 +43,7 @@ from autoscaler.web.events import Streams
 from autoscaler.web.server import Vitals, serve
 from tests.support import virtual
 from tests.support.policies import loading
+from tests.unit.loop.house import OwnLease
 
 TEAMS = ("shop", "payments", "search", "media", "identity", "logistics", "jobs", "edge")
 PARTS_OF = (
@@ -134,22 +135,6 @@ class Texts:
             yield await self.waiting.get()
 
 
-class Lease:
-    """Nobody else wants it."""
-
-    async def hold(self) -> bool:
-        return True
-
-    def holder(self) -> str | None:
-        return "us"
-
-    def remaining(self) -> float:
-        return math.inf
-
-    async def release(self) -> None:
-        pass
-
-
 def policy(number: int) -> tuple[str, str]:
     """File and text of one policy of many, no two alike."""
     team = TEAMS[number % len(TEAMS)]
@@ -221,7 +206,7 @@ class Showcase:
         self.keeper = Keeper(self.store, [self.streams])
         self.revisions = Texts()
         self.write(*self.texts)
-        lease, observer = Lease(), Observer(targets, {"prometheus": self.waves})
+        lease, observer = OwnLease(), Observer(targets, {"prometheus": self.waves})
         actor = Actor(targets, self.keeper, lease, self.clock)
         cycle = Cycle(observer, actor, self.keeper, self.board, self.clock)
         parts = Parts(
