@@ -19,6 +19,7 @@ from autoscaler.demo.load import Load
 from autoscaler.demo.screen import Look, Row, Screen
 from autoscaler.errors import AutoscalerError
 from autoscaler.loop.answers import Line, WorkloadDetail
+from autoscaler.model.decision import Reason
 from autoscaler.model.operation import OperationKind
 from autoscaler.model.target import Instance
 
@@ -96,6 +97,9 @@ class Story:
 
     async def _sick(self) -> None:
         self._act = "a worker is sick"
+        await self._until(
+            "the count has settled", self._settled, 20.0
+        )  # what shrinks takes the sick, and replaces none
         assert self._detail is not None
         before = {each.id for each in self._detail.instances}
         victim = next(each for each in self._detail.instances if _doing(each) == "ready")
@@ -135,6 +139,13 @@ class Story:
 
     def _ready(self) -> int:
         return self._detail.workload.ready or 0 if self._detail is not None else 0
+
+    def _settled(self) -> bool:
+        """Nothing is on its way, and no fewer are about to be enough."""
+        if self._detail is None:
+            return False
+        told = self._detail.workload
+        return told.ready == told.existing == told.desired and told.reason != Reason.STABILIZED_DOWN.value
 
     def _existing(self) -> int:
         return self._detail.workload.existing or 0 if self._detail is not None else 0
