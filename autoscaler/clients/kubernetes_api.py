@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 from urllib.parse import urlencode
 
@@ -252,6 +253,8 @@ class KubernetesApi:
         if in_cluster:
             self._config.load_incluster_config(configuration)  # sets a hook that rereads the token every minute
         elif self._loader is None or again:
+            if self._kubeconfig is None and not any(Path(each).expanduser().is_file() for each in _places()):
+                raise ValueError("there is no such file")  # the library prints instead, and goes on
             self._loader = await self._config.load_kube_config(
                 self._kubeconfig, self._context, configuration, persist_config=False
             )
@@ -276,6 +279,10 @@ class KubernetesApi:
             if token:
                 content = content.replace(token, b"***")
         return content
+
+
+def _places() -> list[str]:
+    return (os.environ.get("KUBECONFIG") or "~/.kube/config").split(os.pathsep)
 
 
 def _decode(content: bytes, of: type[R]) -> R:

@@ -99,7 +99,16 @@ def _rule(asked: Asked, message: str) -> str:
     if found is None:
         return ""
     verb, what, group = found.groups()
-    role = f"Role in namespace {asked.namespace}" if asked.namespace else "ClusterRole"
+    return _told(asked.namespace, verb, what, group)
+
+
+def rule(asked: Asked) -> str:
+    """The RBAC rule that allows it, in the same words."""
+    return _told(asked.namespace, asked.verb, asked.what, asked.resource.group)
+
+
+def _told(namespace: str, verb: str, what: str, group: str) -> str:
+    role = f"Role in namespace {namespace}" if namespace else "ClusterRole"
     return f'add this rule to the {role}:\n  - apiGroups: ["{group}"]\n    resources: ["{what}"]\n    verbs: ["{verb}"]'
 
 

@@ -17,6 +17,7 @@ from autoscaler.targets.kubernetes.absent import absent, steered_by
 from autoscaler.targets.kubernetes.cache import Book, Cache
 from autoscaler.targets.kubernetes.evict import replace
 from autoscaler.targets.kubernetes.kinds import KINDS, PLATFORM, Kind, find
+from autoscaler.targets.kubernetes.rights import lacking
 from autoscaler.targets.kubernetes.scale import failed, look, order
 from autoscaler.targets.kubernetes.state import state
 from autoscaler.targets.kubernetes.survey import Survey
@@ -104,6 +105,11 @@ class KubernetesTarget:
             return failed(operation, Unreachable(missing.detail), now)
         detail = "pods are created and removed by their owner, through the count"
         return Outcome(operation, OutcomeKind.REFUSED, now, detail)
+
+    async def lacking(self, steered: Sequence[tuple[WorkloadRef, Policy]]) -> list[tuple[str, str]]:
+        """Each right that acting on these takes and that we have not, with the rule to add. Raises TargetError."""
+        ours = [(ref, policy) for ref, policy in steered if ref.platform == PLATFORM]
+        return await lacking(self._api, self._kinds, ours)
 
     async def wakes(self) -> AsyncIterator[WorkloadRef]:
         """Steered workloads whose pods' readiness or number, or whose count, has just changed."""
