@@ -66,7 +66,10 @@ class Target(Protocol):
         ...
 
     def wakes(self) -> AsyncIterator[WorkloadRef]:
-        """Workloads about which something just happened, for as long as the daemon lives (reconnects by itself)."""
+        """Workloads about which something just happened, for as long as the daemon lives (reconnects by itself).
+
+        A platform that is known only in part, for want of a right, has `notices()` too: sentences that say so, once.
+        """
         ...
 
     async def close(self) -> None:

@@ -9,6 +9,8 @@ import msgspec
 
 R = TypeVar("R")
 
+PAUSED_UNTIL = "autoscaler/paused-until"  # the annotation that pauses a workload
+
 
 class Wire(msgspec.Struct, frozen=True, kw_only=True, rename="camel", gc=False):
     """A JSON object of the API; what is absent has its default."""
@@ -98,10 +100,17 @@ class LabelledMeta(Meta, frozen=True, gc=False):
     labels: dict[str, str] = {}
 
 
+class Said(Wire, frozen=True, gc=False):
+    """The one annotation of a workload that is meant for us."""
+
+    paused_until: str | None = msgspec.field(name=PAUSED_UNTIL, default=None)
+
+
 class WrittenMeta(LabelledMeta, frozen=True, gc=False):
-    """Metadata with labels and who wrote what."""
+    """Metadata with labels, who wrote what, and what is said to us."""
 
     managed_fields: tuple[ManagedFields, ...] = ()
+    annotations: Said = Said()
 
 
 class Partial(Wire, frozen=True, gc=False):
@@ -252,6 +261,39 @@ class ServedList(Wire, frozen=True, gc=False):
     """What an API group's version has."""
 
     resources: tuple[Served, ...] = ()
+
+
+class ScaleTarget(Wire, frozen=True, gc=False):
+    """Whose count another autoscaler sets; a ScaledObject may leave out the kind."""
+
+    api_version: str = ""
+    kind: str = "Deployment"
+    name: str = ""
+
+
+class SteererSpec(Wire, frozen=True, gc=False):
+    """The part of another autoscaler that is read."""
+
+    scale_target_ref: ScaleTarget = ScaleTarget()
+
+
+class SteererSaid(Wire, frozen=True, gc=False):
+    """The annotation by which KEDA lets go of a workload."""
+
+    paused: str = msgspec.field(name="autoscaling.keda.sh/paused", default="")
+
+
+class SteererMeta(Meta, frozen=True, gc=False):
+    """Metadata of another autoscaler."""
+
+    annotations: SteererSaid = SteererSaid()
+
+
+class Steerer(Wire, frozen=True, gc=False):
+    """A HorizontalPodAutoscaler or a ScaledObject."""
+
+    metadata: SteererMeta
+    spec: SteererSpec = SteererSpec()
 
 
 class LeaseSpec(Wire, frozen=True, gc=False):

@@ -24,6 +24,7 @@ from autoscaler.model.signal import Missing, Reading
 CYCLE_S = 15.0
 ALONE = Fleet()
 _ACT = Mode.ACT  # looking it up takes longer than most of what is done for a decision
+_HANDS_OFF = (Reason.PAUSED, Reason.PAUSED_BY_ANNOTATION, Reason.PAUSE_UNREADABLE, Reason.STALE_STATE)  # replaces none
 LONGEST_STALE_S = 60.0  # a state this old, or three cycles old, is not acted on
 
 
@@ -167,7 +168,7 @@ def _decided(turn: Turn, brake: Brake, *, look: bool = True) -> tuple[Decision, 
     if shrinks and brake.holds(plan.key):
         turn.hold(Reason.FLEET_BRAKE, Stage.GUARD, latched=brake.latched is not None)
     replace: tuple[Replacement, ...] = ()
-    if policy.recycle is not None and turn.reason not in (Reason.PAUSED, Reason.STALE_STATE):
+    if policy.recycle is not None and turn.reason not in _HANDS_OFF:
         replace = _replaced(turn, brake, act=act)
     if not act and (turn.count != current or replace):
         turn.steps.append(Step(Stage.CONTROL, current, turn.count, Reason.OBSERVED))

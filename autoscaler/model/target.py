@@ -83,4 +83,7 @@ class TargetState(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     version: str = ""
     writer: str = ""  # who wrote the count last, where the platform tells
     off_by_owner: bool = False  # a zero that the platform does not know to be ours
+    steered_by: str = ""  # which other autoscaler sets the count, where one is known to
+    paused_until: float | None = None  # what is written on the workload itself: hands off until then
+    pause_fault: str = ""  # what is written there and cannot be read: hands off until it is mended
     foreign_at: float | None = None  # when other hands created or removed instances last, where that can be told

@@ -10,6 +10,7 @@ from autoscaler import __version__
 from autoscaler.decide.explain import asked_for
 from autoscaler.loop.board import SPANS_S, Board, Entry, Spread
 from autoscaler.loop.views import signals
+from autoscaler.model.decision import Reason
 from autoscaler.model.signal import Missing, Series
 from autoscaler.model.target import TargetState
 
@@ -125,6 +126,8 @@ def _workloads(board: Board) -> Iterator[Family]:
     yield each("workload_max_replicas", "The upper bound.", [("", of, both.max) for both, of in bounds if both])
     stuck = [("", of, int(entry.stuck is not None)) for entry, _, of in decided]
     yield each("workload_stuck", "1 while the last operation was refused or failed.", stuck)
+    left = [("", of, int(d.act and d.reason is Reason.OTHER_AUTOSCALER)) for _, d, of in decided]
+    yield each("workload_left_alone", "1 while another autoscaler sets the count and this one leaves it alone.", left)
     read = [(_of(entry, signal=name), reading) for entry, d, _ in decided for name, reading in d.readings]
     present = [("", of, int(isinstance(reading, Series))) for of, reading in read]
     yield each("signal_present", "1 while the signal has data.", present, of_signal)

@@ -7,7 +7,7 @@ from datetime import datetime
 
 import msgspec
 
-from autoscaler.clients.kubernetes_wire import Pod, Terminated, Workload, Written
+from autoscaler.clients.kubernetes_wire import PAUSED_UNTIL, Pod, Terminated, Workload, Written
 from autoscaler.model.target import Instance, TargetState, WorkloadRef
 
 OURS = "autoscaler"  # our field manager
@@ -59,12 +59,14 @@ def state(
     ready: int,
     zero_is_ours: bool,
     at: float,
+    steered_by: str = "",
 ) -> TargetState:
     """How a workload stood at `at`, with so many pods `ready`.
 
     `zero_is_ours` says that a count of 0 was ordered by us: the API does not record who wrote a zero through /scale.
     """
     spec, status = workload.spec, workload.status
+    until, fault = paused(workload.metadata.annotations.paused_until)
     return TargetState(
         ref=ref,
         desired=spec.replicas,
@@ -76,7 +78,29 @@ def state(
         version=workload.metadata.resource_version,
         writer=writer(workload),
         off_by_owner=spec.replicas == 0 and not zero_is_ours,
+        steered_by=steered_by,
+        paused_until=until,
+        pause_fault=fault,
     )
+
+
+def paused(written: str | None) -> tuple[float | None, str]:
+    """Until when an annotation pauses its workload, and what is wrong with it where that cannot be told.
+
+    >>> paused("2026-12-24T18:00:00+01:00")
+    (1798131600.0, '')
+    >>> paused(None)
+    (None, '')
+    """
+    if written is None:
+        return None, ""
+    try:
+        until = msgspec.convert(written.strip(), datetime, strict=False)
+    except msgspec.ValidationError:
+        until = None
+    if until is None or until.tzinfo is None:
+        return None, f"the annotation {PAUSED_UNTIL}: {written!r} is no time with its zone, like 2026-12-24T18:00:00Z"
+    return until.timestamp(), ""
 
 
 def _told(pods: Sequence[Instance]) -> tuple[Instance, ...]:

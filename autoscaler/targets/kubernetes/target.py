@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 
+from autoscaler import log
 from autoscaler.clients.kubernetes_api import KubernetesApi
 from autoscaler.errors import TargetError, Unreachable
 from autoscaler.model.operation import BEGIN, Advanced, Operation, OperationKind, Outcome, OutcomeKind
@@ -43,6 +44,7 @@ class KubernetesTarget:
         self._steered: set[WorkloadRef] = set()
         self._woken: dict[WorkloadRef, None] = {}
         self._news = asyncio.Event()
+        self._notices: asyncio.Queue[str] = asyncio.Queue()
 
     def discover(self, policies: Sequence[Policy]) -> Sequence[tuple[WorkloadRef, Policy]]:
         """The workloads these policies name, and those found in the last survey; what nobody names is let go."""
@@ -115,6 +117,11 @@ class KubernetesTarget:
                 del self._woken[ref]
                 yield ref
 
+    async def notices(self) -> AsyncIterator[str]:
+        """What cannot be known for want of a right, each once."""
+        while True:
+            yield await self._notices.get()
+
     async def close(self) -> None:
         """End all watches and connections; nothing of this target runs afterwards."""
         for cache in self._caches.values():
@@ -146,7 +153,7 @@ class KubernetesTarget:
         self._kinds[name] = kind
         place = ALL if name in self._every else namespace
         if place not in self._caches:
-            self._caches[place] = Cache(self._api, self._clock, place, self._wake)
+            self._caches[place] = Cache(self._api, self._clock, place, self._wake, self._notice)
         return self._caches[place].book(kind)
 
     def _wake(self, kind: str, place: Place) -> None:
@@ -154,6 +161,10 @@ class KubernetesTarget:
         if ref in self._steered:
             self._woken[ref] = None
             self._news.set()
+
+    def _notice(self, sentence: str) -> None:
+        log.event("not known", level=log.WARNING, platform=PLATFORM, text=sentence)
+        self._notices.put_nowait(sentence)
 
     async def _first_read(self, books: Sequence[Book]) -> None:
         if books:
@@ -175,7 +186,10 @@ class KubernetesTarget:
         if ref.kind == "ReplicaSet" and workload.metadata.controller is not None:
             return Missing(MissingWhy.FAILED, steered_by(ref, workload.metadata.controller))
         zero, at = book.workloads.zero_is_ours(workload), self._clock.now() - (book.age_s() or 0.0)
-        return state(ref, workload, book.instances(workload), ready=book.ready(workload), zero_is_ours=zero, at=at)
+        return state(
+            ref, workload, book.instances(workload), ready=book.ready(workload), zero_is_ours=zero, at=at,
+            steered_by=book.steered_by(workload),
+        )  # fmt: skip
 
 
 def _read(book: Book | TargetError) -> bool:

@@ -34,6 +34,9 @@ class FakeApi:
             "deployments": [deployment()],
             "replicasets": [replica_set()],
             "pods": [pod("web-a"), pod("web-b")],
+            "horizontalpodautoscalers": [],
+            "scaledobjects": [],
+            "statefulsets": [],
         }
         self.version = 10
         self.streams = True

@@ -1,0 +1,147 @@
+"""Other autoscalers and the owner's annotation, on a real API server."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from autoscaler.clients.kubernetes_api import KubernetesApi
+from autoscaler.model.target import TargetState
+from autoscaler.targets.kubernetes import KubernetesTarget
+from tests.contracts.harness import state
+from tests.contracts.target_kubernetes import KubernetesHarness, kubernetes_harness
+from tests.e2e.shop import documented
+from tests.parts.cluster import APPS, MERGE_PATCH
+from tests.parts.kubernetes import ControlPlane
+from tests.support.wait import auntil
+
+pytestmark = pytest.mark.kubernetes
+
+CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+HPAS = "/apis/autoscaling/v2/namespaces"
+KEDA = "/apis/keda.sh/v1alpha1/namespaces"
+TARGET = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}
+
+
+@pytest.fixture
+async def web(control_plane: ControlPlane) -> AsyncIterator[KubernetesHarness]:
+    async with kubernetes_harness(control_plane) as harness:
+        yield harness
+
+
+def hpa(called: str = "web", **target: str) -> dict[str, Any]:
+    return {"metadata": {"name": called}, "spec": {"scaleTargetRef": {**TARGET, **target}, "maxReplicas": 9}}
+
+
+async def steered_by(web: KubernetesHarness, wanted: str) -> None:
+    async def named() -> bool:
+        return (await state(web)).steered_by == wanted
+
+    await auntil(named, f"steered by {wanted or 'nobody else'}")
+
+
+async def test_an_hpa_of_the_same_workload_is_named_at_the_first_look_until_it_is_gone(web: KubernetesHarness) -> None:
+    path = f"{HPAS}/{web.namespace}/horizontalpodautoscalers"
+    await web.hand("POST", path, hpa())
+    await web.hand("POST", path, hpa("other", name="api"))
+    await web.hand("POST", path, hpa("same-name", kind="StatefulSet"))
+    await web.begin(1)
+    assert (await state(web)).steered_by == "HorizontalPodAutoscaler web"
+    await web.hand("DELETE", f"{path}/web")
+    await steered_by(web, "")
+    moved = {"spec": {"scaleTargetRef": {**TARGET}}}
+    await web.hand("PATCH", f"{path}/other", moved, kind=MERGE_PATCH)
+    await steered_by(web, "HorizontalPodAutoscaler other")
+
+
+@pytest.fixture
+async def keda(web: KubernetesHarness) -> AsyncIterator[str]:
+    """KEDA's kind, and the path of its objects."""
+    free = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    whole = {"type": "object", "properties": {"spec": free, "status": free}}
+    names = {"plural": "scaledobjects", "singular": "scaledobject", "kind": "ScaledObject"}
+    version = {"name": "v1alpha1", "served": True, "storage": True, "schema": {"openAPIV3Schema": whole}}
+    spec = {"group": "keda.sh", "scope": "Namespaced", "names": names, "versions": [version]}
+    crd = "scaledobjects.keda.sh"
+    await web.hand("POST", CRDS, {"metadata": {"name": crd}, "spec": spec})
+    path = f"{KEDA}/{web.namespace}/scaledobjects"
+    await auntil(lambda: web.hand("GET", path), "the new kind is served")
+    yield path
+    await web.hand("DELETE", f"{CRDS}/{crd}")
+
+
+async def test_a_scaled_object_is_named_instead_of_its_hpa_and_a_paused_one_is_not(
+    web: KubernetesHarness, keda: str
+) -> None:
+    kind = {"apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject"}
+    spec = {"scaleTargetRef": {"name": "web"}}
+    made = await web.hand("POST", keda, {**kind, "metadata": {"name": "queue"}, "spec": spec})
+    owned = {**kind, "name": "queue", "uid": made["metadata"]["uid"], "controller": True}
+    its = hpa("keda-hpa-queue")
+    its["metadata"]["ownerReferences"] = [owned]
+    await web.hand("POST", f"{HPAS}/{web.namespace}/horizontalpodautoscalers", its)
+    await web.begin(1)
+    assert (await state(web)).steered_by == "ScaledObject queue"
+    paused = {"metadata": {"annotations": {"autoscaling.keda.sh/paused": "true"}}}
+    await web.hand("PATCH", f"{keda}/queue", paused, kind=MERGE_PATCH)
+    await steered_by(web, "HorizontalPodAutoscaler keda-hpa-queue of ScaledObject queue")
+    await web.hand("DELETE", f"{HPAS}/{web.namespace}/horizontalpodautoscalers/keda-hpa-queue")
+    await steered_by(web, "")
+
+
+async def test_a_missing_right_is_said_once_and_the_state_is_known_all_the_same(web: KubernetesHarness) -> None:
+    rules = [rule for rule in documented() if rule["apiGroups"] not in (["autoscaling"], ["keda.sh"])]
+    name = f"few-{uuid.uuid4().hex[:6]}"
+    kubeconfig = await asyncio.to_thread(web.cluster.service_account, web.namespace, name, rules)
+    await web.begin(1)
+    few = KubernetesTarget(KubernetesApi(web.clock, kubeconfig=str(kubeconfig)), web.clock)
+    try:
+        few.discover([web.policy])
+        (seen,) = await few.states([web.ref])
+        assert isinstance(seen, TargetState), seen
+        said = few.notices()
+        sentences = sorted([await anext(said), await anext(said)])
+        assert "whether a HorizontalPodAutoscaler sets the same counts cannot be told" in sentences[0]
+        assert 'apiGroups: ["autoscaling"]\n    resources: ["horizontalpodautoscalers"]' in sentences[0]
+        assert "whether a ScaledObject sets" in sentences[1]
+        await asyncio.gather(*(few.states([web.ref]) for _ in range(5)))
+        waits = asyncio.ensure_future(anext(said))  # type: ignore[arg-type]
+        done, _ = await asyncio.wait([waits], timeout=1.5)
+        assert not done, "said once"
+        waits.cancel()
+    finally:
+        await few.close()
+
+
+async def test_an_annotation_pauses_its_workload_and_a_bad_one_is_told(web: KubernetesHarness) -> None:
+    await web.begin(1)
+    assert (await state(web)).paused_until is None
+    path = f"{APPS}/{web.namespace}/deployments/web"
+
+    async def annotated(value: str | None) -> None:
+        change = {"metadata": {"annotations": {"autoscaler/paused-until": value}}}
+        await web.hand("PATCH", path, change, kind=MERGE_PATCH)
+
+    await annotated("2030-01-01T00:00:00Z")
+
+    async def until() -> bool:
+        return (await state(web)).paused_until == 1893456000.0
+
+    await auntil(until, "the pause is known")
+    await annotated("tomorrow")
+
+    async def fault() -> bool:
+        return "'tomorrow' is no time with its zone" in (await state(web)).pause_fault
+
+    await auntil(fault, "what is wrong is told")
+    await annotated(None)
+
+    async def free() -> bool:
+        seen = await state(web)
+        return seen.paused_until is None and not seen.pause_fault
+
+    await auntil(free, "it is over")
