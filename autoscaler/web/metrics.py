@@ -49,7 +49,7 @@ def text(
 def families() -> list[Family]:
     """Every metric there is, without samples."""
     board = Board()
-    return [*_daemon(board, leading=False, store_failing=False, clients=0), *_workloads(board), queries({})]
+    return [*_daemon(board, leading=False, store_failing=False, clients=0), *_workloads(board), queries({}), events({})]
 
 
 def queries(outcomes: Mapping[tuple[str, str], int]) -> Family:
@@ -57,6 +57,13 @@ def queries(outcomes: Mapping[tuple[str, str], int]) -> Family:
     asked = [("", labels(server=server, outcome=how), count) for (server, how), count in sorted(outcomes.items())]
     about = "Queries asked, by server and how they ended."
     return Family("prometheus_queries_total", "counter", about, ("server", "outcome"), asked)
+
+
+def events(counts: Mapping[str, int]) -> Family:
+    """How many Kubernetes Events were to be written, by what became of them."""
+    return Family(
+        "kubernetes_events_total", "counter", "Kubernetes Events, by outcome.", ("outcome",), _by("outcome", counts)
+    )
 
 
 def _daemon(board: Board, *, leading: bool, store_failing: bool, clients: int) -> Iterator[Family]:
@@ -166,7 +173,7 @@ def _of(entry: Entry, **more: str) -> str:
     return labels(workload=entry.workload.ref.key, policy=entry.workload.policy.name, **more)
 
 
-def _by(name: str, counts: dict[str, int]) -> list[Sample]:
+def _by(name: str, counts: Mapping[str, int]) -> list[Sample]:
     return [("", labels(**{name: key}), count) for key, count in sorted(counts.items())]
 
 

@@ -134,6 +134,10 @@ class Cache:
             book.start()
         return self._books[kind.name]
 
+    def known(self, kind: str) -> Book | None:
+        """The workloads of a kind where they are watched already."""
+        return self._books.get(kind)
+
     def keep(self, kinds: set[str]) -> list[asyncio.Task[None]]:
         """Let go of the kinds nobody names any more, and of what stood between them and their pods; the tasks to
         wait for.

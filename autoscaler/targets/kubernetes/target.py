@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 
 from autoscaler import log
 from autoscaler.clients.kubernetes_api import KubernetesApi
@@ -13,14 +13,16 @@ from autoscaler.model.policy import Policy
 from autoscaler.model.policy.target import EVERY
 from autoscaler.model.signal import Missing, MissingWhy
 from autoscaler.model.target import TargetState, WorkloadRef
-from autoscaler.ports import Clock
+from autoscaler.ports import Clock, Record
 from autoscaler.targets.kubernetes.absent import absent, steered_by
 from autoscaler.targets.kubernetes.cache import Book, Cache
+from autoscaler.targets.kubernetes.events import Events, Regarding
 from autoscaler.targets.kubernetes.evict import replace
 from autoscaler.targets.kubernetes.kinds import KINDS, PLATFORM, Kind, find
 from autoscaler.targets.kubernetes.scale import failed, look, order
 from autoscaler.targets.kubernetes.state import state
 from autoscaler.targets.kubernetes.survey import Survey
+from autoscaler.targets.kubernetes.tidings import Tiding, of_decision, of_outcome
 from autoscaler.targets.kubernetes.workloads import Place
 from autoscaler.targets.naming import named
 
@@ -32,7 +34,7 @@ ALL = ""  # every namespace
 class KubernetesTarget:
     """Workloads of one cluster. Nothing is connected before the first look; `close` ends all watches."""
 
-    def __init__(self, api: KubernetesApi, clock: Clock, *, instance: str = "default") -> None:
+    def __init__(self, api: KubernetesApi, clock: Clock, *, instance: str = "default", events: bool = True) -> None:
         self._api = api
         self._clock = clock
         self._instance = instance
@@ -45,11 +47,14 @@ class KubernetesTarget:
         self._woken: dict[WorkloadRef, None] = {}
         self._news = asyncio.Event()
         self._notices: asyncio.Queue[str] = asyncio.Queue()
+        self._events = Events(api, clock, self._notice) if events else None
+        self._because: dict[WorkloadRef, str] = {}  # why a count is to change, as long as it is not told
 
     def discover(self, policies: Sequence[Policy]) -> Sequence[tuple[WorkloadRef, Policy]]:
         """The workloads these policies name, and those found in the last survey; what nobody names is let go."""
         found = self._found(policies)
         self._steered = {ref for ref, _ in found}
+        self._because = {ref: why for ref, why in self._because.items() if ref in self._steered}
         aims = [policy.target.kubernetes for policy in policies if policy.target.kubernetes is not None]
         used = {(ALL if each == EVERY else each, aim.full_kind) for aim in aims for each in aim.namespaces}
         self._every = {kind for namespace, kind in used if namespace == ALL}
@@ -87,6 +92,43 @@ class KubernetesTarget:
 
     async def advance(self, operation: Operation) -> Advanced:
         """One call to the API server, or one look at the caches, and what follows from it."""
+        after = await self._advance(operation)
+        if isinstance(after, Outcome):
+            self._tell(of_outcome(after, self._because.pop(operation.ref, "")))
+        return after
+
+    def accept(self, records: Sequence[Record]) -> None:
+        """What is on record of decisions: why counts change, and refusals to act. Never waits."""
+        for record in records:
+            decision = record.decision
+            if decision is None or decision.ref.platform != PLATFORM:
+                continue
+            if decision.changes:
+                self._because[decision.ref] = record.text
+            self._tell(of_decision(decision, record.text))
+
+    @property
+    def events(self) -> Mapping[str, int]:
+        """How many Events were written, dropped and refused."""
+        return self._events.counts if self._events is not None else {}
+
+    def _tell(self, tiding: Tiding | None) -> None:
+        """Have an Event written on a workload that is known."""
+        if tiding is None or self._events is None:
+            return
+        ref = tiding.ref
+        cache = self._caches.get(ALL if ref.kind in self._every else ref.namespace)
+        book = cache.known(ref.kind) if cache is not None else None
+        workload = book.workloads.get(ref.namespace, ref.name) if book is not None else None
+        if book is not None and workload is not None:
+            kind = book.kind
+            about = Regarding(
+                api_version=kind.resource.group_version, kind=kind.name.partition(".")[0], namespace=ref.namespace,
+                name=ref.name, uid=workload.metadata.uid,
+            )  # fmt: skip
+            self._events.tell(about, tiding)
+
+    async def _advance(self, operation: Operation) -> Advanced:
         now, ref = self._clock.now(), operation.ref
         book = await self._book(ref.kind, ref.namespace)
         if not isinstance(book, Book):
@@ -127,6 +169,8 @@ class KubernetesTarget:
         for cache in self._caches.values():
             self._ending.extend(cache.stop())
         self._caches.clear()
+        writing = self._events.stop() if self._events is not None else None
+        self._ending.extend([writing] if writing is not None else [])
         await asyncio.gather(*self._ending, return_exceptions=True)
         self._ending.clear()
         await self._api.close()
