@@ -138,12 +138,42 @@ class UpdateStrategy(Wire, frozen=True, gc=False):
     rolling_update: RollingUpdate | None = None
 
 
+class Resources(Wire, frozen=True, gc=False):
+    """What a container asks for and may have at most, as quantities."""
+
+    requests: dict[str, str] = {}
+    limits: dict[str, str] = {}
+
+
+class Container(Wire, frozen=True, gc=False):
+    """A container as asked for."""
+
+    restart_policy: str = ""
+    resources: Resources = Resources()
+
+
+class PodSpec(Wire, frozen=True, gc=False):
+    """What a workload's pods are made of, as far as quotas count it."""
+
+    priority_class_name: str = ""
+    overhead: dict[str, str] = {}
+    containers: tuple[Container, ...] | None = None
+    init_containers: tuple[Container, ...] | None = None
+
+
+class Template(Wire, frozen=True, gc=False):
+    """What a workload's pods are made from."""
+
+    spec: PodSpec = PodSpec()
+
+
 class WorkloadSpec(Wire, frozen=True, gc=False):
     """What a workload's owner asked for; `replicas` is absent where none was set."""
 
     replicas: int | None = None
     paused: bool = False
     update_strategy: UpdateStrategy = UpdateStrategy()
+    template: Template | None = None
 
 
 class WorkloadStatus(Wire, frozen=True, gc=False):
@@ -207,24 +237,24 @@ class PodStatus(Wire, frozen=True, gc=False):
     container_statuses: tuple[ContainerStatus, ...] = ()
 
 
-class Container(Wire, frozen=True, gc=False):
-    """A container as asked for."""
+class RunningContainer(Wire, frozen=True, gc=False):
+    """A container of a pod; what it asks for is not read."""
 
     image: str = ""
 
 
-class PodSpec(Wire, frozen=True, gc=False):
+class RunningSpec(Wire, frozen=True, gc=False):
     """What a pod is made of and where it runs."""
 
     node_name: str = ""
-    containers: tuple[Container, ...] | None = None
+    containers: tuple[RunningContainer, ...] | None = None
 
 
 class Pod(Wire, frozen=True, gc=False):
     """A pod."""
 
     metadata: LabelledMeta
-    spec: PodSpec = PodSpec()
+    spec: RunningSpec = RunningSpec()
     status: PodStatus = PodStatus()
 
 
@@ -261,6 +291,63 @@ class ServedList(Wire, frozen=True, gc=False):
     """What an API group's version has."""
 
     resources: tuple[Served, ...] = ()
+
+
+class QuotaScope(Wire, frozen=True, gc=False):
+    """One condition on the pods that a quota counts."""
+
+    scope_name: str = ""
+    operator: str = ""
+    values: tuple[str, ...] = ()
+
+
+class ScopeSelector(Wire, frozen=True, gc=False):
+    """All conditions on the pods that a quota counts."""
+
+    match_expressions: tuple[QuotaScope, ...] = ()
+
+
+class QuotaSpec(Wire, frozen=True, gc=False):
+    """Which pods a quota counts."""
+
+    scopes: tuple[str, ...] = ()
+    scope_selector: ScopeSelector = ScopeSelector()
+
+
+class QuotaStatus(Wire, frozen=True, gc=False):
+    """How much a quota allows, and how much of it is used."""
+
+    hard: dict[str, str] = {}
+    used: dict[str, str] = {}
+
+
+class Quota(Wire, frozen=True, gc=False):
+    """A ResourceQuota."""
+
+    metadata: Meta
+    spec: QuotaSpec = QuotaSpec()
+    status: QuotaStatus = QuotaStatus()
+
+
+class Requirement(Wire, frozen=True, gc=False):
+    """What a LimitRange writes into containers that do not say."""
+
+    type: str = ""
+    default: dict[str, str] = {}
+    default_request: dict[str, str] = {}
+
+
+class LimitRangeSpec(Wire, frozen=True, gc=False):
+    """The items of a LimitRange."""
+
+    limits: tuple[Requirement, ...] = ()
+
+
+class LimitRange(Wire, frozen=True, gc=False):
+    """A LimitRange."""
+
+    metadata: Meta
+    spec: LimitRangeSpec = LimitRangeSpec()
 
 
 class ScaleTarget(Wire, frozen=True, gc=False):

@@ -96,6 +96,7 @@ _SENTENCES: Mapping[Reason, str] = {
     Reason.RATE_LIMITED_UP: "growing to {before} at once is faster than behavior.up allows, {after} for now",
     Reason.RATE_LIMITED_DOWN: "shrinking to {before} at once is faster than behavior.down allows, {after} for now",
     Reason.CAPPED_AT_MAXIMUM: "{before} are asked for, no more than {after} are allowed{during}",
+    Reason.CAPPED_AT_QUOTA: "{before} are asked for, {quota} leaves room for {after}",
     Reason.RAISED_TO_MINIMUM: "{before} would be enough, the minimum is {after}{during}",
     Reason.ABOVE_MAXIMUM: "{before} run, replicas.max allows {limit}: {after} now",
     Reason.BELOW_MINIMUM: "{running} run, replicas.min asks for {after}",

@@ -162,6 +162,9 @@ def _decided(turn: Turn, brake: Brake, *, look: bool = True) -> tuple[Decision, 
     """The decision as it is carried out; `look` is False where the state was too old to be remembered."""
     plan, policy, seen, current = turn.plan, turn.policy, turn.seen, turn.current
     act = policy.mode is _ACT
+    fits = turn.state.fits
+    if fits is not None and turn.count > current and turn.count > fits:
+        turn.move(max(fits, current), Reason.CAPPED_AT_QUOTA, Stage.BOUND, quota=turn.state.fits_by)
     if seen.busy and turn.count != current:
         turn.hold(Reason.BUSY, Stage.STATE)
     shrinks = turn.count < current and act and turn.by_load and current > turn.memory.freed

@@ -66,6 +66,7 @@ class Reason(enum.Enum):
     RATE_LIMITED_UP = "rate_limited_up"
     RATE_LIMITED_DOWN = "rate_limited_down"
     CAPPED_AT_MAXIMUM = "capped_at_maximum"
+    CAPPED_AT_QUOTA = "capped_at_quota"
     RAISED_TO_MINIMUM = "raised_to_minimum"
     ABOVE_MAXIMUM = "above_maximum"
     BELOW_MINIMUM = "below_minimum"

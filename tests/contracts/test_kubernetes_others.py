@@ -15,7 +15,7 @@ from autoscaler.targets.kubernetes import KubernetesTarget
 from tests.contracts.harness import state
 from tests.contracts.target_kubernetes import KubernetesHarness, kubernetes_harness
 from tests.e2e.shop import documented
-from tests.parts.cluster import APPS, MERGE_PATCH
+from tests.parts.cluster import APPS, CORE, MERGE_PATCH
 from tests.parts.kubernetes import ControlPlane
 from tests.support.wait import auntil
 
@@ -94,7 +94,8 @@ async def test_a_scaled_object_is_named_instead_of_its_hpa_and_a_paused_one_is_n
 
 
 async def test_a_missing_right_is_said_once_and_the_state_is_known_all_the_same(web: KubernetesHarness) -> None:
-    rules = [rule for rule in documented() if rule["apiGroups"] not in (["autoscaling"], ["keda.sh"])]
+    extra = {"horizontalpodautoscalers", "scaledobjects", "resourcequotas"}
+    rules = [rule for rule in documented() if not extra & set(rule["resources"])]
     name = f"few-{uuid.uuid4().hex[:6]}"
     kubeconfig = await asyncio.to_thread(web.cluster.service_account, web.namespace, name, rules)
     await web.begin(1)
@@ -104,11 +105,14 @@ async def test_a_missing_right_is_said_once_and_the_state_is_known_all_the_same(
         (seen,) = await few.states([web.ref])
         assert isinstance(seen, TargetState), seen
         said = few.notices()
-        sentences = sorted([await anext(said), await anext(said)])
-        assert "whether a HorizontalPodAutoscaler sets the same counts cannot be told" in sentences[0]
-        assert 'apiGroups: ["autoscaling"]\n    resources: ["horizontalpodautoscalers"]' in sentences[0]
-        assert "whether a ScaledObject sets" in sentences[1]
-        await asyncio.gather(*(few.states([web.ref]) for _ in range(5)))
+        sentences = sorted([await anext(said) for _ in range(4)])
+        assert [each.partition(":")[0] for each in sentences] == [
+            "what a LimitRange makes of a pod cannot be told",
+            "whether a HorizontalPodAutoscaler sets the same counts cannot be told",
+            "whether a ScaledObject sets the same counts cannot be told",
+            "whether a growth fits a ResourceQuota cannot be told",
+        ]
+        assert 'apiGroups: ["autoscaling"]\n    resources: ["horizontalpodautoscalers"]' in sentences[1]
         waits = asyncio.ensure_future(anext(said))  # type: ignore[arg-type]
         done, _ = await asyncio.wait([waits], timeout=1.5)
         assert not done, "said once"
@@ -145,3 +149,38 @@ async def test_an_annotation_pauses_its_workload_and_a_bad_one_is_told(web: Kube
         return seen.paused_until is None and not seen.pause_fault
 
     await auntil(free, "it is over")
+
+
+async def test_a_quota_tells_how_many_more_fit_and_its_admission_agrees(web: KubernetesHarness) -> None:
+    quotas = f"{CORE}/{web.namespace}/resourcequotas"
+    hard = {"pods": "4", "requests.cpu": "10"}
+    usual = {"type": "Container", "defaultRequest": {"cpu": "100m"}, "default": {"cpu": "1"}}
+    await web.hand(
+        "POST", f"{CORE}/{web.namespace}/limitranges", {"metadata": {"name": "u"}, "spec": {"limits": [usual]}}
+    )
+    await web.hand("POST", quotas, {"metadata": {"name": "team"}, "spec": {"hard": hard}})
+    # What the quota controller does at first; from then on the API server itself keeps count of pods that are made.
+    known = {"status": {"hard": hard, "used": {"pods": "0", "requests.cpu": "0"}}}
+    await web.hand("PATCH", f"{quotas}/team/status", known, kind=MERGE_PATCH)
+    await web.begin(2)
+
+    async def told() -> bool:
+        seen = await state(web)
+        return (seen.fits, seen.fits_by) == (4, "ResourceQuota team (pods: 2 of 4 used)")
+
+    await auntil(told, "there is room for four")
+    tight = {"status": {"hard": {**hard, "requests.cpu": "300m"}}}
+    await web.hand("PATCH", f"{quotas}/team/status", tight, kind=MERGE_PATCH)
+
+    async def tighter() -> bool:
+        seen = await state(web)
+        return (seen.fits, seen.fits_by) == (3, "ResourceQuota team (requests.cpu: 200m of 300m used)")
+
+    await auntil(tighter, "cpu leaves room for one more, by the default of the limit range")
+    await web.set_count(5)
+
+    async def full() -> bool:
+        seen = await state(web)
+        return (seen.desired, seen.existing, seen.fits) == (5, 3, 3)
+
+    await auntil(full, "the platform makes no more than fit")

@@ -137,6 +137,7 @@ def test_all_namespaces_are_one_cluster_role_and_kinds_are_rules(tmp_path: Path)
         ("", "pods"): ["list", "watch"],
         ("autoscaling", "horizontalpodautoscalers"): ["list", "watch"],
         ("keda.sh", "scaledobjects"): ["list", "watch"],
+        ("", "resourcequotas"): ["list", "watch"],
         ("events.k8s.io", "events"): ["create", "patch"],
         ("", "pods/eviction"): ["create"],
     }

@@ -108,3 +108,23 @@ def test_sick_instances_are_replaced_beside_another_autoscaler() -> None:
     told.turn_sick(1)
     told.run("200x20")
     assert any(each.replace for each in told.decisions)
+
+
+def test_a_growth_goes_only_as_far_as_a_quota_leaves_room_and_on_once_there_is_more() -> None:
+    told = steady(2)
+    told.more = {"fits": 5, "fits_by": "ResourceQuota team (pods: 2 of 5 used)"}
+    assert told.run("800x3") == "5x3"
+    assert why(told.last) == "8 are asked for, ResourceQuota team (pods: 2 of 5 used) leaves room for 5"
+    told.more = {"fits": 7, "fits_by": "ResourceQuota team"}
+    assert told.run("800") == "7x1"
+    told.more = {}
+    assert told.run("800") == "8x1"
+
+
+def test_a_quota_that_is_full_shrinks_nothing_and_hinders_no_shrink() -> None:
+    told = steady(4)
+    told.more = {"fits": 2, "fits_by": "ResourceQuota team"}
+    assert told.run("800") == "4x1"
+    assert told.reason() == "capped_at_quota"
+    told.run("300x30")
+    assert told.count == 3

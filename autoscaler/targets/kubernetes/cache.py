@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from autoscaler.clients.kubernetes_api import KubernetesApi
 from autoscaler.clients.kubernetes_watch import Listing, Reflector
@@ -13,20 +14,34 @@ from autoscaler.ports import Clock
 from autoscaler.targets.kubernetes.kinds import Kind
 from autoscaler.targets.kubernetes.others import Others
 from autoscaler.targets.kubernetes.pods import Labelled, Pods
+from autoscaler.targets.kubernetes.quotas import Quotas, Room
 from autoscaler.targets.kubernetes.scales import NO_PODS, Scales
 from autoscaler.targets.kubernetes.workloads import Place, Workloads
 
 Moved = Callable[[str, Place], None]  # kind, namespace and name
 
 
+class Around:
+    """What there is in a namespace beside workloads and pods, as far as that may be known."""
+
+    def __init__(self, api: KubernetesApi, clock: Clock, namespace: str, said: Callable[[str], None]) -> None:
+        self.others = Others(api, clock, namespace, said)
+        self.quotas = Quotas(api, clock, namespace, said)
+
+    @property
+    def watches(self) -> list[Reflector[Any]]:
+        """Everything that is followed."""
+        return [*self.others.watches, *self.quotas.watches]
+
+
 class Book:
     """The workloads of one kind with what keeps them current."""
 
     def __init__(
-        self, api: KubernetesApi, clock: Clock, namespace: str, kind: Kind, pods: Pods, others: Others, moved: Moved
+        self, api: KubernetesApi, clock: Clock, namespace: str, kind: Kind, pods: Pods, around: Around, moved: Moved
     ) -> None:
         self.kind = kind
-        self._others = others
+        self._around = around
         self.workloads = Workloads(lambda place: moved(kind.name, place))
         self._pods = pods
         self._scales: Scales | None = None
@@ -49,7 +64,7 @@ class Book:
 
     async def tried(self) -> None:
         """Come back when everything was read once, or could not be."""
-        await asyncio.gather(*(each.tried() for each in (*self._reflectors(), *self._others.watches)))
+        await asyncio.gather(*(each.tried() for each in (*self._reflectors(), *self._around.watches)))
         if self._scales is not None:
             await self._scales.tried()
 
@@ -70,7 +85,12 @@ class Book:
 
     def steered_by(self, workload: Workload) -> str:
         """Which other autoscaler sets its count, in words; empty where none is known to."""
-        return self._others.of(self.kind, (workload.metadata.namespace, workload.metadata.name))
+        return self._around.others.of(self.kind, (workload.metadata.namespace, workload.metadata.name))
+
+    def room(self, workload: Workload) -> Room | None:
+        """How many more of its pods fit into quotas; None where nothing known says."""
+        template = workload.spec.template
+        return self._around.quotas.room(workload.metadata.namespace, template.spec if template is not None else None)
 
     def instances(self, workload: Workload) -> Iterable[Instance]:
         """The pods of a workload, but for finished ones."""
@@ -122,14 +142,14 @@ class Cache:
         self._books: dict[str, Book] = {}
         self._pods = Pods(api, clock, namespace, self._pod_moved)
         self._pods.pods.start()
-        self._others = Others(api, clock, namespace, said)
-        for each in self._others.watches:
+        self._around = Around(api, clock, namespace, said)
+        for each in self._around.watches:
             each.start()
 
     def book(self, kind: Kind) -> Book:
         """The workloads of a kind; watched from when they are first asked for."""
         if kind.name not in self._books:
-            book = Book(self._api, self._clock, self._namespace, kind, self._pods, self._others, self._moved)
+            book = Book(self._api, self._clock, self._namespace, kind, self._pods, self._around, self._moved)
             self._books[kind.name] = book
             book.start()
         return self._books[kind.name]
@@ -148,7 +168,7 @@ class Cache:
 
     def stop(self) -> list[asyncio.Task[None]]:
         """Stop watching; the tasks to wait for."""
-        ends = [self._pods.pods.stop(), *(each.stop() for each in self._others.watches)]
+        ends = [self._pods.pods.stop(), *(each.stop() for each in self._around.watches)]
         return [*(task for task in ends if task is not None), *self.keep(set())]
 
     def _pod_moved(self, uid: str, labelled: Labelled) -> None:

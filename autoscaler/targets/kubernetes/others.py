@@ -1,7 +1,6 @@
 """Other autoscalers in a namespace or in all: HorizontalPodAutoscalers and ScaledObjects, and whose count they set.
 
-They are looked for where that is allowed. A right or a CustomResourceDefinition that is missing is no fault: then there
-are none as far as anybody can tell, and `said` is told once.
+Where a right or a CustomResourceDefinition is missing, there are none as far as anybody can tell.
 """
 
 from __future__ import annotations
@@ -12,12 +11,11 @@ from functools import partial
 from autoscaler.clients.kubernetes_api import KubernetesApi
 from autoscaler.clients.kubernetes_watch import Listing, Reflector
 from autoscaler.clients.kubernetes_wire import Resource, Steerer
-from autoscaler.errors import Gone, Refused, TargetError
 from autoscaler.ports import Clock
+from autoscaler.targets.kubernetes.aside import aside
 from autoscaler.targets.kubernetes.kinds import Kind
 from autoscaler.targets.kubernetes.workloads import Place
 
-DENIED_S = 300.0  # how often it is tried again what is not allowed, or not there
 SCALED_OBJECT = "ScaledObject"
 RESOURCES = {
     "HorizontalPodAutoscaler": Resource("autoscaling/v2", "horizontalpodautoscalers"),
@@ -31,14 +29,13 @@ class Others:
     """Who else sets whose count, kept current by two watches."""
 
     def __init__(self, api: KubernetesApi, clock: Clock, namespace: str, said: Callable[[str], None]) -> None:
-        self._said = said
-        self._told: set[str] = set()
         self._known: dict[str, tuple[str, Steerer]] = {}  # by uid, with the kind
         self._by_aim: dict[Aim, set[str]] = {}
         self.watches: list[Reflector[Steerer]] = [
-            Reflector(
+            aside(
                 api, clock, Listing(resource=resource, namespace=namespace, of=Steerer), partial(self.seen, kind),
-                failed=partial(self._failed, kind), denied_s=DENIED_S,
+                lost=partial(self._lost, kind), said=said,
+                without=f"whether a {kind} sets the same counts cannot be told",
             )
             for kind, resource in RESOURCES.items()
         ]  # fmt: skip
@@ -70,14 +67,9 @@ class Others:
             self._known[uid] = kind, record
             self._by_aim.setdefault(_aim(record), set()).add(uid)
 
-    def _failed(self, kind: str, error: TargetError) -> None:
-        if not isinstance(error, Gone | Refused):
-            return  # the API server is away: what is known stays
+    def _lost(self, kind: str) -> None:
         for uid in [uid for uid, (name, _) in self._known.items() if name == kind]:
             self.seen(kind, uid, None)
-        if isinstance(error, Refused) and kind not in self._told:
-            self._told.add(kind)
-            self._said(f"whether a {kind} sets the same counts cannot be told: {error}")
 
 
 def _aim(record: Steerer) -> Aim:

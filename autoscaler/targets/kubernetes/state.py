@@ -9,6 +9,7 @@ import msgspec
 
 from autoscaler.clients.kubernetes_wire import PAUSED_UNTIL, Pod, Terminated, Workload, Written
 from autoscaler.model.target import Instance, TargetState, WorkloadRef
+from autoscaler.targets.kubernetes.quotas import Room
 
 OURS = "autoscaler"  # our field manager
 FIRST_REPORT_S = 5.0  # a node reports "not ready" of a new pod within this after the pod's start
@@ -60,6 +61,7 @@ def state(
     zero_is_ours: bool,
     at: float,
     steered_by: str = "",
+    room: Room | None = None,
 ) -> TargetState:
     """How a workload stood at `at`, with so many pods `ready`.
 
@@ -79,6 +81,8 @@ def state(
         writer=writer(workload),
         off_by_owner=spec.replicas == 0 and not zero_is_ours,
         steered_by=steered_by,
+        fits=status.replicas + room.more if room is not None else None,
+        fits_by=room.by if room is not None else "",
         paused_until=until,
         pause_fault=fault,
     )

@@ -12,6 +12,7 @@ NORMAL = "Normal"
 WARNING = "Warning"
 HELD = frozenset({  # refusals to act that somebody should see to
     Reason.OTHER_AUTOSCALER, Reason.PAUSE_UNREADABLE, Reason.CONTESTED, Reason.CLAIMED_TWICE, Reason.FLEET_BRAKE,
+    Reason.CAPPED_AT_QUOTA,
 })  # fmt: skip
 _WORSE = {OutcomeKind.CONFLICT: "Conflict", OutcomeKind.REFUSED: "Refused", OutcomeKind.FAILED: "Failed"}
 

@@ -37,6 +37,8 @@ class FakeApi:
             "horizontalpodautoscalers": [],
             "scaledobjects": [],
             "statefulsets": [],
+            "resourcequotas": [],
+            "limitranges": [],
         }
         self.version = 10
         self.streams = True
