@@ -7,7 +7,7 @@ import msgspec
 from autoscaler.decide.guards import spaced
 from autoscaler.decide.memory import FOREIGN_HOLD_S, Memory, conflicted
 from autoscaler.decide.turn import Turn
-from autoscaler.model.decision import Reason, Stage, Step
+from autoscaler.model.decision import Fact, Reason, Stage, Step
 from autoscaler.model.policy import Mode
 
 LONGEST_LEAD_S = 600.0
@@ -57,7 +57,8 @@ def _foreign(turn: Turn, memory: Memory, known: int) -> Memory:
 
     A zero of ours ends with it: the next zero is not ours because an earlier one was.
     """
-    turn.steps.append(Step(Stage.STATE, known, turn.current, Reason.FOREIGN_COUNT, {"writer": turn.state.writer}))
+    told: dict[str, Fact] = {"writer": turn.state.writer, "remedy": turn.state.remedy}
+    turn.steps.append(Step(Stage.STATE, known, turn.current, Reason.FOREIGN_COUNT, told))
     if known == 0:
         memory = msgspec.structs.replace(memory, applied=None, stands=None)
     if memory.paused and turn.plan.workload.override is None:

@@ -114,12 +114,12 @@ _SENTENCES: Mapping[Reason, str] = {
     Reason.ROLLOUT_SURPLUS: "a rollout runs {surplus} instances too many, which ask for {before}: without them {after}",
     Reason.NONE_READY: "no instance is ready, which says nothing about demand: not below {after}",
     Reason.FLAPPING: "the direction changed {turns} times of late, which is the budget: {after} stay for {rest}",
-    Reason.CONTESTED: "somebody else{writer} keeps changing the count ({times} times of late): {after} for now",
+    Reason.CONTESTED: "somebody else{writer} keeps changing the count ({times} times of late): {after} for now{remedy}",
     Reason.CLAIMED_TWICE: "the policies {others} would steer it as well: {after} stay until one of them goes",
     Reason.FLEET_BRAKE: "too many workloads want to shrink at once, which looks like bad data: {after} stay",
     Reason.STATE_MISSING: "the state of the workload is not known ({why}: {detail}): nothing is done",
     Reason.STALE_STATE: "the state of the workload is too old ({age}): nothing is done",
-    Reason.FOREIGN_COUNT: "somebody else{writer} changed the count from {before} to {after}",
+    Reason.FOREIGN_COUNT: "somebody else{writer} changed the count from {before} to {after}{remedy}",
     Reason.HELD_ZERO_BY_OWNER: "switched off by its owner: it stays at 0 until the count rises or `resume`",
     Reason.RESUMED: "somebody said `resume`: its zero is over",
     Reason.RELEASED: "no policy steers it any more: back to its minimum of {after}",
@@ -193,6 +193,7 @@ def sentence(step: Step) -> str:
     words["measured"] = _measured(step.facts)
     words["by"] = f" by {words['by']}" if words.get("by") else ""
     words["writer"] = f" ({words['writer']})" if words.get("writer") else ""
+    words["remedy"] = f" (to keep it from that: {words['remedy']})" if words.get("remedy") else ""
     words["during"] = f" while the window {words['window']} is open" if "window" in words else ""
     words["for_how_long"] = "until resumed" if step.facts.get("rest_s") is None else f"for another {words['rest']}"
     if "cause" in step.facts:

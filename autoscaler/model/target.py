@@ -81,7 +81,8 @@ class TargetState(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     instances: tuple[Instance, ...] = ()
     rollout: bool = False
     version: str = ""
-    writer: str = ""  # who wrote the count last, where the platform tells
+    writer: str = ""  # who else wrote the count last, where the platform tells
+    remedy: str = ""  # what keeps that one from writing it again, where that is known
     off_by_owner: bool = False  # a zero that the platform does not know to be ours
     fits: int | None = None  # the count that there is room for, where the platform tells; `fits_by` says what limits it
     fits_by: str = ""

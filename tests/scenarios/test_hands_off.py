@@ -128,3 +128,15 @@ def test_a_quota_that_is_full_shrinks_nothing_and_hinders_no_shrink() -> None:
     assert told.reason() == "capped_at_quota"
     told.run("300x30")
     assert told.count == 3
+
+
+def test_a_writer_that_keeps_putting_its_count_back_is_named_with_what_keeps_it_from_that() -> None:
+    told = steady()
+    told.more = {"remedy": "leave spec.replicas out"}
+    for _ in range(4):
+        told.somebody_sets(2, by="Flux")
+        told.run("400")
+    assert told.reason() == "contested"
+    said = "somebody else (Flux) changed the count from 4 to 2 (to keep it from that: leave spec.replicas out)"
+    assert said in why(told.last) or said in "; ".join(map(why, told.decisions))
+    assert why(told.last).endswith("for now (to keep it from that: leave spec.replicas out)")

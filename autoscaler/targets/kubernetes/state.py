@@ -7,11 +7,11 @@ from datetime import datetime
 
 import msgspec
 
-from autoscaler.clients.kubernetes_wire import PAUSED_UNTIL, Pod, Terminated, Workload, Written
+from autoscaler.clients.kubernetes_wire import PAUSED_UNTIL, Pod, Terminated, Workload
 from autoscaler.model.target import Instance, TargetState, WorkloadRef
 from autoscaler.targets.kubernetes.quotas import Room
+from autoscaler.targets.kubernetes.writers import remedy, writer
 
-OURS = "autoscaler"  # our field manager
 FIRST_REPORT_S = 5.0  # a node reports "not ready" of a new pod within this after the pod's start
 FINISHED = ("Succeeded", "Failed")
 
@@ -79,6 +79,7 @@ def state(
         rollout=rolling_out(ref.kind, workload),
         version=workload.metadata.resource_version,
         writer=writer(workload),
+        remedy=remedy(workload, ref.kind),
         off_by_owner=spec.replicas == 0 and not zero_is_ours,
         steered_by=steered_by,
         fits=status.replicas + room.more if room is not None else None,
@@ -146,25 +147,6 @@ def rolling_out(kind: str, workload: Workload) -> bool:
         return False
     rolling = spec.update_strategy.rolling_update
     return status.updated_replicas < status.replicas - (rolling.partition if rolling is not None else 0)
-
-
-def writer(workload: Workload) -> str:
-    """Who else wrote the count last; empty where it was us, or where nobody is on record (a zero through /scale)."""
-    name = owner(workload)
-    return "" if name == OURS else name
-
-
-def owner(workload: Workload | Written) -> str:
-    """The field manager that wrote the count last, which may be us; empty where none is on record."""
-    owners = [
-        each
-        for each in workload.metadata.managed_fields
-        if each.fields_v1 is not None and each.fields_v1.spec is not None and each.fields_v1.spec.replicas is not None
-    ]
-    if any(each.manager == OURS and each.operation == "Update" for each in owners):
-        return OURS  # an update that changes the count takes it away from all others; who owns it beside us only agrees
-    owners.sort(key=lambda each: _seconds(each.time, 0.0))
-    return owners[-1].manager if owners else ""
 
 
 def _last_end(pod: Pod) -> Terminated | None:
