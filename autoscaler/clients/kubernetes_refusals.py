@@ -57,11 +57,6 @@ def refusal(asked: Asked, code: int, content: bytes, retry_after: str | None = N
         return Conflict(f"{asked.words}: the count is not what it was")
     if code == 429:
         return _busy(asked, status, retry_after)
-    if code == 401:
-        return Refused(
-            f"{asked.words}: the API server does not accept our credentials (401)",
-            hint="the token may have expired: renew the kubeconfig, or check the service account",
-        )
     if code == 403:
         return Refused(said, hint=_rule(asked, status.message))
     if code >= 500 and "more than one PodDisruptionBudget" not in status.message:
@@ -99,8 +94,9 @@ def _rule(asked: Asked, message: str) -> str:
     if found is None:
         return ""
     verb, what, group = found.groups()
+    verbs = '"list", "watch"' if verb in ("list", "watch") else f'"{verb}"'  # we never ask for one of them alone
     role = f"Role in namespace {asked.namespace}" if asked.namespace else "ClusterRole"
-    return f'add this rule to the {role}:\n  - apiGroups: ["{group}"]\n    resources: ["{what}"]\n    verbs: ["{verb}"]'
+    return f'add this rule to the {role}:\n  - apiGroups: ["{group}"]\n    resources: ["{what}"]\n    verbs: [{verbs}]'
 
 
 def _seconds(written: str | None) -> float | None:

@@ -158,6 +158,10 @@ class Cache:
         """The workloads of a kind where they are watched already."""
         return self._books.get(kind)
 
+    def holds(self, namespace: str) -> bool:
+        """Whether anything that is named by a policy was found in a namespace."""
+        return any(book.workloads.any_in(namespace) for book in self._books.values())
+
     def keep(self, kinds: set[str]) -> list[asyncio.Task[None]]:
         """Let go of the kinds nobody names any more, and of what stood between them and their pods; the tasks to
         wait for.

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+import math
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 
 from autoscaler import log
 from autoscaler.clients.kubernetes_api import KubernetesApi
+from autoscaler.clients.kubernetes_wire import Partial, Resource
 from autoscaler.errors import TargetError, Unreachable
 from autoscaler.model.operation import BEGIN, Advanced, Operation, OperationKind, Outcome, OutcomeKind
 from autoscaler.model.policy import Policy
@@ -14,7 +16,7 @@ from autoscaler.model.policy.target import EVERY
 from autoscaler.model.signal import Missing, MissingWhy
 from autoscaler.model.target import TargetState, WorkloadRef
 from autoscaler.ports import Clock, Record
-from autoscaler.targets.kubernetes.absent import absent, steered_by
+from autoscaler.targets.kubernetes.absent import absent, misplaced, steered_by
 from autoscaler.targets.kubernetes.cache import Book, Cache
 from autoscaler.targets.kubernetes.events import Events, Regarding
 from autoscaler.targets.kubernetes.evict import replace
@@ -28,6 +30,8 @@ from autoscaler.targets.naming import named
 
 FIRST_READ_S = 4.0  # how long a first look may wait for the lists
 STALE_S = 60.0  # nothing confirmed for so long: what is known is no state any more
+NAMESPACES_S = 60.0  # how often it is asked which there are, where one seems to be misspelt
+NAMESPACES = Resource("v1", "namespaces")
 ALL = ""  # every namespace
 
 
@@ -42,6 +46,8 @@ class KubernetesTarget:
         self._caches: dict[str, Cache] = {}  # by namespace
         self._every: set[str] = set()  # the kinds that are watched in all namespaces at once
         self._survey = Survey()
+        self._namespaces: frozenset[str] | None = None  # all there are, where that may be known
+        self._namespaces_at = -math.inf
         self._ending: list[asyncio.Task[None]] = []
         self._steered: set[WorkloadRef] = set()
         self._woken: dict[WorkloadRef, None] = {}
@@ -88,7 +94,12 @@ class KubernetesTarget:
         places = dict.fromkeys((ref.kind, ref.namespace) for ref in refs)
         books = {place: await self._book(*place) for place in places}
         await self._first_read([each for each in books.values() if isinstance(each, Book) and each.age_s() is None])
-        return [self._state(ref, books[ref.kind, ref.namespace]) for ref in refs]
+        held = self._namespaces_held()
+        found = [self._state(ref, books[ref.kind, ref.namespace], held) for ref in refs]
+        lost = {ref.namespace for ref, each in zip(refs, found, strict=True) if isinstance(each, Missing)}
+        if any(self._misspelt(namespace) for namespace in lost) and await self._list_namespaces():
+            return [self._state(ref, books[ref.kind, ref.namespace], held) for ref in refs]
+        return found
 
     async def advance(self, operation: Operation) -> Advanced:
         """One call to the API server, or one look at the caches, and what follows from it."""
@@ -217,16 +228,43 @@ class KubernetesTarget:
             for task in late:
                 task.cancel()
 
-    def _state(self, ref: WorkloadRef, book: Book | TargetError) -> TargetState | Missing:
+    def _misspelt(self, namespace: str) -> bool:
+        """Whether a namespace may be misspelt: nothing was ever found in it."""
+        read = [cache for place, cache in self._caches.items() if place in (namespace, ALL)]
+        return not any(cache.holds(namespace) for cache in read)
+
+    async def _list_namespaces(self) -> bool:
+        """Ask which namespaces there are, now and then; True where that was answered just now."""
+        now = self._clock.monotonic()
+        if now - self._namespaces_at < NAMESPACES_S:
+            return False
+        self._namespaces_at = now
+        try:
+            pages = [page async for page in self._api.pages(NAMESPACES, "", Partial, selectors={}, partial=True)]
+        except TargetError:
+            self._namespaces = None  # few may list them: what the policies name is known all the same
+            return False
+        self._namespaces = frozenset(each.metadata.name for page in pages for each in page.items)
+        return True
+
+    def _namespaces_held(self) -> Collection[str]:
+        """The namespaces that policies name and in which something of theirs was found."""
+        return [place for place, cache in self._caches.items() if place != ALL and cache.holds(place)]
+
+    def _state(self, ref: WorkloadRef, book: Book | TargetError, held: Collection[str]) -> TargetState | Missing:
         if not isinstance(book, Book):
             return Missing(MissingWhy.FAILED, str(book))
         missing = _unknown(book)
+        known, listed = (held, False) if self._namespaces is None else (self._namespaces, True)
         if missing is not None:
-            return missing
+            wrong = misplaced(ref.namespace, known, listed=listed) if book.age_s() is None and book.fault() else ""
+            return Missing(missing.why, f"{wrong} {missing.detail}") if wrong else missing
         unread = book.unread(ref.namespace, ref.name)
         workload = book.workloads.get(ref.namespace, ref.name)
         if workload is None or unread:
-            return Missing(MissingWhy.FAILED, unread or absent(ref, book.workloads.names(ref.namespace)))
+            return Missing(
+                MissingWhy.FAILED, unread or absent(ref, book.workloads.names(ref.namespace), known, listed=listed)
+            )
         if ref.kind == "ReplicaSet" and workload.metadata.controller is not None:
             return Missing(MissingWhy.FAILED, steered_by(ref, workload.metadata.controller))
         zero, at = book.workloads.zero_is_ours(workload), self._clock.now() - (book.age_s() or 0.0)

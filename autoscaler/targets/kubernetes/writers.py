@@ -15,7 +15,7 @@ FLUX = "leave spec.replicas out of the manifests that it reconciles"
 HELM = "leave spec.replicas out of what the chart renders"
 HPA = "delete the HorizontalPodAutoscaler, or this policy"
 
-# By the manager's name, or by how it begins where that ends in a dash: who it is (empty: by its own name), and a way out.
+# By the manager's name, or by how it begins where that ends in a dash: who it is (empty: by its own name), a way out.
 _KNOWN: dict[str, tuple[str, str]] = {
     "argocd-": ("Argo CD", ARGO),
     "kustomize-controller": ("Flux", FLUX),

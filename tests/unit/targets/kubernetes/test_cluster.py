@@ -276,7 +276,7 @@ async def test_a_state_without_rights_says_which_are_missing(web: KubernetesHarn
     web.target = await limited(web, [])
     (found,) = await web.target.states([web.ref])
     assert isinstance(found, Missing)
-    assert 'verbs: ["watch"]' in found.detail
+    assert 'verbs: ["list", "watch"]' in found.detail
 
 
 async def test_the_target_needs_nothing_before_its_first_look(web: KubernetesHarness) -> None:

@@ -369,7 +369,7 @@ async def test_a_refused_watch_says_which_rule_is_missing(api: FakeApi, target: 
         api.once("GET", "/deployments", saying(403, said, "Forbidden"))
     found = await missing(target)
     assert found.why is MissingWhy.FAILED
-    assert '- apiGroups: ["apps"]\n    resources: ["deployments"]\n    verbs: ["watch"]' in found.detail
+    assert '- apiGroups: ["apps"]\n    resources: ["deployments"]\n    verbs: ["list", "watch"]' in found.detail
 
 
 async def test_nobody_listening_is_a_state_that_is_not_there(
