@@ -130,10 +130,10 @@ class KubernetesApi:
         }
         await self._call("POST", PODS.path(namespace, name, "eviction"), asked, body=(JSON, body))
 
-    async def delete(self, namespace: str, name: str, *, uid: str) -> None:
-        """Delete this very pod, whatever disruption budgets say; another uid is a Conflict."""
-        asked = Asked("delete", PODS, namespace, name)
-        await self._call("DELETE", PODS.path(namespace, name), asked, body=(JSON, {"preconditions": {"uid": uid}}))
+    async def delete(self, namespace: str, name: str, *, uid: str, resource: Resource = PODS) -> None:
+        """Delete this very object; another uid is a Conflict. A pod goes whatever disruption budgets say."""
+        asked, body = Asked("delete", resource, namespace, name), {"preconditions": {"uid": uid}}
+        await self._call("DELETE", resource.path(namespace, name), asked, body=(JSON, body))
 
     async def pages(
         self, resource: Resource, namespace: str, of: type[R], *, selectors: Mapping[str, str], partial: bool = False

@@ -7,7 +7,7 @@ import re
 import msgspec
 
 from autoscaler.clients.kubernetes_wire import Resource, Status
-from autoscaler.errors import Conflict, Gone, Refused, TargetError, Unreachable
+from autoscaler.errors import Conflict, Forbidden, Gone, Refused, TargetError, Unreachable
 
 _decode_status = msgspec.json.Decoder(Status).decode
 _NOT_ALLOWED = re.compile(r'cannot (\w+) resource "([^"]+)" in API group "([^"]*)"')
@@ -58,7 +58,7 @@ def refusal(asked: Asked, code: int, content: bytes, retry_after: str | None = N
     if code == 429:
         return _busy(asked, status, retry_after)
     if code == 403:
-        return Refused(said, hint=_rule(asked, status.message))
+        return Forbidden(said, hint=_rule(asked, status.message))
     if code >= 500 and "more than one PodDisruptionBudget" not in status.message:
         return Unreachable(said, retry_after_s=_seconds(retry_after))
     return Refused(said)

@@ -16,7 +16,7 @@ import msgspec
 from autoscaler.clients.kubernetes_api import KubernetesApi, Time
 from autoscaler.clients.kubernetes_refusals import Asked, refusal
 from autoscaler.clients.kubernetes_wire import Bookmark, Event, Meta, Resource, Status
-from autoscaler.errors import Gone, Refused, TargetError, Unreachable
+from autoscaler.errors import Forbidden, Gone, Refused, TargetError, Unreachable
 
 R = TypeVar("R")
 
@@ -131,7 +131,7 @@ class Reflector(Generic[R]):
                 failures += 1
             except TargetError as error:
                 self.fault = str(error)
-                longest = self._denied_s if isinstance(error, Refused) else longest
+                longest = self._denied_s if isinstance(error, Forbidden) else longest
                 self._failed(error)
                 failures = 1 if self._version != before else failures + 1
             self._tried.set()

@@ -9,6 +9,7 @@ import msgspec
 
 R = TypeVar("R")
 
+PAUSED = "autoscaling.keda.sh/paused"  # the annotation by which KEDA lets go of a workload
 PAUSED_UNTIL = "autoscaler/paused-until"  # the annotation that pauses a workload
 
 
@@ -367,7 +368,7 @@ class SteererSpec(Wire, frozen=True, gc=False):
 class SteererSaid(Wire, frozen=True, gc=False):
     """The annotation by which KEDA lets go of a workload."""
 
-    paused: str = msgspec.field(name="autoscaling.keda.sh/paused", default="")
+    paused: str = msgspec.field(name=PAUSED, default="")
 
 
 class SteererMeta(Meta, frozen=True, gc=False):

@@ -114,7 +114,8 @@ def _hands_off(turn: Turn) -> bool:
     if policy.mode is Mode.OBSERVE:
         turn.note(Reason.OTHER_AUTOSCALER, Stage.CONTROL, other=state.steered_by)
         return False
-    turn.hold(Reason.OTHER_AUTOSCALER, Stage.CONTROL, other=state.steered_by)
+    adopts = policy.target.kubernetes is not None and policy.target.kubernetes.adopt
+    turn.hold(Reason.ADOPTING if adopts else Reason.OTHER_AUTOSCALER, Stage.CONTROL, other=state.steered_by)
     return True
 
 

@@ -125,6 +125,7 @@ _SENTENCES: Mapping[Reason, str] = {
     Reason.RELEASED: "no policy steers it any more: back to its minimum of {after}",
     Reason.PAUSED: "paused{by} {for_how_long}: nothing is done",
     Reason.OTHER_AUTOSCALER: "{other} sets this count: it is left alone until that one is gone",
+    Reason.ADOPTING: "{other} sets this count, and the policy says adopt: it is put away first",
     Reason.PAUSED_BY_ANNOTATION: "paused by an annotation of its own for another {rest}: nothing is done",
     Reason.PAUSE_UNREADABLE: "{fault}: nothing is done until it is mended",
     Reason.OVERRIDE: "set to {after}{by} for another {rest}",

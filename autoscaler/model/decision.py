@@ -98,6 +98,7 @@ class Reason(enum.Enum):
     RESUMED = "resumed"
     RELEASED = "released"
     OTHER_AUTOSCALER = "other_autoscaler"
+    ADOPTING = "adopting"
     PAUSED = "paused"
     PAUSED_BY_ANNOTATION = "paused_by_annotation"
     PAUSE_UNREADABLE = "pause_unreadable"

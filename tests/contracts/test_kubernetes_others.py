@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import uuid
 from collections.abc import AsyncIterator
 from typing import Any
@@ -10,9 +11,10 @@ from typing import Any
 import pytest
 
 from autoscaler.clients.kubernetes_api import KubernetesApi
+from autoscaler.model.operation import OperationKind, Outcome, OutcomeKind
 from autoscaler.model.target import TargetState
 from autoscaler.targets.kubernetes import KubernetesTarget
-from tests.contracts.harness import state
+from tests.contracts.harness import drive, operation, state
 from tests.contracts.target_kubernetes import KubernetesHarness, kubernetes_harness
 from tests.e2e.shop import documented
 from tests.parts.cluster import APPS, CORE, MERGE_PATCH
@@ -184,3 +186,52 @@ async def test_a_quota_tells_how_many_more_fit_and_its_admission_agrees(web: Kub
         return (seen.desired, seen.existing, seen.fits) == (5, 3, 3)
 
     await auntil(full, "the platform makes no more than fit")
+
+
+async def adopted(web: KubernetesHarness) -> Outcome:
+    (ended,) = await drive(web, operation(web, OperationKind.ADOPT, reason="adopting"))
+    return ended
+
+
+async def test_an_adopted_hpa_is_deleted_with_what_it_was_on_record_and_one_that_comes_back_is_left(
+    web: KubernetesHarness,
+) -> None:
+    path = f"{HPAS}/{web.namespace}/horizontalpodautoscalers"
+    await web.hand("POST", path, hpa())
+    await web.begin(1)
+    assert (await state(web)).steered_by
+    ended = await adopted(web)
+    assert ended.kind is OutcomeKind.APPLIED, ended
+    assert (await state(web)).steered_by == "", "known at once"
+    was = json.loads(ended.detail.partition("it was ")[2])
+    assert (was["kind"], was["metadata"]["name"], was["spec"]["maxReplicas"]) == ("HorizontalPodAutoscaler", "web", 9)
+    assert (await web.hand("GET", path))["items"] == []
+    assert (await adopted(web)).kind is OutcomeKind.GONE
+    await web.hand("POST", path, was)
+    await steered_by(web, "HorizontalPodAutoscaler web")
+    again = await adopted(web)
+    assert (again.kind, "came back" in again.detail) == (OutcomeKind.REFUSED, True)
+    assert len((await web.hand("GET", path))["items"]) == 1
+
+
+async def test_an_adopted_scaled_object_is_paused_and_stays(web: KubernetesHarness, keda: str) -> None:
+    made = {"apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject", "metadata": {"name": "queue"}}
+    await web.hand("POST", keda, {**made, "spec": {"scaleTargetRef": {"name": "web"}}})
+    await web.begin(1)
+    await steered_by(web, "ScaledObject queue")
+    assert (await adopted(web)).kind is OutcomeKind.APPLIED
+    await steered_by(web, "")
+    kept = await web.hand("GET", f"{keda}/queue")
+    assert kept["metadata"]["annotations"] == {"autoscaling.keda.sh/paused": "true"}
+
+
+async def test_without_the_right_to_adopt_the_hpa_stays_and_the_rule_is_told(web: KubernetesHarness) -> None:
+    await web.hand("POST", f"{HPAS}/{web.namespace}/horizontalpodautoscalers", hpa())
+    await web.begin(1)
+    kubeconfig = await asyncio.to_thread(web.cluster.service_account, web.namespace, "few", documented())
+    await web.target.close()
+    web.target = web.another(kubeconfig)
+    assert (await state(web)).steered_by
+    ended = await adopted(web)
+    assert ended.kind is OutcomeKind.REFUSED
+    assert 'resources: ["horizontalpodautoscalers"]\n    verbs: ["get"]' in ended.detail

@@ -105,6 +105,32 @@ def test_a_foreign_writer_is_named_its_cut_is_raised_again_and_its_raise_respect
     assert shop.changes == 3, "which is respected for a while"
 
 
+def test_an_hpa_keeps_its_count_until_the_policy_adopts_it_and_all_is_told_on_the_workload(shop: Shop) -> None:
+    shop.open(2)
+    path = f"/apis/autoscaling/v2/namespaces/{shop.namespace}/horizontalpodautoscalers"
+    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}
+    shop.cluster.hand("POST", path, {"metadata": {"name": "old"}, "spec": {"scaleTargetRef": target, "maxReplicas": 9}})
+    may = {"apiGroups": ["autoscaling"], "resources": ["horizontalpodautoscalers"], "verbs": ["get", "delete"]}
+    rights = [*documented(), may]
+    daemon = shop.daemon(shop.cluster.service_account(shop.namespace, "adopting", rights)).start()
+    shop.load(500)
+    until(lambda: daemon.workload()["reason"] == "other_autoscaler", "the HPA is named")
+    assert "HorizontalPodAutoscaler old sets this count" in daemon.cli("explain", "web")
+    never(lambda: shop.changes, "a change beside the HPA", for_s=3)
+    written = daemon.policy_file.read_text()
+    daemon.policy_file.write_text(written.replace("name: web}}", "name: web, adopt: true}}"))
+    shop.scaled(5)
+    assert shop.cluster.hand("GET", path)["items"] == []
+    ends = [line["text"] for line in lines(daemon) if line["kind"] == "outcome"]
+    assert any(each.startswith("adopt: HorizontalPodAutoscaler old is deleted; it was {") for each in ends), ends
+
+    def told() -> set[str]:
+        found = shop.cluster.hand("GET", f"/apis/events.k8s.io/v1/namespaces/{shop.namespace}/events")["items"]
+        return {each["reason"] for each in found if each.get("reportingController") == "autoscaler"}
+
+    until(lambda: told() >= {"OtherAutoscaler", "Adopted", "ScaledUp"}, "all three are told")
+
+
 def test_a_zero_by_the_owner_is_left_alone(shop: Shop) -> None:
     shop.open(2)
     daemon = shop.daemon(minimum=2).start()

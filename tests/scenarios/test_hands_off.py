@@ -10,9 +10,12 @@ import msgspec
 import pytest
 
 from autoscaler.decide.explain import why
-from autoscaler.model.policy import Mode, Recycle, When
+from autoscaler.loop.orders import Orders
+from autoscaler.loop.underway import Underway
+from autoscaler.model.operation import OperationKind
+from autoscaler.model.policy import KubernetesTarget, Mode, Recycle, TargetSpec, When
 from autoscaler.model.target import TargetState
-from tests.scenarios.story import QUICK, Story, load, policy
+from tests.scenarios.story import ON_KUBERNETES, QUICK, Story, load, policy
 
 HPA = "HorizontalPodAutoscaler web"
 
@@ -140,3 +143,20 @@ def test_a_writer_that_keeps_putting_its_count_back_is_named_with_what_keeps_it_
     said = "somebody else (Flux) changed the count from 4 to 2 (to keep it from that: leave spec.replicas out)"
     assert said in why(told.last) or said in "; ".join(map(why, told.decisions))
     assert why(told.last).endswith("for now (to keep it from that: leave spec.replicas out)")
+
+
+def test_a_policy_that_adopts_says_so_waits_and_orders_it() -> None:
+    asked = policy(load(), behavior=QUICK)
+    aim = TargetSpec(kubernetes=KubernetesTarget(namespace="shop", name="web", adopt=True))
+    told = Told(msgspec.structs.replace(asked, target=aim), count=4, ref=ON_KUBERNETES)
+    told.run("400x10")
+    told.more = {"steered_by": HPA}
+    assert told.run("900") == "4x1"
+    assert told.reason() == "adopting"
+    looks, policies = [told.look()], [told.plan.workload.policy]
+    (order,) = Orders().following([told.last], looks, policies, told.now)
+    assert (order.kind, order.ref) == (OperationKind.ADOPT, ON_KUBERNETES)
+    open_ones = Underway()
+    assert not open_ones.adopting(order)
+    open_ones.put(order)
+    assert open_ones.adopting(order), "one is enough"

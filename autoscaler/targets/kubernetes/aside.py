@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from autoscaler.clients.kubernetes_api import KubernetesApi
 from autoscaler.clients.kubernetes_watch import Listing, Reflector
-from autoscaler.errors import Gone, Refused, TargetError
+from autoscaler.errors import Forbidden, Gone, TargetError
 from autoscaler.ports import Clock
 
 R = TypeVar("R")
@@ -31,10 +31,10 @@ def aside(
     told: list[str] = []
 
     def failed(error: TargetError) -> None:
-        if not isinstance(error, Gone | Refused):
-            return  # the API server is away: what is known stays
+        if not isinstance(error, Gone | Forbidden):
+            return  # the API server is away, or lets nobody in: what is known stays
         lost()
-        if isinstance(error, Refused) and not told:
+        if isinstance(error, Forbidden) and not told:
             told.append(without)
             said(f"{without}: {error}")
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from autoscaler.clients.kubernetes_api import KubernetesApi
 from autoscaler.clients.kubernetes_watch import Listing, Reflector
-from autoscaler.clients.kubernetes_wire import Workload, Written
+from autoscaler.clients.kubernetes_wire import Meta, Workload, Written
 from autoscaler.model.target import Instance
 from autoscaler.ports import Clock
 from autoscaler.targets.kubernetes.kinds import Kind
@@ -86,6 +86,14 @@ class Book:
     def steered_by(self, workload: Workload) -> str:
         """Which other autoscaler sets its count, in words; empty where none is known to."""
         return self._around.others.of(self.kind, (workload.metadata.namespace, workload.metadata.name))
+
+    def others(self, workload: Workload) -> list[tuple[str, Meta]]:
+        """The other autoscalers that set its count: their kinds and metadata."""
+        return self._around.others.steering(self.kind, (workload.metadata.namespace, workload.metadata.name))
+
+    def gone_other(self, kind: str, uid: str) -> None:
+        """Another autoscaler was put away by us; the watch tells the same a moment later."""
+        self._around.others.seen(kind, uid, None)
 
     def room(self, workload: Workload) -> Room | None:
         """How many more of its pods fit into quotas; None where nothing known says."""

@@ -20,7 +20,7 @@ import msgspec
 from autoscaler import log
 from autoscaler.clients.kubernetes_api import MANAGER, KubernetesApi
 from autoscaler.clients.kubernetes_wire import Partial, Resource
-from autoscaler.errors import Gone, Refused, TargetError, Unreachable
+from autoscaler.errors import Forbidden, Gone, TargetError, Unreachable
 from autoscaler.ports import Clock
 from autoscaler.targets.kubernetes.tidings import Tiding
 
@@ -133,7 +133,7 @@ class Events:
             return AWAY_S if error.retry_after_s is None else error.retry_after_s
         except TargetError as error:
             self.counts["refused"] += 1
-            if isinstance(error, Refused) and error.hint:  # a right or a credential, not this one Event
+            if isinstance(error, Forbidden) and error.hint:  # the right is missing, not for this one Event only
                 self._deny(error, now)
             return PAUSE_S
         self.counts["written"] += 1
@@ -152,7 +152,7 @@ class Events:
         await self._api.create(EVENTS, due.about.namespace, body(name, due.about, due.tiding), Partial)
         due.name = name
 
-    def _deny(self, error: Refused, now: float) -> None:
+    def _deny(self, error: Forbidden, now: float) -> None:
         self._denied_until = now + DENIED_S
         self._waiting.clear()
         if not self._told_denied:

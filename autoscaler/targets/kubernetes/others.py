@@ -10,7 +10,7 @@ from functools import partial
 
 from autoscaler.clients.kubernetes_api import KubernetesApi
 from autoscaler.clients.kubernetes_watch import Listing, Reflector
-from autoscaler.clients.kubernetes_wire import Resource, Steerer
+from autoscaler.clients.kubernetes_wire import Meta, Resource, Steerer
 from autoscaler.ports import Clock
 from autoscaler.targets.kubernetes.aside import aside
 from autoscaler.targets.kubernetes.kinds import Kind
@@ -41,7 +41,11 @@ class Others:
         ]  # fmt: skip
 
     def of(self, kind: Kind, place: Place) -> str:
-        """Who else sets the count of a workload, in words; empty where nobody is known to.
+        """Who else sets the count of a workload, in words; empty where nobody is known to."""
+        return " and ".join(sorted(_words(name, meta) for name, meta in self.steering(kind, place)))
+
+    def steering(self, kind: Kind, place: Place) -> list[tuple[str, Meta]]:
+        """Who else sets the count of a workload: their kinds and metadata.
 
         An HPA that KEDA has made is not named beside the ScaledObject that it was made for.
         """
@@ -49,12 +53,11 @@ class Others:
         there = [self._known[uid] for uid in found]
         there = [each for each in there if _group(each[1]) in ("", kind.resource.group)]
         scaled = {each.metadata.uid for name, each in there if name == SCALED_OBJECT}
-        words = [
-            _words(name, each)
+        return [
+            (name, each.metadata)
             for name, each in there
             if each.metadata.controller is None or each.metadata.controller.uid not in scaled
         ]
-        return " and ".join(sorted(words))
 
     def seen(self, kind: str, uid: str, record: Steerer | None) -> None:
         """What a watch has told. A ScaledObject that is paused leaves its workload alone."""
@@ -81,7 +84,6 @@ def _group(record: Steerer) -> str:
     return record.spec.scale_target_ref.api_version.rpartition("/")[0]
 
 
-def _words(kind: str, record: Steerer) -> str:
-    owner = record.metadata.controller
-    of = f" of {owner.kind} {owner.name}" if owner is not None else ""
-    return f"{kind} {record.metadata.name}{of}"
+def _words(kind: str, meta: Meta) -> str:
+    owner = meta.controller
+    return f"{kind} {meta.name}" + (f" of {owner.kind} {owner.name}" if owner is not None else "")

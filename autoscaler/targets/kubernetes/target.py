@@ -17,6 +17,7 @@ from autoscaler.model.signal import Missing, MissingWhy
 from autoscaler.model.target import TargetState, WorkloadRef
 from autoscaler.ports import Clock, Record
 from autoscaler.targets.kubernetes.absent import absent, misplaced, steered_by
+from autoscaler.targets.kubernetes.adopt import Adopted, adopt
 from autoscaler.targets.kubernetes.cache import Book, Cache
 from autoscaler.targets.kubernetes.events import Events, Regarding
 from autoscaler.targets.kubernetes.evict import replace
@@ -31,6 +32,7 @@ from autoscaler.targets.naming import named
 FIRST_READ_S = 4.0  # how long a first look may wait for the lists
 STALE_S = 60.0  # nothing confirmed for so long: what is known is no state any more
 NAMESPACES_S = 60.0  # how often it is asked which there are, where one seems to be misspelt
+LIST_S = 1.0  # how long a cycle may wait for that
 NAMESPACES = Resource("v1", "namespaces")
 ALL = ""  # every namespace
 
@@ -54,6 +56,7 @@ class KubernetesTarget:
         self._news = asyncio.Event()
         self._notices: asyncio.Queue[str] = asyncio.Queue()
         self._events = Events(api, clock, self._notice) if events else None
+        self._adopted: Adopted = set()
         self._because: dict[WorkloadRef, str] = {}  # why a count is to change, as long as it is not told
 
     def discover(self, policies: Sequence[Policy]) -> Sequence[tuple[WorkloadRef, Policy]]:
@@ -151,6 +154,8 @@ class KubernetesTarget:
             if scale is not None:
                 book.workloads.wrote((ref.namespace, ref.name), scale)
             return after
+        if operation.kind is OperationKind.ADOPT:
+            return await adopt(self._api, book, operation, self._adopted, now)
         if operation.kind is OperationKind.REPLACE:
             await self._first_read([book] if book.age_s() is None else [])
             missing = _unknown(book)
@@ -240,8 +245,9 @@ class KubernetesTarget:
             return False
         self._namespaces_at = now
         try:
-            pages = [page async for page in self._api.pages(NAMESPACES, "", Partial, selectors={}, partial=True)]
-        except TargetError:
+            async with asyncio.timeout(LIST_S):
+                pages = [page async for page in self._api.pages(NAMESPACES, "", Partial, selectors={}, partial=True)]
+        except (TargetError, TimeoutError):
             self._namespaces = None  # few may list them: what the policies name is known all the same
             return False
         self._namespaces = frozenset(each.metadata.name for page in pages for each in page.items)

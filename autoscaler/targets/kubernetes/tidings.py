@@ -35,14 +35,16 @@ def of_outcome(outcome: Outcome, because: str) -> Tiding | None:
         return Tiding(operation.ref, NORMAL, *_done(operation, outcome, because), outcome.at)
     if outcome.kind not in _WORSE or (operation.kind, outcome.kind) == (OperationKind.REPLACE, OutcomeKind.CONFLICT):
         return None
-    action = "Scale" if operation.kind is OperationKind.SCALE else "Replace"
+    action = operation.kind.value.capitalize()
     tried = f"{operation.before} → {operation.count}: " if operation.kind is OperationKind.SCALE else ""
     return Tiding(operation.ref, WARNING, action, f"{action}{_WORSE[outcome.kind]}", tried + outcome.detail, outcome.at)
 
 
 def _done(operation: Operation, outcome: Outcome, because: str) -> tuple[str, str, str]:
     if operation.kind is not OperationKind.SCALE:
-        return "Replace", "Replaced", f"{outcome.detail} ({operation.reason})"
+        adopted = operation.kind is OperationKind.ADOPT
+        action, reason = ("Adopt", "Adopted") if adopted else ("Replace", "Replaced")
+        return action, reason, f"{outcome.detail} ({operation.reason})"
     reason = "ScaledUp" if operation.count > operation.before else "ScaledDown"
     return "Scale", reason, f"{operation.before} → {operation.count}: {because or operation.reason}"
 
