@@ -139,35 +139,6 @@ class UpdateStrategy(Wire, frozen=True, gc=False):
     rolling_update: RollingUpdate | None = None
 
 
-class Resources(Wire, frozen=True, gc=False):
-    """What a container asks for and may have at most, as quantities."""
-
-    requests: dict[str, str] = {}
-    limits: dict[str, str] = {}
-
-
-class Container(Wire, frozen=True, gc=False):
-    """A container as asked for."""
-
-    restart_policy: str = ""
-    resources: Resources = Resources()
-
-
-class PodSpec(Wire, frozen=True, gc=False):
-    """What a workload's pods are made of, as far as quotas count it."""
-
-    priority_class_name: str = ""
-    overhead: dict[str, str] = {}
-    containers: tuple[Container, ...] | None = None
-    init_containers: tuple[Container, ...] | None = None
-
-
-class Template(Wire, frozen=True, gc=False):
-    """What a workload's pods are made from."""
-
-    spec: PodSpec = PodSpec()
-
-
 class WorkloadSpec(Wire, frozen=True, gc=False):
     """What a workload's owner asked for; `replicas` is absent where none was set."""
 
@@ -238,25 +209,43 @@ class PodStatus(Wire, frozen=True, gc=False):
     container_statuses: tuple[ContainerStatus, ...] = ()
 
 
-class RunningContainer(Wire, frozen=True, gc=False):
-    """A container of a pod; what it asks for is not read."""
+class Requested(Wire, frozen=True, gc=False):
+    """What is requested, and the most there may be, as quantities by resource."""
+
+    requests: dict[str, str] = {}
+    limits: dict[str, str] = {}
+
+
+class Container(Wire, frozen=True, gc=False):
+    """A container as asked for; an init container with `restart_policy` Always is a sidecar."""
 
     image: str = ""
+    resources: Requested = Requested()
+    restart_policy: str = ""
 
 
-class RunningSpec(Wire, frozen=True, gc=False):
+class PodSpec(Wire, frozen=True, gc=False):
     """What a pod is made of and where it runs."""
 
     node_name: str = ""
-    containers: tuple[RunningContainer, ...] | None = None
+    priority_class_name: str = ""
+    containers: tuple[Container, ...] | None = None
+    init_containers: tuple[Container, ...] = ()
+    overhead: dict[str, str] = {}
 
 
 class Pod(Wire, frozen=True, gc=False):
     """A pod."""
 
     metadata: LabelledMeta
-    spec: RunningSpec = RunningSpec()
+    spec: PodSpec = PodSpec()
     status: PodStatus = PodStatus()
+
+
+class Template(Wire, frozen=True, gc=False):
+    """What a workload's pods are made from."""
+
+    spec: PodSpec = PodSpec()
 
 
 class ScaleSpec(Wire, frozen=True, gc=False):

@@ -90,8 +90,8 @@ def cost(pod: PodSpec, limits: Iterable[LimitRange]) -> Amounts:
     """What one pod takes of each thing that quotas count, with what limit ranges write into it. Raises ValueError."""
     defaults = [item for each in limits for item in each.spec.limits if item.type == "Container"]
     plain = [_needs(each, defaults) for each in pod.containers or ()]
-    beside = [_needs(each, defaults) for each in pod.init_containers or () if each.restart_policy == ALWAYS]
-    first = [_needs(each, defaults) for each in pod.init_containers or () if each.restart_policy != ALWAYS]
+    beside = [_needs(each, defaults) for each in pod.init_containers if each.restart_policy == ALWAYS]
+    first = [_needs(each, defaults) for each in pod.init_containers if each.restart_policy != ALWAYS]
     total = _sum([*plain, *beside])
     for each in first:  # they run one by one before the others: the largest counts
         alone = _sum([each, *beside])
