@@ -125,7 +125,8 @@ class DaemonProcess:
         return self.log.read_text() if self.log.exists() else ""
 
     def _stands_by(self) -> bool:
-        return any("stands by" in each["sentence"] for each in self.status()["faults"])
+        told = self.status()  # of the one that acts, where it is handed on
+        return bool(told["workloads"]) or any("stands by" in each["sentence"] for each in told["faults"])
 
     def _answers(self) -> bool:
         return bool(self.status()["workloads"])

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 import signal
 
 import pytest
 
+from autoscaler.clients import control
 from autoscaler.store.cluster_lease import DURATION_S
-from tests.e2e.shop import Shop
+from tests.e2e.shop import Shop, lines
 from tests.support.wait import never, until
 
 pytestmark = [pytest.mark.kubernetes, pytest.mark.prometheus, pytest.mark.e2e]
@@ -55,4 +57,28 @@ def test_one_that_hangs_past_its_lease_is_followed_and_notices_before_its_next_c
     other.kill()
     until(lambda: shop.holders() == 3, "the first has it back", within=DURATION_S + 10)
     assert shop.replicas == 6, "nothing is lower after a kill"
+    assert "Traceback" not in one.text() + other.text()
+
+
+def test_what_the_one_that_stands_by_is_told_is_kept_before_it_answers_and_outlives_the_one_that_acts(
+    shop: Shop,
+) -> None:
+    shop.open(2)
+    one, other = shop.pair(reachable=True)
+    one.start()
+    until(lambda: one.workload()["desired"] == 2, "the first has decided")
+    other.start(standby=True)
+    assert other.workload()["desired"] == 2, "it tells what the one that acts knows"
+    assert "is paused" in other.cli("pause", "web", "--why", "release")
+    one.kill()
+    shop.load(600)
+    status, answer = control.ask(other.socket, "POST", "/api/v1/resume/web", b"{}")
+    assert (status, b"does not answer" in answer, b"within 15 s" in answer) == (503, True, True)
+    until(lambda: shop.holders() == 2, "the other has the lease", within=DURATION_S + 10)
+    until(lambda: other.workload()["reason"] == "paused", "it knows the pause")
+    assert shop.changes == 0
+    one.start(standby=True)
+    one.cli("resume", "web", "--why", "by way of the first")
+    shop.scaled(6)
+    assert [line["by"] for line in lines(other) if line["reason"] == "resumed"] == [getpass.getuser()]
     assert "Traceback" not in one.text() + other.text()
