@@ -33,12 +33,14 @@ class Vitals:
         self.leading = leading
         self.store_failing = store_failing
         self.more: Callable[[], Iterable[metrics.Family]] = tuple
+        self._stood_by = 0.0  # when it was asked last while another daemon acted
 
     def alive(self) -> str:
         """Empty while cycles go on, or another daemon acts; else why not."""
         if not self.leading():
+            self._stood_by = self.now()
             return ""
-        last = self.board.cycle_at or self.board.started
+        last = max(self.board.cycle_at or self.board.started, self._stood_by)
         late = self.now() - last
         if late > max(LATE_CYCLES * self.board.cycle_s, 60.0):
             return f"the last cycle ended {late:.0f} s ago"

@@ -68,7 +68,7 @@ class Shop:
             "prometheus": {"url": self.prometheus.url},
             "kubernetes": {"kubeconfig": str(kubeconfig)},
         }
-        policy = POLICY.format(namespace=self.namespace, minimum=minimum)
+        policy = words.pop("policy", None) or POLICY.format(namespace=self.namespace, minimum=minimum)
         made = DaemonProcess(self._folder / folder, policy, **{**told, **words})
         self.daemons.append(made)
         return made
@@ -129,6 +129,7 @@ def shop(
     made = Shop(control_plane, gauge_server, prometheus_server, tmp_path)
     yield made
     made.close()
+    assert control_plane.refused(made.namespace, "autoscaler") == [], "asked for more than the documented rights"
 
 
 def documented(name: str = "autoscaler") -> list[dict[str, Any]]:
