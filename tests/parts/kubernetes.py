@@ -115,13 +115,25 @@ class ControlPlane(Cluster):
         return self._written(f"{namespace}-{name}", self.token_of(namespace, name))
 
     def refused(self, namespace: str, name: str) -> list[str]:
-        """What this ServiceAccount has asked for so far without the right to: method and path, each once, sorted."""
-        user, found = f"system:serviceaccount:{namespace}:{name}", set()
+        """What this ServiceAccount has asked for and has no right to: method and path, sorted.
+
+        An API server that has only just started refuses for a moment what is allowed: so it is asked again.
+        """
+        user, found = f"system:serviceaccount:{namespace}:{name}", {}
         for line in (self._folder / "audit.log").read_text().splitlines():
             event = json.loads(line) if user in line else {}
             if event and event["user"]["username"] == user and event.get("responseStatus", {}).get("code") == 403:
-                found.add(f"{event['verb']} {event['requestURI']}")
-        return sorted(found)
+                found[f"{event['verb']} {event['requestURI'].partition('?')[0]}"] = event
+        return sorted(said for said, event in found.items() if not self._may(event))
+
+    def _may(self, event: dict[str, Any]) -> bool:
+        """Whether the user of an audited request has the right to it."""
+        about = event.get("objectRef", {})
+        what = {key: about.get(key, "") for key in ("namespace", "resource", "subresource", "name")}
+        asked = {**what, "group": about.get("apiGroup", ""), "verb": event["verb"]}
+        spec = {"user": event["user"]["username"], "groups": event["user"]["groups"], "resourceAttributes": asked}
+        answer = self.hand("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", {"spec": spec})
+        return bool(answer["status"]["allowed"])
 
     def logs(self) -> dict[str, str]:
         """What the programs said last."""
