@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -73,10 +73,12 @@ class Shop:
         self.daemons.append(made)
         return made
 
-    def pair(self, *, reachable: bool = False) -> tuple[DaemonProcess, DaemonProcess]:
+    def pair(
+        self, *, reachable: bool = False, env: Mapping[str, str] | None = None
+    ) -> tuple[DaemonProcess, DaemonProcess]:
         """Two daemons not started yet, each in a folder of its own as in two pods, that share a lease.
 
-        Where they are `reachable` they know each other's address, and share a secret.
+        Where they are `reachable` they know each other's address, and share a secret; `env` is the second one's.
         """
         rules = [*documented(), *documented("autoscaler-memory")]
         rules[-1]["resourceNames"] = names("web-autoscaler")
@@ -89,7 +91,7 @@ class Shop:
             told = {"kubernetes": {**shared, "address": "127.0.0.1"}, "web": {"tokens": str(tokens)}}
         ports = [{"listen": f"127.0.0.1:{free_port()}"} if reachable else {} for _ in range(2)]
         one = self.daemon(kubeconfig, folder="one", **told, **ports[0])
-        return one, self.daemon(kubeconfig, folder="other", **told, **ports[1])
+        return one, self.daemon(kubeconfig, folder="other", env=env, **told, **ports[1])
 
     def holders(self) -> int:
         """How many processes have had the lease so far."""

@@ -5,12 +5,15 @@ from __future__ import annotations
 import getpass
 import os
 import signal
+from pathlib import Path
 
 import pytest
 
 from autoscaler.clients import control
 from autoscaler.store.cluster_lease import DURATION_S
 from tests.e2e.shop import Shop, lines
+from tests.faults.test_clock_real import Wall
+from tests.parts.require import require
 from tests.support.wait import never, until
 
 pytestmark = [pytest.mark.kubernetes, pytest.mark.prometheus, pytest.mark.e2e]
@@ -81,4 +84,27 @@ def test_what_the_one_that_stands_by_is_told_is_kept_before_it_answers_and_outli
     one.cli("resume", "web", "--why", "by way of the first")
     shop.scaled(6)
     assert [line["by"] for line in lines(other) if line["reason"] == "resumed"] == [getpass.getuser()]
+    assert "Traceback" not in one.text() + other.text()
+
+
+def test_a_call_that_was_on_its_way_when_its_daemon_stopped_fails_its_compare_also_with_clocks_half_a_minute_off(
+    shop: Shop, tmp_path: Path
+) -> None:
+    require("faketime")
+    shop.open(2)
+    wall = Wall(tmp_path)
+    wall.set(-30)
+    one, other = shop.pair(env=wall.env)
+    one.start(kill_at="scale:begin", by="SIGSTOP")
+    until(lambda: one.workload()["desired"] == 2, "the first has decided")
+    other.start(standby=True)
+    never(lambda: shop.holders() > 1, "another holder because of a clock", for_s=3)
+    shop.load(400)
+    stat = Path(f"/proc/{one.process_id}/stat")
+    until(lambda: stat.read_text().rpartition(")")[2].split()[0] == "T", "it stops with its call behind the fence")
+    shop.load(500)
+    until(lambda: shop.replicas == 5, "the other one acts", within=DURATION_S + 60)
+    os.kill(one.process_id, signal.SIGCONT)
+    until(lambda: "the lease was lost to" in one.cli("status"), "it has noticed")
+    never(lambda: shop.changes > 1 or shop.replicas != 5, "the old call has landed", for_s=3)
     assert "Traceback" not in one.text() + other.text()
