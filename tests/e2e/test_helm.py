@@ -6,6 +6,7 @@ import base64
 import json
 import re
 import subprocess
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,7 @@ def rendered(folder: Path, **told: Any) -> dict[tuple[str, str, str], dict[str, 
 SETS: list[dict[str, Any]] = [
     {},
     {"policies": {"web.yaml": POLICY}, "namespaces": ["shop", "office"], "prometheus": {"url": "https://p:9090"}},
-    {"rights": {"scale": False, "recycle": False}, "replicas": 1},
+    {"rights": {"scale": False, "recycle": False}, "replicas": 1, "policiesFrom": "ours"},
     {"namespaces": ["*"], "kinds": ["StatefulSet"], "customKinds": [{"group": "argoproj.io", "plural": "rollouts"}]},
     {
         "rights": {"delete": True},
@@ -105,6 +106,7 @@ def test_the_chart_lints_under_every_set_of_values(told: dict[str, Any], tmp_pat
         ({"prometheusRule": {"labels": {"release": 1}}}, "release"),
         ({"tokens": {"secret": "Not A Name"}}, "secret"),
         ({"web": {"plain": "yes"}}, "plain"),
+        ({"policies": {"web.yaml": POLICY}, "policiesFrom": "ours"}, "expected one of them"),
     ],
 )
 def test_wrong_values_are_refused_by_name(told: dict[str, Any], said: str, tmp_path: Path) -> None:
@@ -182,6 +184,10 @@ def test_what_watches_it_is_what_the_monitoring_folder_says(tmp_path: Path) -> N
     pods = made["Deployment", "ops", "web-autoscaler"]["spec"]["template"]["spec"]
     assert ("Secret", "ops", "web-autoscaler-tokens") not in made, "it is the owner's"
     assert {"name": "tokens", "secret": {"secretName": "ours"}} in pods["volumes"]
+    made = rendered(tmp_path, policiesFrom="ours")
+    assert ("ConfigMap", "ops", "web-autoscaler-policies") not in made
+    pods = made["Deployment", "ops", "web-autoscaler"]["spec"]["template"]["spec"]
+    assert {"name": "policies", "configMap": {"name": "ours"}} in pods["volumes"]
 
 
 @pytest.mark.parametrize("name", ["everywhere", "namespaced"])
@@ -216,7 +222,11 @@ def test_a_real_api_server_takes_it_under_restricted_security_and_its_upgrade(
     crd(control_plane, "servicemonitors", "ServiceMonitor")
     crd(control_plane, "prometheusrules", "PrometheusRule")
     config = ["--kubeconfig", control_plane.kubeconfig(), "--namespace", "ops"]
-    said = run("install", "web", CHART, *config, "-f", values(tmp_path, policies={"web.yaml": POLICY})).stdout
+    hand("POST", "/api/v1/namespaces", {"metadata": {"name": "shop"}})  # where the values of the page steer
+    page = (ROOT / "docs" / "kubernetes.md").read_text()
+    (written,) = re.findall(r"```text\n( *# values\.yaml\n.*?)```", page, re.DOTALL)
+    (tmp_path / "page.yaml").write_text(textwrap.dedent(written))
+    said = run("install", "web", CHART, *config, "-f", tmp_path / "page.yaml").stdout
     assert "It may: look, set counts, evict sick pods\n" in said
     assert "exec deploy/web-autoscaler -- autoscaler status" in said
     pods = "/api/v1/namespaces/ops/pods"
