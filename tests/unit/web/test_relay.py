@@ -18,6 +18,7 @@ from autoscaler.settings import WebSettings
 from autoscaler.web.guard import Tokens
 from autoscaler.web.relay import HOLDS_S, SIGNED, SPEAKER, Relay, _signature
 from autoscaler.web.server import serve
+from tests.parts.certificates import Authority
 from tests.parts.process import free_port
 from tests.unit.web.test_doors import House
 
@@ -56,20 +57,22 @@ class Seat:
 class Pod:
     """A daemon's doors, its seat and its relay."""
 
-    def __init__(self, folder: Path, name: str, text: str = FILE) -> None:
+    def __init__(self, folder: Path, name: str, text: str = FILE, *, cert: str | None = None) -> None:
         folder.mkdir()
+        self.cert = cert
         self.house = House(folder)
         self.house.decided()
         self.seat = Seat(f"{name}_1")
         self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"http{'s' if cert else ''}://127.0.0.1:{self.port}"
         self.tokens = folder / "tokens"
         self.tokens.write_text(text)
-        self.relay = Relay(self.seat, Tokens(self.tokens), self.house.clock.now, reachable=True)
+        self.relay = Relay(self.seat, Tokens(self.tokens), self.house.clock.now, reachable=True, certificate=cert)
 
     @contextlib.asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
-        house, web = self.house, WebSettings(tokens=str(self.tokens))
+        key = self.cert and self.cert.replace(".crt", ".key")
+        house, web = self.house, WebSettings(tokens=str(self.tokens), cert=self.cert, key=key)
         async with serve(house.rooms, house.vitals, house.socket, ("127.0.0.1", self.port), web, relay=self.relay):
             yield
 
@@ -197,11 +200,11 @@ async def test_only_what_a_daemon_of_this_lease_signed_now_for_this_one_is_belie
 async def test_a_signature_is_taken_once_and_garbage_is_none(pods: tuple[Pod, Pod]) -> None:
     acts, _ = pods
     headers = {SIGNED: signed(acts), SPEAKER: "dave"}
+    status, _ = await over_tcp(acts, "POST", PAUSE, {**headers, SPEAKER: "mallory"})
+    assert status == 401, "whose word it is is signed too"
     assert (await over_tcp(acts, "POST", PAUSE, headers))[0] == 200
     status, told = await over_tcp(acts, "POST", PAUSE, headers)
     assert (status, told["error"]) == (401, "this request has come before")
-    status, _ = await over_tcp(acts, "POST", PAUSE, {**headers, SPEAKER: "mallory"})
-    assert status == 401, "whose word it is is signed too"
     for wrong in ("", "now a b", "nan a b", "1 2"):
         assert (await over_tcp(acts, "POST", PAUSE, {SIGNED: wrong}))[0] == 401
     status, _ = await over_tcp(acts, "POST", PAUSE, {"Authorization": f"Bearer {SECRET}"})
@@ -214,6 +217,20 @@ async def test_a_secret_is_replaced_without_a_moment_in_which_nothing_is_handed_
     assert (await stands.ask("POST", PAUSE, b"{}"))[0] == 200
     stands.tokens.write_text("new peer the-secret-that-comes-next\n")
     assert (await stands.ask("POST", PAUSE, b"{}"))[0] == 200
+
+
+async def test_over_https_only_the_certificate_that_all_daemons_have_is_trusted(tmp_path: Path) -> None:
+    ca = Authority(tmp_path, "ca")
+    for name in ("ours", "theirs"):
+        ca.sign(name, f"{name}.example.com", names=(f"{name}.example.com",))
+    acts = Pod(tmp_path / "acts", "acts", cert=str(tmp_path / "ours.crt"))
+    for name, status in (("ours", 200), ("theirs", 503)):
+        stands = Pod(tmp_path / name, "stands", cert=str(tmp_path / f"{name}.crt"))
+        for each in (acts, stands):
+            each.seat.seen, each.seat.at = acts.seat.me, acts.url
+        async with acts.open(), stands.open():
+            assert (await stands.ask("POST", PAUSE, b"{}"))[0] == status
+    assert len(await acts.lines()) == 1
 
 
 def test_an_address_without_a_secret_a_lease_or_a_port_is_refused_at_the_start(tmp_path: Path) -> None:
