@@ -1,0 +1,156 @@
+"""What is there for a first policy: workloads on the platforms, counters in Prometheus, and what the past says of one.
+
+By the same adapters as the daemon's; nothing is changed anywhere.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Sequence
+
+from autoscaler.clients.prometheus import PrometheusClient
+from autoscaler.clients.prometheus_range import RangeClient
+from autoscaler.clock import SystemClock
+from autoscaler.errors import SourceError
+from autoscaler.model.policy import ComposeTarget, KubernetesTarget, Policy, TargetSpec
+from autoscaler.model.policy.target import EVERY
+from autoscaler.model.signal import Missing
+from autoscaler.model.target import WorkloadRef
+from autoscaler.policy.promql import quoted
+from autoscaler.policy.units import duration
+from autoscaler.settings import Settings
+from autoscaler.start.fit import Fit, Series, Shape, fits, labels, names, replicas
+from autoscaler.start.found import DEPLOYMENT, Found, Measured, Workload
+from autoscaler.start.past import PAST_S, STEP_S, Times, carried
+from autoscaler.wiring import Adapters, adapters_of, servers_of
+
+ANSWER_S = 20.0
+SMOOTH_S = 300.0  # the window of a rate over the past: a burst of seconds says nothing of what a replica carries
+
+
+async def look(
+    settings: Settings, wanted: Sequence[WorkloadRef], platforms: Sequence[str], namespace: str, current: int | None
+) -> Found:
+    """The workloads that are `wanted`, or all on these platforms, and the counters that fit them.
+
+    With `current` no platform is asked. Raises AutoscalerError where Prometheus does not answer.
+    """
+    clock = SystemClock()
+    async with adapters_of(settings, clock, read_only=True) as adapters:
+        series = asyncio.ensure_future(_series(adapters.prometheus["prometheus"]))
+        try:
+            if current is None:
+                workloads, notes = await _workloads(adapters, wanted, platforms, namespace)
+            else:
+                workloads, notes = [Workload(ref, current) for ref in wanted], []
+            there = await series
+        finally:
+            series.cancel()
+    refs = [each.ref for each in workloads]
+    return Found(
+        workloads=tuple(workloads),
+        fits=fits(refs, there),
+        ready={ref.key: query for ref in refs if (query := replicas(ref, there))},
+        notes=tuple(notes),
+    )
+
+
+async def _series(client: PrometheusClient) -> list[Series]:
+    query = f"group by (__name__, {', '.join(labels())}) ({{__name__=~{quoted(names())}}})"
+    try:
+        answer = await client.instant(query, ANSWER_S)
+    except SourceError as error:
+        hint = error.hint or "--prometheus URL, or prometheus.url in the settings"
+        raise SourceError(f"Prometheus does not tell which metrics it has: {error.message}", hint=hint) from None
+    return [
+        Series(each.metric["__name__"], {name: value for name, value in each.metric.items() if name != "__name__"})
+        for each in answer.samples
+        if "__name__" in each.metric
+    ]
+
+
+async def _workloads(
+    adapters: Adapters, wanted: Sequence[WorkloadRef], platforms: Sequence[str], namespace: str
+) -> tuple[list[Workload], list[str]]:
+    probes = [_probe(each, namespace) for each in platforms]
+    found = list(wanted)
+    if not wanted:
+        await adapters.targets.survey(probes)
+        found = sorted(ref for ref, _ in adapters.targets.discover(probes))
+    workloads: list[Workload] = []
+    for platform in dict.fromkeys(ref.platform for ref in found):
+        mine = [ref for ref in found if ref.platform == platform]
+        for ref, state in zip(mine, await adapters.targets.states(platform, mine), strict=True):
+            if isinstance(state, Missing):
+                workloads.append(Workload(ref, None, state.detail or state.why.value))
+            else:
+                workloads.append(Workload(ref, state.existing))
+    notes = [f"{name}: {why}" for name, why in adapters.targets.faults.items()]
+    for platform in platforms:
+        if platform not in {ref.platform for ref in found} | set(adapters.targets.faults):
+            (state,) = await adapters.targets.states(platform, [_nobody(platform, namespace)])
+            notes.append(f"{platform}: {state.detail}" if isinstance(state, Missing) else f"{platform}: nothing there")
+    return workloads, notes
+
+
+def _probe(platform: str, namespace: str) -> Policy:
+    """A policy whose selector finds every workload there."""
+    where = namespace or EVERY
+    target = (
+        TargetSpec(compose=ComposeTarget(project=where))
+        if platform == "compose"
+        else TargetSpec(kubernetes=KubernetesTarget(namespace=where))
+    )
+    return Policy(name="init", target=target)
+
+
+def _nobody(platform: str, namespace: str) -> WorkloadRef:
+    """A workload that is asked for only to hear why a platform tells of none."""
+    kind = "service" if platform == "compose" else DEPLOYMENT
+    return WorkloadRef(platform, namespace or "default", kind, "any")
+
+
+async def measure(settings: Settings, fit: Fit, ready: str, count: int) -> Measured:
+    """A closer look at one counter. `ready` is the query of the counts, empty for none; `count` is that of now.
+
+    Raises SourceError.
+    """
+    server, clock = servers_of(settings)["prometheus"], SystemClock()
+    client, past = PrometheusClient(server.access), RangeClient(server.access)
+    end = math.floor(clock.now() / STEP_S) * STEP_S
+    try:
+        shape = await _shape(client, fit)
+        window = duration(shape.window_s)
+        smooth = duration(max(SMOOTH_S, shape.window_s))
+        queries = [fit.rate(smooth), fit.rate(smooth, fit.served) if fit.served else "", ready or fit.counted()]
+        load, served, counts = [await _past(past, query, end) for query in queries]
+    finally:
+        await client.close()
+        await past.close()
+    return Measured(shape=shape, window=window, carried=carried(load or {}, counts, count, served))
+
+
+async def _past(client: RangeClient, query: str, end: float) -> Times | None:
+    """What a query gave over the past; None where there is no query, or it gave nothing."""
+    if not query:
+        return None
+    told = await client.window(query, end - PAST_S, end, STEP_S)
+    return {at: float(value) for at, value in told.series[0].values.items()} if told.series else None
+
+
+async def _shape(client: PrometheusClient, fit: Fit) -> Shape:
+    selector = fit.selector()
+
+    async def one(query: str) -> float | None:
+        answer = await client.instant(query, ANSWER_S)
+        return float(answer.samples[0].value[1]) if answer.samples else None
+
+    changes = await one(f"sum(changes({selector}[1h]))") or 0.0
+    resets = await one(f"sum(resets({selector}[1h]))") or 0.0
+    samples = await one(f"max(count_over_time({selector}[10m]))")
+    span = await one(
+        f"max(max_over_time(timestamp({selector})[10m:15s]) - min_over_time(timestamp({selector})[10m:15s]))"
+    )
+    interval = span / (samples - 1) if samples and samples > 1 and span else None
+    return Shape(changes=changes, resets=resets, interval_s=interval)
