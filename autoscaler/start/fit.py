@@ -11,7 +11,8 @@ from autoscaler.model.target import WorkloadRef
 from autoscaler.policy.promql import matcher
 from autoscaler.start.table import KNOWN, OTHERS, READY, Known, Label, Way, Where
 
-RESETS = 0.2  # of its changes: what falls more often is no counter
+RESETS = 0.1  # of its changes: what falls more often is no counter
+RESTARTS = 3  # so often it may fall whatever it does else
 SCRAPES = 4  # that a window holds, as lint asks for
 LEAST_WINDOW_S = 60.0
 
@@ -73,7 +74,7 @@ class Shape(msgspec.Struct, frozen=True):
     @property
     def wrong(self) -> str:
         """Why this is no counter; empty where it may be one."""
-        if self.resets > RESETS * self.changes:
+        if self.resets > max(RESTARTS, RESETS * self.changes):
             return f"it fell {self.resets:.0f} of the {self.changes:.0f} times that it changed in the last hour"
         return ""
 

@@ -118,7 +118,7 @@ async def measure(settings: Settings, fit: Fit, ready: str, count: int) -> Measu
     """
     server, clock = servers_of(settings)["prometheus"], SystemClock()
     client, past = PrometheusClient(server.access), RangeClient(server.access)
-    end = math.floor(clock.now() / STEP_S) * STEP_S
+    end = float(math.floor(clock.now()))
     try:
         shape = await _shape(client, fit)
         window = duration(shape.window_s)
@@ -148,9 +148,9 @@ async def _shape(client: PrometheusClient, fit: Fit) -> Shape:
 
     changes = await one(f"sum(changes({selector}[1h]))") or 0.0
     resets = await one(f"sum(resets({selector}[1h]))") or 0.0
-    samples = await one(f"max(count_over_time({selector}[10m]))")
-    span = await one(
-        f"max(max_over_time(timestamp({selector})[10m:15s]) - min_over_time(timestamp({selector})[10m:15s]))"
-    )
-    interval = span / (samples - 1) if samples and samples > 1 and span else None
+    # By the same steps both: shorter intervals than a step come out as a step, which is short enough for any window.
+    at = f"timestamp({selector})[10m:15s]"
+    interval = await one(f"max((max_over_time({at}) - min_over_time({at})) / changes({at}))")
+    if interval is not None and not math.isfinite(interval):
+        interval = None
     return Shape(changes=changes, resets=resets, interval_s=interval)
