@@ -20,7 +20,6 @@ from autoscaler.settings import Settings
 from autoscaler.start.choose import Told, by_cpu, by_requests, chosen_fit, nothing_fits
 from autoscaler.start.fit import Fit
 from autoscaler.start.found import Found, Measured, Workload, parsed, shown
-from autoscaler.start.look import look, measure
 from autoscaler.start.write import CPU, Chosen, beside, policy
 
 PLATFORMS = ("compose", "kubernetes")
@@ -72,12 +71,16 @@ def command(
     What one replica should carry comes from the last week. Two files are written, never over one that is there; nothing
     else is changed.
     """
+    from autoscaler.start.look import look
+
     settings = known(config, prometheus, ())
     place = _folder(settings, folder)
     asking = sys.stdin.isatty() and not yes
     explicit = target is not None and target.partition("/")[0] in PLATFORMS
     if current is not None and not explicit:
         raise UsageError("--current: no platform is asked, so say what there is", hint="--target compose/shop/web")
+    if name and Path(name).name != name:
+        raise UsageError(f"--name: expected a name that a file can have, got {name}")
     wanted = [parsed(target, ())] if target is not None and explicit else []
     found = asyncio.run(look(settings, wanted, _platforms(settings, on, wanted), namespace, current))
     workload = _workload(found, target, asking)
@@ -149,6 +152,8 @@ def _best(fits: Sequence[Fit]) -> str:
 def _chosen(
     settings: Settings, found: Found, workload: Workload, metric: str | None, told: Told, asking: bool
 ) -> Chosen:
+    from autoscaler.start.look import measure
+
     fits, key = found.fits[workload.ref.key], workload.ref.key
     if metric == CPU:
         return by_cpu(workload, told)
@@ -189,7 +194,7 @@ def _chosen(
 
 def _numbers(measured: Measured) -> str:
     if measured.carried is None:
-        return "nothing came in the last week"
+        return "nothing came that is known for long enough"
     return f"{measured.carried.per_replica:g} per replica: {measured.carried.because}"
 
 

@@ -75,8 +75,8 @@ def by_requests(workload: Workload, told: Told, fit: Fit, measured: Measured) ->
     carried = target(told, measured.carried)
     if carried is None:
         raise UsageError(
-            f"{fit.metric}: nothing came in the last week, so what one replica should carry is not known",
-            hint="--per-replica N, in requests per second",
+            f"{fit.metric}: nothing came that is known for long enough, so what one replica should carry is not known",
+            hint="--per-replica N, in requests per second; of a counter that has just begun more is known in minutes",
         )
     served = fit.rate(measured.window, fit.served) if fit.served else ""
     made = Chosen(
@@ -85,7 +85,7 @@ def by_requests(workload: Workload, told: Told, fit: Fit, measured: Measured) ->
         min=1,
         max=1,
         query=fit.rate(measured.window),
-        said=f"{fit.known.what}, {fit.known.where.why}",
+        said=f"{fit.known.what}: {fit.known.where.why}",
         served=served,
         carried=carried,
         capacity=told.capacity,

@@ -44,7 +44,7 @@ class Fit(msgspec.Struct, frozen=True, kw_only=True):
     def because(self) -> str:
         """Why it fits, and how well."""
         by = ", ".join(f"{label}{operator}{value}" for label, operator, value in self.matchers)
-        said = f"{self.known.what}, {self.known.where.why} ({by})"
+        said = f"{self.known.what}: {self.known.where.why} ({by})"
         return f"{said}; the same labels fit {', '.join(self.also)}" if self.also else said
 
     def selector(self, metric: str = "") -> str:

@@ -22,7 +22,7 @@ from autoscaler.policy.units import duration
 from autoscaler.settings import Settings
 from autoscaler.start.fit import Fit, Series, Shape, fits, labels, names, replicas
 from autoscaler.start.found import DEPLOYMENT, Found, Measured, Workload
-from autoscaler.start.past import PAST_S, STEP_S, Times, carried
+from autoscaler.start.past import PAST_S, STEP_S, Times, carried, filled
 from autoscaler.wiring import Adapters, adapters_of, servers_of
 
 ANSWER_S = 20.0
@@ -121,21 +121,26 @@ async def measure(settings: Settings, fit: Fit, ready: str, count: int) -> Measu
     end = float(math.floor(clock.now()))
     try:
         shape = await _shape(client, fit)
-        window = duration(shape.window_s)
-        smooth = duration(max(SMOOTH_S, shape.window_s))
-        queries = [fit.rate(smooth), fit.rate(smooth, fit.served) if fit.served else "", ready or fit.counted()]
-        load, served, counts = [await _past(past, query, end) for query in queries]
+        window, since = duration(shape.window_s), end - PAST_S
+        load: Times = {}
+        # Of what began lately a short window is filled earlier.
+        for smooth_s in (max(SMOOTH_S, shape.window_s), shape.window_s):
+            load = filled(await _past(past, fit.rate(duration(smooth_s)), since, end) or {}, since, smooth_s)
+            if load:
+                break
+        served = await _past(past, fit.rate(duration(smooth_s), fit.served) if fit.served else "", since, end)
+        counts = await _past(past, ready or fit.counted(), since, end)
     finally:
         await client.close()
         await past.close()
-    return Measured(shape=shape, window=window, carried=carried(load or {}, counts, count, served))
+    return Measured(shape=shape, window=window, carried=carried(load, counts, count, served))
 
 
-async def _past(client: RangeClient, query: str, end: float) -> Times | None:
+async def _past(client: RangeClient, query: str, since: float, end: float) -> Times | None:
     """What a query gave over the past; None where there is no query, or it gave nothing."""
     if not query:
         return None
-    told = await client.window(query, end - PAST_S, end, STEP_S)
+    told = await client.window(query, since, end, STEP_S)
     return {at: float(value) for at, value in told.series[0].values.items()} if told.series else None
 
 

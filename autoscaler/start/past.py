@@ -19,6 +19,7 @@ LEAST_PAST_S = 3600.0
 LEAST_RATE = 1.0  # per second at the highest: below, a few requests more or less are all there is
 HEADROOM = 2  # the maximum is so many times what the past needed
 LEAST_MAX = 4
+ALMOST = 0.05  # of a replica: a rate is never quite what was sent
 
 Times = Mapping[float, float]  # seconds since the epoch → value
 
@@ -65,9 +66,18 @@ def carried(load: Times, counts: Times | None, current: int, served: Times | Non
         per_replica=per_replica,
         because=because,
         capacity=None if seen is None else rounded(seen),
-        needs=math.ceil(max(found.values()) / per_replica),
+        needs=max(1, math.ceil(max(found.values()) / per_replica - ALMOST)),
         thin=_thin(known_s, max(found.values())),
     )
+
+
+def filled(load: Times, since: float, window_s: float) -> Times:
+    """The load without the times at which its window reached back to before there was any of it.
+
+    `since` is where the question began: what was there already then is taken to have been there before.
+    """
+    first = min(load, default=since)
+    return load if first <= since + STEP_S else {at: value for at, value in load.items() if at >= first + window_s}
 
 
 def bounds(current: int, told: Carried | None) -> tuple[int, int]:

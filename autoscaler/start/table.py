@@ -15,7 +15,7 @@ from autoscaler.policy.importers.queries import POD_NAMES
 
 
 class Where(enum.IntEnum):
-    """Where a counter is counted; the lower the better a load it is."""
+    """Where requests are counted; the lower the better a load it is."""
 
     FRONT_COMING = 0
     COMING = 1
@@ -30,11 +30,11 @@ class Where(enum.IntEnum):
 
 
 _WHY = {
-    Where.FRONT_COMING: "counted in front of it as requests come: goes on rising when the replicas are full",
-    Where.COMING: "counted by the service itself as requests come: goes on rising while it can take them",
-    Where.FRONT_ANSWERED: "counted in front of it once a request is answered",
-    Where.ANSWERED: "counted by the service itself once a request is answered: stops rising when the replicas are full",
-    Where.BY_NAME: "known by the shape of its name only, and taken for what the service itself has answered",
+    Where.FRONT_COMING: "counted in front of it as requests come, so it goes on rising when replicas are full",
+    Where.COMING: "counted by itself as requests come, so it goes on rising while it can take them",
+    Where.FRONT_ANSWERED: "counted in front of it once they are answered",
+    Where.ANSWERED: "counted by itself once they are answered, so it stops rising when replicas are full",
+    Where.BY_NAME: "known by the shape of its name only, taken for what it has answered",
 }
 
 
@@ -172,7 +172,7 @@ KNOWN: tuple[Known, ...] = (
         compose=(_one("upstream", "(?:{namespace}[-_])?{name}"),),
         kubernetes=(_one("upstream", "{namespace}-{name}(?:-[0-9]+)?"),),
     ),
-    _itself("a gRPC server", "grpc_server_started_total", Where.COMING, served="grpc_server_handled_total"),
+    _itself("gRPC", "grpc_server_started_total", Where.COMING, served="grpc_server_handled_total"),
     _itself(
         "Django",
         "django_http_requests_before_middlewares_total",
@@ -186,10 +186,10 @@ KNOWN: tuple[Known, ...] = (
     _itself("OpenTelemetry", "http_server_duration_milliseconds_count"),
     _itself("Flask", "flask_http_request_total"),
     _itself("Starlette", "starlette_requests_total"),
-    _itself("the service", "http_requests_total"),
-    _itself("the service", "http_request_duration_seconds_count"),
-    _itself("the service", "[a-z0-9_]+_requests_total", Where.BY_NAME),
-    _itself("the service", "[a-z0-9_]+_request_duration_seconds_count", Where.BY_NAME),
+    _itself("its own", "http_requests_total"),
+    _itself("its own", "http_request_duration_seconds_count"),
+    _itself("its own", "[a-z0-9_]+_requests_total", Where.BY_NAME),
+    _itself("its own", "[a-z0-9_]+_request_duration_seconds_count", Where.BY_NAME),
 )
 
 # Names that end like a counter of requests and count something else: calls that a service makes, and Prometheus' own.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pty
 import subprocess
 import sys
 import time
@@ -30,13 +31,15 @@ DAY_S = 86_400
 ALONE = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "PYTHONPATH": str(ROOT)}
 
 
-def init(folder: Path, server: str, *words: str, env: Mapping[str, str] = ALONE) -> subprocess.CompletedProcess[str]:
-    """The command in a folder that is empty at first, without a terminal."""
+def init(
+    folder: Path, server: str, *words: str, env: Mapping[str, str] = ALONE, stdin: int = subprocess.DEVNULL
+) -> subprocess.CompletedProcess[str]:
+    """The command in a folder that is empty at first, without a terminal where none is told."""
     return subprocess.run(
         [sys.executable, "-m", "autoscaler", "init", *words, "--prometheus", server],
         env={**env, "AUTOSCALER_DATA": str(folder / "data")},
         cwd=folder,
-        stdin=subprocess.DEVNULL,
+        stdin=stdin,
         capture_output=True,
         text=True,
         timeout=120,
@@ -106,6 +109,23 @@ def test_a_counter_with_a_past_becomes_a_policy_whose_target_is_what_one_carried
     assert "--metric cpu" in gauge.stderr
 
 
+@pytest.mark.prometheus
+def test_on_a_terminal_it_asks_and_takes_what_is_said(prometheus_server: PrometheusMaker, tmp_path: Path) -> None:
+    server = prometheus_server(openmetrics=two_days(time.time()))
+    screen, ours = pty.openpty()
+    try:
+        os.write(screen, b"25\n1\n9\n")
+        done = init(tmp_path, server.url, "--target", "compose/shop/web", "--current", "2", stdin=ours)
+    finally:
+        os.close(screen)
+        os.close(ours)
+    assert done.returncode == 0, done.stderr
+    policy = written(tmp_path, "web")
+    assert "one replica should carry [50.0]:" in done.stdout
+    assert policy.replicas is not None
+    assert (policy.signals[0].per_replica, policy.replicas.min, policy.replicas.max) == (25.0, 1, 9)
+
+
 @pytest.fixture
 def stack(docker_engine: Engine, lab_images: LabImages) -> Iterator[Stack]:
     require("compose-v2", "wrk")
@@ -115,7 +135,7 @@ def stack(docker_engine: Engine, lab_images: LabImages) -> Iterator[Stack]:
 
 
 @pytest.mark.docker
-def test_a_service_behind_haproxy_is_found_on_the_engine_and_only_watched_while_little_is_known(
+def test_a_service_behind_haproxy_is_found_on_the_engine_by_the_counter_that_names_it(
     stack: Stack, tmp_path: Path
 ) -> None:
     stack.begin(2)
@@ -125,7 +145,8 @@ def test_a_service_behind_haproxy_is_found_on_the_engine_and_only_watched_while_
         for name in names:
             moved = f'sum(increase({name}{{proxy="app"}}[30s])) > 200'
             until(lambda moved=moved: stack.query(moved), f"{name} is scraped under load", within=40.0)
-        done = init(tmp_path, stack.prometheus_url, "--namespace", stack.name, env={**ALONE, **stack.env})
+        words = ("--namespace", stack.name, "--per-replica", "20", "--observe")
+        done = init(tmp_path, stack.prometheus_url, *words, env={**ALONE, **stack.env})
     finally:
         load.stop()
     assert done.returncode == 0, done.stdout + done.stderr

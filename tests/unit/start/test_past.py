@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from autoscaler.start.past import Carried, bounds, carried, rounded
+from autoscaler.start.past import Carried, bounds, carried, filled, rounded
 
 STEP_S = 60.0
 BEGAN = 1_800_000_000.0
@@ -102,3 +102,10 @@ def test_the_bounds_leave_room_for_twice_what_was_needed(
     current: int, told: Carried | None, expected: tuple[int, int]
 ) -> None:
     assert bounds(current, told) == expected
+
+
+def test_a_rate_whose_window_is_not_full_yet_is_no_load() -> None:
+    young = times(1.0, 2.0, 3.0, 4.0, 5.0, 5.0)
+    assert filled(young, BEGAN - 3600, 300.0) == {BEGAN + 300.0: 5.0}
+    assert filled(young, BEGAN, 300.0) == young  # it was there before
+    assert filled({}, BEGAN, 300.0) == {}

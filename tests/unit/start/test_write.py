@@ -70,7 +70,7 @@ target: {compose: {project: shop, service: web}}
 replicas: {min: 2, max: 6}
 algorithm: adaptive  # the plain rule until it has seen what a replica carries
 signals:
-  - name: requests  # HAProxy, counted in front of it as requests come: goes on rising when the replicas are full
+  - name: requests  # HAProxy: counted in front of it as requests come, so it goes on rising when replicas are full
     prometheus: sum(rate(haproxy_backend_sessions_total{proxy="web"}[1m]))
     per_replica: 57  # the most that one carried in the last 7d, 2026-11-20T14:05Z
     capacity: learn
@@ -181,7 +181,7 @@ def test_a_query_is_just_itself_whatever_is_in_it() -> None:
 
 
 def test_nothing_is_begun_with_where_nothing_came() -> None:
-    with pytest.raises(UsageError, match="nothing came in the last week") as error:
+    with pytest.raises(UsageError, match="nothing came that is known for long enough") as error:
         made(carried=None)
     assert "--per-replica" in error.value.hint
     assert loaded(policy(made(carried=None, per_replica=5.0))).signals[0].per_replica == 5.0
