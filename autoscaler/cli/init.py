@@ -194,7 +194,7 @@ def _chosen(
 
 def _numbers(measured: Measured) -> str:
     if measured.carried is None:
-        return "nothing came that is known for long enough"
+        return measured.why or "nothing came that is known for long enough"
     return f"{measured.carried.per_replica:g} per replica: {measured.carried.because}"
 
 

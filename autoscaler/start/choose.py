@@ -74,8 +74,9 @@ def by_requests(workload: Workload, told: Told, fit: Fit, measured: Measured) ->
     """A policy that follows a counter. Raises UsageError where what one replica should carry is not known."""
     carried = target(told, measured.carried)
     if carried is None:
+        why = measured.why or "nothing came that is known for long enough"
         raise UsageError(
-            f"{fit.metric}: nothing came that is known for long enough, so what one replica should carry is not known",
+            f"{fit.metric}: {why}, so what one replica should carry is not known",
             hint="--per-replica N, in requests per second; of a counter that has just begun more is known in minutes",
         )
     served = fit.rate(measured.window, fit.served) if fit.served else ""

@@ -32,11 +32,15 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Measured(msgspec.Struct, frozen=True, kw_only=True):
-    """How a counter moves, the window its rate needs, and what the past says one replica carries (None: nothing)."""
+    """How a counter moves, the window its rate needs, and what the past says one replica carries.
+
+    None: nothing, or `why` it could not be had.
+    """
 
     shape: Shape
     window: str
     carried: Carried | None
+    why: str = ""
 
 
 def parsed(target: str, found: Sequence[Workload]) -> WorkloadRef:

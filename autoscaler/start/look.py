@@ -22,7 +22,7 @@ from autoscaler.policy.units import duration
 from autoscaler.settings import Settings
 from autoscaler.start.fit import Fit, Series, Shape, fits, labels, names, replicas
 from autoscaler.start.found import DEPLOYMENT, Found, Measured, Workload
-from autoscaler.start.past import PAST_S, STEP_S, Times, carried, filled
+from autoscaler.start.past import PASTS_S, STEP_S, Carried, Times, carried, filled
 from autoscaler.wiring import Adapters, adapters_of, servers_of
 
 ANSWER_S = 20.0
@@ -114,33 +114,46 @@ def _nobody(platform: str, namespace: str) -> WorkloadRef:
 async def measure(settings: Settings, fit: Fit, ready: str, count: int) -> Measured:
     """A closer look at one counter. `ready` is the query of the counts, empty for none; `count` is that of now.
 
-    Raises SourceError.
+    Raises SourceError where the present cannot be had; of a past that cannot, not even of a day, it says why.
     """
     server, clock = servers_of(settings)["prometheus"], SystemClock()
     client, past = PrometheusClient(server.access), RangeClient(server.access)
-    end = float(math.floor(clock.now()))
+    end, why = float(math.floor(clock.now())), ""
     try:
         shape = await _shape(client, fit)
-        window, since = duration(shape.window_s), end - PAST_S
-        load: Times = {}
-        # Of what began lately a short window is filled earlier.
-        for smooth_s in (max(SMOOTH_S, shape.window_s), shape.window_s):
-            load = filled(await _past(past, fit.rate(duration(smooth_s)), since, end) or {}, since, smooth_s)
-            if load:
-                break
-        served = await _past(past, fit.rate(duration(smooth_s), fit.served) if fit.served else "", since, end)
-        counts = await _past(past, ready or fit.counted(), since, end)
+        window = duration(shape.window_s)
+        for back_s in PASTS_S:
+            try:
+                told = await _carried(past, fit, shape.window_s, ready, count, (end - back_s, end))
+                return Measured(shape=shape, window=window, carried=told)
+            except SourceError as error:
+                why = error.message
     finally:
         await client.close()
         await past.close()
-    return Measured(shape=shape, window=window, carried=carried(load, counts, count, served))
+    return Measured(shape=shape, window=window, carried=None, why=why)
 
 
-async def _past(client: RangeClient, query: str, since: float, end: float) -> Times | None:
+async def _carried(
+    past: RangeClient, fit: Fit, window_s: float, ready: str, count: int, over: tuple[float, float]
+) -> Carried | None:
+    """What one replica carried between two times. Raises SourceError."""
+    load: Times = {}
+    # Of what began lately a short window is filled earlier.
+    for smooth_s in (max(SMOOTH_S, window_s), window_s):
+        load = filled(await _past(past, fit.rate(duration(smooth_s)), over) or {}, over[0], smooth_s)
+        if load:
+            break
+    served = await _past(past, fit.rate(duration(smooth_s), fit.served) if fit.served else "", over)
+    counts = await _past(past, ready or fit.counted(), over)
+    return carried(load, counts, count, served)
+
+
+async def _past(client: RangeClient, query: str, over: tuple[float, float]) -> Times | None:
     """What a query gave over the past; None where there is no query, or it gave nothing."""
     if not query:
         return None
-    told = await client.window(query, since, end, STEP_S)
+    told = await client.window(query, *over, STEP_S)
     return {at: float(value) for at, value in told.series[0].values.items()} if told.series else None
 
 

@@ -14,7 +14,7 @@ from autoscaler.decide.adaptive.capacity import Known, Look, looked
 from autoscaler.decide.explain import number, span
 
 STEP_S = 60.0  # between two looks at the past
-PAST_S = 7 * 86_400.0
+PASTS_S = 7 * 86_400.0, 86_400.0  # how far is looked back; the second where the first is too much for a server
 LEAST_PAST_S = 3600.0
 LEAST_RATE = 1.0  # per second at the highest: below, a few requests more or less are all there is
 HEADROOM = 2  # the maximum is so many times what the past needed

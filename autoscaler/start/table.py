@@ -112,7 +112,7 @@ KNOWN: tuple[Known, ...] = (
         metric="haproxy_backend_sessions_total",
         where=Where.FRONT_COMING,
         compose=(_one("proxy", "(?:{namespace}[-_])?{name}"),),
-        kubernetes=(_one("proxy", "{namespace}[-_/]{name}(?:[-_](?:svc[-_])?(?:[0-9]+|https?))?"),),
+        kubernetes=(_one("proxy", "{namespace}[-_/](?:svc[-_])?{name}(?:[-_](?:[0-9]+|https?))?"),),
         served="haproxy_backend_http_responses_total",
         ready="haproxy_backend_active_servers",
     ),

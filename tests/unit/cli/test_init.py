@@ -24,6 +24,7 @@ class Wire:
     """A Prometheus with counters of these names, each 40 a second for two hours."""
 
     def __init__(self) -> None:
+        self.furthest_s = 8 * 86_400.0  # a question about more is too much for it
         self.there: list[dict[str, str]] = [{"__name__": "http_requests_total", "job": "web"}]
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
@@ -31,6 +32,9 @@ class Wire:
         query = str(words["query"])
         if request.path.endswith("query_range"):
             start, end, step = (float(str(words[name])) for name in ("start", "end", "step"))
+            if end - start > self.furthest_s:
+                error = '{"status":"error","errorType":"execution","error":"too many samples"}'
+                return web.Response(text=error, content_type="application/json", status=422)
             value = "2" if query.startswith("count") else "40"
             times = [start + step * place for place in range(int((end - start) / step) + 1)]
             rows: list[Any] = [{"metric": {}, "values": [[at, value] for at in times if at > end - 7200]}]
@@ -79,6 +83,16 @@ async def test_two_files_are_written_and_a_dry_run_follows(bench: Bench) -> None
     assert "Dry run at" in done.output
     assert re.search(r"compose/default/shop/service/web +web ", done.output)
     assert "Next: autoscaler doctor policies/web.yaml" in done.output
+
+
+async def test_where_a_week_is_too_much_for_the_server_a_day_does_and_else_it_says_why(bench: Bench) -> None:
+    bench.wire.furthest_s = 2 * 86_400.0
+    done = await bench.run(*TARGET)
+    assert "per_replica: 20  #" in done.output
+    bench.wire.furthest_s = 3600.0
+    said = str((await bench.run(*TARGET)).exception)
+    assert said.startswith("http_requests_total: the past cannot be read: too many samples")
+    assert "--per-replica" in said
 
 
 async def test_neither_the_policy_nor_the_test_is_written_over(bench: Bench) -> None:
