@@ -168,7 +168,7 @@ def _chosen(
             click.echo(f"{each.metric}: left out, {wrong}")
     own = [each for each in own if not measured[each.metric].shape.wrong]
     if not own:
-        nothing = nothing_fits(workload.ref, fits, settings.prometheus.url)
+        nothing = nothing_fits(workload.ref, fits, found.server)
         if asking:
             click.echo(nothing.message)
             if click.confirm(f"\nFollow CPU instead, as {workload.ref.platform} measures it", default=False):

@@ -23,11 +23,14 @@ class Workload(msgspec.Struct, frozen=True):
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that is there. `ready` are queries of the counts that a cluster tells, by the workload's key."""
+    """Everything that is there. `ready` are queries of the counts that a cluster tells, by the workload's key; `server`
+    is where Prometheus was asked, without secrets.
+    """
 
     workloads: tuple[Workload, ...]
     fits: Mapping[str, tuple[Fit, ...]]
     ready: Mapping[str, str]
+    server: str
     notes: tuple[str, ...] = ()
 
 

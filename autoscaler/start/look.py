@@ -52,6 +52,7 @@ async def look(
         workloads=tuple(workloads),
         fits=fits(refs, there),
         ready={ref.key: query for ref in refs if (query := replicas(ref, there))},
+        server=adapters.prometheus["prometheus"].url,
         notes=tuple(notes),
     )
 

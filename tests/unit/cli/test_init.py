@@ -112,7 +112,9 @@ async def test_a_workload_that_a_policy_steers_already_gets_no_second_one(bench:
 
 async def test_where_nothing_names_the_workload_nothing_is_written(bench: Bench) -> None:
     bench.wire.there = [{"__name__": "http_requests_total", "job": "front"}]
+    bench.url = bench.url.replace("http://", "http://ann:s3cret@")
     said = await bench.refused(*TARGET)
+    assert "s3cret" not in said
     assert "has no request counter whose labels name compose/shop/web" in said
     assert "--metric cpu" in said
 
