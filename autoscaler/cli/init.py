@@ -139,14 +139,15 @@ def _pick(found: Found, asking: bool) -> Workload:
         return fitting[0]
     if len(found.workloads) == 1:
         return found.workloads[0]
-    said = "several workloads have counters" if fitting else "no workload has a counter that names it"
+    said = "several workloads have counters" if fitting else "no workload has a counter that names it alone"
     raise UsageError(
         f"{said}, so say which is meant:\n{listed}", hint=f"--target {shown((fitting or list(found.workloads))[0].ref)}"
     )
 
 
 def _best(fits: Sequence[Fit]) -> str:
-    return next((each.metric for each in fits if not each.also), "none that names it")
+    own = next((each.metric for each in fits if not each.also), None)
+    return own or (f"{fits[0].metric} names others just as well" if fits else "none that names it")
 
 
 def _chosen(
@@ -157,7 +158,7 @@ def _chosen(
     fits, key = found.fits[workload.ref.key], workload.ref.key
     if metric == CPU:
         return by_cpu(workload, told)
-    own = [each for each in fits if not each.also][:MOST_FITS]
+    own = [each for each in fits if asking or not each.also][:MOST_FITS]  # whoever is asked sees what else they name
     if metric is not None:
         own = [chosen_fit(metric, workload.ref, fits)]
     measured = {

@@ -41,16 +41,16 @@ async def look(
         series = asyncio.ensure_future(_series(adapters.prometheus["prometheus"]))
         try:
             if current is None:
-                workloads, notes = await _workloads(adapters, wanted, platforms, namespace)
+                workloads, others, notes = await _workloads(adapters, wanted, platforms, namespace)
             else:
-                workloads, notes = [Workload(ref, current) for ref in wanted], []
+                workloads, others, notes = [Workload(ref, current) for ref in wanted], [], []
             there = await series
         finally:
             series.cancel()
     refs = [each.ref for each in workloads]
     return Found(
         workloads=tuple(workloads),
-        fits=fits(refs, there),
+        fits=fits([*refs, *others], there),
         ready={ref.key: query for ref in refs if (query := replicas(ref, there))},
         server=adapters.prometheus["prometheus"].url,
         notes=tuple(notes),
@@ -73,12 +73,12 @@ async def _series(client: PrometheusClient) -> list[Series]:
 
 async def _workloads(
     adapters: Adapters, wanted: Sequence[WorkloadRef], platforms: Sequence[str], namespace: str
-) -> tuple[list[Workload], list[str]]:
-    probes = [_probe(each, namespace) for each in platforms]
-    found = list(wanted)
-    if not wanted:
-        await adapters.targets.survey(probes)
-        found = sorted(ref for ref, _ in adapters.targets.discover(probes))
+) -> tuple[list[Workload], list[WorkloadRef], list[str]]:
+    """The workloads that are meant, others beside them whose labels may be alike, and what could not be read."""
+    probes = [_probe(each, namespace) for each in platforms if each == "compose" or not wanted]
+    await adapters.targets.survey(probes)
+    there = sorted(ref for ref, _ in adapters.targets.discover(probes))
+    found = list(wanted) or [ref for ref in there if namespace in ("", ref.namespace)]
     workloads: list[Workload] = []
     for platform in dict.fromkeys(ref.platform for ref in found):
         mine = [ref for ref in found if ref.platform == platform]
@@ -92,16 +92,15 @@ async def _workloads(
         if platform not in {ref.platform for ref in found} | set(adapters.targets.faults):
             (state,) = await adapters.targets.states(platform, [_nobody(platform, namespace)])
             notes.append(f"{platform}: {state.detail}" if isinstance(state, Missing) else f"{platform}: nothing there")
-    return workloads, notes
+    return workloads, [ref for ref in there if ref not in found], notes
 
 
 def _probe(platform: str, namespace: str) -> Policy:
-    """A policy whose selector finds every workload there."""
-    where = namespace or EVERY
+    """A policy whose selector finds every workload there; of compose in all projects, which few labels tell apart."""
     target = (
-        TargetSpec(compose=ComposeTarget(project=where))
+        TargetSpec(compose=ComposeTarget(project=EVERY))
         if platform == "compose"
-        else TargetSpec(kubernetes=KubernetesTarget(namespace=where))
+        else TargetSpec(kubernetes=KubernetesTarget(namespace=namespace or EVERY))
     )
     return Policy(name="init", target=target)
 

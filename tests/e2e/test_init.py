@@ -135,7 +135,7 @@ def stack(docker_engine: Engine, lab_images: LabImages) -> Iterator[Stack]:
 
 
 @pytest.mark.docker
-def test_a_service_behind_haproxy_is_found_on_the_engine_by_the_counter_that_names_it(
+def test_a_service_behind_haproxy_is_found_on_the_engine_with_its_count_and_its_counters(
     stack: Stack, tmp_path: Path
 ) -> None:
     stack.begin(2)
@@ -145,7 +145,8 @@ def test_a_service_behind_haproxy_is_found_on_the_engine_by_the_counter_that_nam
         for name in names:
             moved = f'sum(increase({name}{{proxy="app"}}[30s])) > 200'
             until(lambda moved=moved: stack.query(moved), f"{name} is scraped under load", within=40.0)
-        words = ("--namespace", stack.name, "--per-replica", "20", "--observe")
+        # Other tests have services of that name on this engine, and HAProxy's labels know no projects.
+        words = ("--target", f"{stack.name}/app", "--metric", names[0], "--per-replica", "20", "--observe")
         done = init(tmp_path, stack.prometheus_url, *words, env={**ALONE, **stack.env})
     finally:
         load.stop()
@@ -155,6 +156,8 @@ def test_a_service_behind_haproxy_is_found_on_the_engine_by_the_counter_that_nam
     assert policy.target.compose.service == "app"
     assert "haproxy_backend_sessions_total" in policy.signals[0].asks
     assert (policy.algorithm, policy.mode) == (Algorithm.ADAPTIVE, Mode.OBSERVE)
+    assert policy.replicas is not None
+    assert policy.replicas.min == 2  # as there are two
     assert "2 tests, all pass" in done.stdout
     assert f"compose/default/{stack.name}/service/app" in done.stdout.splitlines()[-3]
     # Each request is one session of the backend, with connections that are kept: else it would be no load at all.
