@@ -149,7 +149,7 @@ KNOWN: tuple[Known, ...] = (
         metric="traefik_service_requests_total",
         where=Where.FRONT_ANSWERED,
         compose=(_one("service", "{name}(?:-{namespace})?@(?:docker|file)"),),
-        kubernetes=(_one("service", "{namespace}-{name}-(?:[0-9]+|https?)@kubernetes"),),
+        kubernetes=(_one("service", "{namespace}-{name}-(?:[0-9]+|https?|web)@kubernetes"),),
     ),
     Known(
         what="ingress-nginx",

@@ -8,13 +8,11 @@ from pathlib import Path
 import pytest
 
 from autoscaler.model.target import WorkloadRef
-from autoscaler.policy.lint import lint
 from autoscaler.policy.load import load
 from autoscaler.policy.placeholders import fill
 from autoscaler.policy.promql import Facts, facts
 from autoscaler.policy.units import duration
 from autoscaler.start.fit import Series, fits
-from autoscaler.store.policy_files import files
 from autoscaler.targets.naming import named
 
 FOLDER = Path(__file__).parents[3] / "policies"
@@ -43,12 +41,3 @@ def test_a_ready_policy_asks_what_init_would_find_for_its_workload(name: str) ->
     answered = [fit.rate(window, fit.served)] if fit.served else []
     assert [fit.rate(window), *answered] == asked
     assert bool(fit.served) == (placed.policy.signals[0].served is not None)
-
-
-def test_nothing_smells_in_any_of_them() -> None:
-    assert lint([(str(file), file.read_text()) for file in files([FOLDER])]) == []
-
-
-def test_each_of_them_says_in_its_first_line_what_it_is_for() -> None:
-    for file in files([FOLDER]):
-        assert file.read_text().startswith("# "), file
