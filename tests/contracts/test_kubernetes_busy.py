@@ -24,7 +24,7 @@ from tests.support.wait import auntil
 pytestmark = pytest.mark.kubernetes
 
 FLOW = "/apis/flowcontrol.apiserver.k8s.io/v1"
-MANY = 60
+MANY = 24
 
 
 @pytest.fixture
