@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from autoscaler.decide.lineage import Lineage, Recycling
 from autoscaler.loop.act import CALL_S, Actor
 from autoscaler.loop.gate import PATIENCE_S, Gate, rank
 from autoscaler.loop.keeper import Keeper
@@ -21,7 +22,7 @@ from autoscaler.model.target import WorkloadRef
 from autoscaler.store.memory import MemoryStore
 from autoscaler.targets.simulated import Fleet, SimulatedTarget
 from tests.support.virtual import START, LoopClock, run
-from tests.unit.loop.house import OwnLease
+from tests.unit.loop.house import WEB, House, OwnLease
 
 Answer = Callable[[Operation, float], Advanced]
 
@@ -240,5 +241,22 @@ def test_one_who_gives_up_waiting_takes_nobodys_turn() -> None:
         await clock.sleep(0.5)
         assert len(inside) == MOST + 2 + MOST  # every place is free again, and none is there twice
         await asyncio.gather(*again)
+
+    run(story())
+
+
+@pytest.mark.parametrize(("end", "counts"), [(OutcomeKind.FAILED, True), (OutcomeKind.DEFERRED, False)])
+def test_a_replacement_that_the_platform_had_no_time_for_was_not_tried(end: OutcomeKind, counts: bool) -> None:
+    async def story() -> None:
+        house = House()
+        house.dial.values["load"] = 100.0
+        async with house.running():
+            await house.clock.sleep(16.0)
+            memory, tried = house.cycle.memories[WEB.key], Recycling(lineages={"w": Lineage(1, house.clock.now())})
+            house.cycle.memories[WEB.key] = msgspec.structs.replace(memory, recycling=tried)
+            order = msgspec.structs.replace(replace(), ref=WEB, lineage="w")
+            house.actor.ended(Outcome(order, end, house.clock.now()))
+            assert ("w" in house.cycle.memories[WEB.key].recycling.lineages) is counts
+            assert (house.board.entries[WEB.key].stuck is not None) is counts
 
     run(story())
