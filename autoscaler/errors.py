@@ -7,6 +7,7 @@ AutoscalerError
 ├── SourceError        a source of readings did not answer usably (ends as a Missing)
 ├── TargetError        a platform did not answer usably
 │   ├── Unreachable    nobody answered: socket away, connection refused, time out
+│   │   └── Busy       somebody did, and has no time for us now
 │   ├── Refused        the platform understood and said no; asking again does not help
 │   ├── Conflict       somebody else was faster; the next cycle decides afresh
 │   └── Gone           the thing is not there (any more)
@@ -81,10 +82,16 @@ class TargetError(AutoscalerError):
 
 
 class Unreachable(TargetError):
-    """Nobody answered, or too busy to: socket away, connection refused, timed out, told to come back later.
+    """Nobody answered: socket away, connection refused, timed out.
 
     `retry_after_s` is when to ask again, where the platform said so.
     """
+
+    retry_after_s: float | None = None
+
+
+class Busy(Unreachable):
+    """Told to come back later: too much is asked of the platform, and nothing is wrong with what was asked."""
 
     def __init__(self, message: str, *, hint: str = "", retry_after_s: float | None = None) -> None:
         super().__init__(message, hint=hint)

@@ -7,7 +7,7 @@ import re
 import msgspec
 
 from autoscaler.clients.kubernetes_wire import Resource, Status
-from autoscaler.errors import Conflict, Forbidden, Gone, Refused, TargetError, Unreachable
+from autoscaler.errors import Busy, Conflict, Forbidden, Gone, Refused, TargetError, Unreachable
 
 MEASURED = "metrics.k8s.io"  # a group that knows no watch
 _decode_status = msgspec.json.Decoder(Status).decode
@@ -61,7 +61,8 @@ def refusal(asked: Asked, code: int, content: bytes, retry_after: str | None = N
     if code == 403:
         return Forbidden(said, hint=_rule(asked, status.message))
     if code >= 500 and "more than one PodDisruptionBudget" not in status.message:
-        return Unreachable(said, retry_after_s=_seconds(retry_after))
+        wait = _seconds(retry_after)
+        return Unreachable(said) if wait is None else Busy(said, retry_after_s=wait)
     return Refused(said)
 
 
@@ -78,7 +79,7 @@ def _busy(asked: Asked, status: Status, retry_after: str | None) -> TargetError:
     wait = _seconds(retry_after)
     if wait is None:
         wait = status.details.retry_after_seconds
-    return Unreachable(f"{asked.words}: the API server is busy (429)", retry_after_s=wait)
+    return Busy(f"{asked.words}: the API server is busy (429)", retry_after_s=wait)
 
 
 def _rule(asked: Asked, message: str) -> str:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
+from autoscaler.loop.gate import Gate, rank, too_late
 from autoscaler.loop.keeper import Keeper
 from autoscaler.loop.registry import Targets
 from autoscaler.loop.underway import Underway
 from autoscaler.model.operation import Advanced, Operation, OperationKind, Outcome, OutcomeKind, Split
 from autoscaler.ports import Clock, Fact, FactKind, Lease, Target
 
-IN_FLIGHT = 20  # calls to one platform at the same time
 CALL_S = 5.0  # what a call may last: less than this left of the lease, and it is not begun
 FENCE_NAP_S = 1.0
 MARGIN_S = 60.0  # what calls may take beside the spans of a policy
@@ -42,7 +43,7 @@ class Actor:
         self._lease = lease
         self._clock = clock
         self._tasks: dict[asyncio.Task[None], None] = {}  # in the order in which they began
-        self._gates: dict[str, asyncio.Semaphore] = {}
+        self._gates: dict[str, Gate] = {}
 
     async def begin(self, operations: Sequence[Operation], also: Sequence[Fact] = ()) -> None:
         """Start these, the most urgent first; returns once they, their counts and `also` are on record.
@@ -92,6 +93,8 @@ class Actor:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        for gate in self._gates.values():
+            gate.close()
 
     def _drive(self, operations: Iterable[Operation]) -> None:
         for each in operations:
@@ -120,18 +123,42 @@ class Actor:
 
     async def _called(self, target: Target, operation: Operation) -> Advanced:
         """Make the call once it is its turn, and only while the lease outlasts it: both may take long to wait for."""
-        gate = self._gates.setdefault(operation.ref.place, asyncio.Semaphore(IN_FLIGHT))
+        gate = self._gates.get(operation.ref.place)
+        if gate is None:
+            gate = self._gates[operation.ref.place] = Gate(self._clock)
+        place = rank(operation, self._clock.now())
         while True:
-            async with gate:
+            async with gate.turn(place) as term:
+                if too_late(operation, self._clock.now()):
+                    said = "there was no time for it: the next cycle decides afresh"
+                    return Outcome(operation, OutcomeKind.DEFERRED, self._clock.now(), said)
                 if self._lease.remaining() >= CALL_S:
                     self.before_call(operation)
-                    return await self._advanced(target, operation)
+                    after = await self._advanced(target, operation)
+                    return self._paced(gate, term, after)
             await self._clock.sleep(FENCE_NAP_S)
 
+    def _paced(self, gate: Gate, term: int, after: Advanced) -> Advanced:
+        """What follows from a call, once its gate knows how the platform bears up."""
+        told = after.operation if isinstance(after, Outcome) else after
+        if isinstance(told, Split) or told.held is None:
+            gate.pace.answered()
+            return after
+        gate.pace.pushed_back(term, self._clock.now(), told.held.until)
+        told = msgspec.structs.replace(told, held=None)
+        return msgspec.structs.replace(after, operation=told) if isinstance(after, Outcome) else told
+
     async def _advanced(self, target: Target, operation: Operation) -> Advanced:
-        """The next stage. Adapters promise never to raise; a defect in one must not leave its operation open."""
+        """The next stage. Adapters promise never to raise; a defect in one must not leave its operation open.
+
+        A call that is still out when the lease ends is called off, and made again once there is one.
+        """
+        left = self._lease.remaining()
         try:
-            return await target.advance(operation)
+            async with asyncio.timeout(None if math.isinf(left) else left):
+                return await target.advance(operation)
+        except TimeoutError:
+            return operation
         except Exception as defect:
             said = f"a defect of ours: {type(defect).__name__}: {defect}"
             return Outcome(operation, OutcomeKind.FAILED, self._clock.now(), said)
@@ -206,20 +233,3 @@ def clamped(operation: Operation, now: float) -> Operation:
         wait_until=min(operation.wait_until, now + max(operation.drain_s, MARGIN_S)),
         facts=facts,
     )
-
-
-def urgency(operation: Operation) -> tuple[int, float]:
-    """The order of one cycle's actions: raise by largest relative deficit, then recycle, then shrink.
-
-    >>> from autoscaler.model.target import WorkloadRef
-    >>> ref = WorkloadRef("simulated", "n", "k", "w")
-    >>> def scale(a, b): return Operation(
-    ...     id="x", kind=OperationKind.SCALE, ref=ref, started=0, deadline=0, before=a, count=b)
-    >>> urgency(scale(1, 4)) < urgency(scale(10, 12)) < urgency(scale(4, 1))
-    True
-    """
-    if operation.kind is OperationKind.REPLACE:
-        return (1, 0.0)
-    if operation.count > operation.before:
-        return (0, -operation.count / max(operation.before, 0.5))
-    return (2, 0.0)

@@ -15,8 +15,9 @@ from autoscaler.decide.memory import Memory
 from autoscaler.decide.plan import Plan
 from autoscaler.decide.proof import known
 from autoscaler.decide.step import applied, step
-from autoscaler.loop.act import Actor, urgency
+from autoscaler.loop.act import Actor
 from autoscaler.loop.board import Board
+from autoscaler.loop.gate import urgency
 from autoscaler.loop.keeper import Keeper
 from autoscaler.loop.lasting import Lasting
 from autoscaler.loop.observe import Observer
@@ -267,9 +268,9 @@ class Cycle:
 
 
 def _fared(memory: Memory, outcome: Outcome) -> Memory:
-    """The memory once a replacement has ended, well or not. One that nobody needed any more was none."""
+    """The memory once a replacement has ended, well or not. One that nobody needed, or had time for, was none."""
     known, place = memory.recycling, outcome.operation.lineage
-    if outcome.kind is OutcomeKind.CONFLICT:
+    if outcome.kind in (OutcomeKind.CONFLICT, OutcomeKind.DEFERRED):
         after = lineage.taken_back(known, place)
     else:
         after = lineage.ended(known, place, outcome.at, failed=outcome.kind is not OutcomeKind.APPLIED)

@@ -24,6 +24,17 @@ class OperationKind(enum.Enum):
 BEGIN = "begin"
 
 
+class Held(msgspec.Struct, frozen=True):
+    """Why a call has to be made again: the platform did not answer, or (`busy`) had no time for us.
+
+    `until` is when it wants to be asked next, seconds since the epoch (0: it did not say).
+    """
+
+    why: str
+    busy: bool = False
+    until: float = 0.0
+
+
 class Operation(msgspec.Struct, frozen=True, kw_only=True):
     """A small state machine whose stages are plain data.
 
@@ -31,7 +42,8 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     twice does no harm. `wait_until` says not to advance before (0: at once), `deadline` when it is given up.
     `before` and `count` are the counts of a SCALE, `sick` the instances that go first when it shrinks; `instance` is
     the one acted on by REMOVE and REPLACE. The spans come from the policy's lifecycle. `facts` hold what later stages
-    need (ids, names), as text, so that another process can go on from here.
+    need (ids, names), as text, so that another process can go on from here. `held` is told by the call just made where
+    it has to be made again, and is kept by nobody.
 
     Of a REPLACE: `unless_ready` leaves one alone that is well again; `surge` says that the new one must come first;
     `method` is how a pod is taken away; `lineage` names whose place it is, over all who had it.
@@ -59,6 +71,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     method: str = "evict"
     lineage: str = ""
     facts: dict[str, str] = {}
+    held: Held | None = None
 
 
 class Split(msgspec.Struct, frozen=True):
@@ -75,6 +88,7 @@ class OutcomeKind(enum.Enum):
     REFUSED = "refused"
     FAILED = "failed"
     GONE = "gone"
+    DEFERRED = "deferred"  # the platform had no time for it: nothing is wrong with the workload
     WITHHELD = "withheld"  # not done, because nothing may be changed here
 
 

@@ -13,8 +13,9 @@ from autoscaler.clients.kubernetes_api import KubernetesApi
 from autoscaler.clients.kubernetes_wire import Resource, Scale
 from autoscaler.errors import Conflict
 from autoscaler.model.operation import Operation, OperationKind, OutcomeKind
+from autoscaler.model.signal import Missing
 from autoscaler.model.target import TargetState, WorkloadRef
-from tests.contracts.harness import drive, operation, state
+from tests.contracts.harness import drive, operation, scale, state
 from tests.contracts.target_kubernetes import KubernetesHarness, kubernetes_harness
 from tests.parts.cluster import CORE, MERGE_PATCH
 from tests.parts.kubernetes import ControlPlane
@@ -220,3 +221,23 @@ def order(web: KubernetesHarness, ref: WorkloadRef) -> Operation:
     now = web.clock.now()
     kind = OperationKind.SCALE
     return Operation(id=ref.name, kind=kind, ref=ref, started=now, deadline=now + 60, before=1, count=2)
+
+
+async def test_a_namespace_deleted_while_an_order_is_on_its_way_takes_it_along_and_nothing_else(
+    web: KubernetesHarness,
+) -> None:
+    await web.begin(2)
+    begun = await scale(web, 3)
+    await web.hand("DELETE", f"{CORE}/{web.namespace}")
+
+    async def gone() -> bool:
+        (seen,) = await web.target.states([web.ref])
+        return isinstance(seen, Missing)
+
+    await auntil(gone, "the workload is missing", within=30.0)
+    (ended,) = await drive(web, begun)
+    assert ended.kind is OutcomeKind.GONE
+    async with kubernetes_harness(web.cluster) as other:  # the same cluster, another namespace
+        await other.begin(1)
+        (ended,) = await drive(other, await scale(other, 2))
+        assert ended.kind is OutcomeKind.APPLIED

@@ -22,7 +22,7 @@ from autoscaler.policy.nodes import dump
 from autoscaler.policy.words import Path, dotted
 
 _SAID = {"name", "target", "replicas", "signals", "behavior", "parity", "kind", "version"}
-_OF_SIGNALS = {"name", "prometheus", "reduce", "per_replica", "value", "utilization", "steps"}
+_OF_SIGNALS = {"name", "prometheus", "resource", "container", "reduce", "per_replica", "value", "utilization", "steps"}
 _WHY = {
     "mode": "an HPA always acts",
     "labels": "they are for our own filters",
@@ -39,7 +39,7 @@ _WHY = {
     "failed": "what is missing holds the count of an HPA",
 }
 
-_SOURCES = {"scrape": "direct scrape", "push": "what is pushed to us", "platform": "what the platform measures"}
+_SOURCES = {"scrape": "direct scrape", "push": "what is pushed to us"}
 
 
 class Made(msgspec.Struct, frozen=True):
@@ -138,22 +138,28 @@ class _Export:
     def _metric(self, signal: Signal, path: Path) -> dict[str, Any] | None:
         for key in _unsaid(signal):
             self._say(Carried.NOT_CARRIED, (*path, key), _WHY.get(key, "an HPA cannot say it"))
-        if signal.prometheus is None or signal.steps is not None or not signal.votes:
+        sayable = signal.prometheus is not None or signal.resource is not None
+        if not sayable or signal.steps is not None or not signal.votes:
             what = "steps" if signal.steps is not None else "a signal without a goal"
-            why = what if signal.prometheus is not None else _SOURCES[signal.source]
+            why = what if sayable else _SOURCES[signal.source]
             self._say(Carried.NOT_CARRIED, path, f"{why}: an HPA cannot say it")
             return None
-        of = recognised(signal)
-        return self._asked(signal, path) if of is None else self._resource(of, signal, path)
+        if signal.resource is not None:
+            of = Usage(signal.resource.value, signal.container or "")
+            return self._resource(of, signal, path, Carried.EQUAL, "from metrics.k8s.io, as here")
+        found = recognised(signal)
+        if found is None:
+            return self._asked(signal, path)
+        return self._resource(found, signal, path, Carried.DIFFERENT, "from metrics.k8s.io instead of Prometheus")
 
-    def _resource(self, of: Usage, signal: Signal, path: Path) -> dict[str, Any]:
+    def _resource(self, of: Usage, signal: Signal, path: Path, carried: Carried, whence: str) -> dict[str, Any]:
         goal = signal.per_replica if signal.value is None else signal.value
         if signal.utilization is not None:
             aim: dict[str, Any] = {"type": "Utilization", "averageUtilization": round(signal.utilization * 100)}
         else:
             aim = {"type": "AverageValue", "averageValue": _amount(goal or 0.0)}
         kind = "ContainerResource" if of.container else "Resource"
-        self._say(Carried.DIFFERENT, path, f"{kind} {of.resource}: from metrics.k8s.io instead of Prometheus")
+        self._say(carried, path, f"{kind} {of.resource}: {whence}")
         container = {"container": of.container} if of.container else {}
         return {"type": kind, kind[:1].lower() + kind[1:]: {"name": of.resource, **container, "target": aim}}
 

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterable, Mapping
 import msgspec
 
 from autoscaler.clients.kubernetes_api import KubernetesApi
+from autoscaler.clients.kubernetes_quantity import milli
 from autoscaler.clients.kubernetes_watch import Listing, Reflector
 from autoscaler.clients.kubernetes_wire import Container, LimitRange, PodSpec, Quota, QuotaScope, Requirement, Resource
-from autoscaler.policy.units import quantity
 from autoscaler.ports import Clock
 from autoscaler.targets.kubernetes.aside import aside
 
@@ -109,12 +109,7 @@ def _needs(container: Container, defaults: Iterable[Requirement]) -> Amounts:
 
 
 def _amounts(prefix: str, told: Mapping[str, str]) -> Amounts:
-    return {prefix + name: _thousandths(written) for name, written in told.items()}
-
-
-def _thousandths(written: str) -> int:
-    found = quantity(written)
-    return round((float(written) if found is None else found) * 1000)  # 1e3 is a quantity as well
+    return {prefix + name: milli(written) for name, written in told.items()}
 
 
 def _sum(parts: Iterable[Amounts]) -> Amounts:
@@ -152,7 +147,7 @@ def _rooms(quota: Quota, needs: Amounts) -> Iterable[Room]:
     for name, hard in quota.status.hard.items():
         per = 1000 if name in PODS else needs.get(SHORT.get(name, name))
         try:
-            most, used = _thousandths(hard), _thousandths(quota.status.used.get(name, "0"))
+            most, used = milli(hard), milli(quota.status.used.get(name, "0"))
         except ValueError:
             continue
         told = f"ResourceQuota {quota.metadata.name} ({name}: {quota.status.used.get(name, '0')} of {hard} used)"

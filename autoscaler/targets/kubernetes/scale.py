@@ -6,8 +6,8 @@ import msgspec
 
 from autoscaler.clients.kubernetes_api import KubernetesApi
 from autoscaler.clients.kubernetes_wire import Scale, Workload, Written
-from autoscaler.errors import Conflict, Gone, TargetError, Unreachable
-from autoscaler.model.operation import BEGIN, Advanced, Operation, Outcome, OutcomeKind
+from autoscaler.errors import Busy, Conflict, Gone, TargetError, Unreachable
+from autoscaler.model.operation import BEGIN, Advanced, Held, Operation, Outcome, OutcomeKind
 from autoscaler.targets.kubernetes.kinds import Kind
 from autoscaler.targets.kubernetes.writers import OURS, known_as, owner
 
@@ -66,8 +66,11 @@ def failed(operation: Operation, error: TargetError, now: float) -> Advanced:
     if not isinstance(error, Unreachable):
         return Outcome(operation, OutcomeKind.REFUSED, now, str(error))
     tries = int(operation.facts.get("tries", "0"))
-    pause = min(PAUSE_MOST_S, PAUSE_S * 2.0**tries) if error.retry_after_s is None else error.retry_after_s
-    if now + pause >= operation.deadline:
-        return Outcome(operation, OutcomeKind.FAILED, now, str(error))
+    told = error.retry_after_s
+    pause = min(PAUSE_MOST_S, PAUSE_S * 2.0**tries) if told is None else told
     facts = {**operation.facts, "tries": str(tries + 1)}
-    return msgspec.structs.replace(operation, wait_until=now + pause, facts=facts)
+    held = Held(str(error), busy=isinstance(error, Busy), until=0.0 if told is None else now + told)
+    after = msgspec.structs.replace(operation, wait_until=now + pause, facts=facts, held=held)
+    if after.wait_until < operation.deadline:
+        return after
+    return Outcome(after, OutcomeKind.DEFERRED if held.busy else OutcomeKind.FAILED, now, held.why)

@@ -11,7 +11,22 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from autoscaler.model.policy import Behavior, Empty, Fallback, Idle, Legacy, Mode, Parity, Policy, Select
+from autoscaler.model.policy import (
+    Behavior,
+    Empty,
+    Fallback,
+    Idle,
+    KubernetesTarget,
+    Legacy,
+    Mode,
+    Parity,
+    Policy,
+    Replicas,
+    Resource,
+    Select,
+    Signal,
+    TargetSpec,
+)
 from autoscaler.policy import load
 from autoscaler.policy.cron import parse
 from autoscaler.policy.defaults import as_yaml
@@ -338,6 +353,25 @@ def test_what_an_hpa_cannot_say_is_told_with_its_line() -> None:
     lost = {finding.key for finding in each.findings if finding.carried is Carried.NOT_CARRIED}
     assert lost == {"idle", "schedule", "signals[0].wake_above", "signals[0].empty", "signals[0].nan"}
     assert all(finding.line > 1 for finding in each.findings if finding.key in lost)
+
+
+def test_cpu_and_memory_of_pods_become_metrics_of_the_same_name_and_goal() -> None:
+    signals = (
+        Signal(name="cpu", resource=Resource.CPU, utilization=0.7),
+        Signal(name="memory of app", resource=Resource.MEMORY, container="app", per_replica=512.0 * 2**20),
+    )
+    aim = TargetSpec(kubernetes=KubernetesTarget(namespace="shop", name="web"))
+    text, (each,) = exported(Policy(name="web", target=aim, replicas=Replicas(max=10), signals=signals))
+    manifest = yaml.safe_load(text)
+    cpu = {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 70}}
+    memory = {"name": "memory", "container": "app", "target": {"type": "AverageValue", "averageValue": "536870912"}}
+    assert manifest["spec"]["metrics"] == [
+        {"type": "Resource", "resource": cpu},
+        {"type": "ContainerResource", "containerResource": memory},
+    ]
+    assert "annotations" not in manifest["metadata"]
+    of_signals = {finding.key: finding.carried for finding in each.findings if finding.key.startswith("signals")}
+    assert of_signals == {"signals[0]": Carried.EQUAL, "signals[1]": Carried.EQUAL}
 
 
 @given(any_policies())

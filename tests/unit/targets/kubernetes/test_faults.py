@@ -18,6 +18,7 @@ from autoscaler.model.policy import Policy, TargetSpec
 from autoscaler.model.signal import Missing, MissingWhy
 from autoscaler.model.target import TargetState, WorkloadRef
 from autoscaler.targets.kubernetes import KubernetesTarget
+from autoscaler.targets.kubernetes.tidings import of_outcome
 from tests.support.wait import auntil
 from tests.unit.targets.kubernetes.fake_api import TOKEN, FakeApi, Handler, status
 from tests.unit.targets.kubernetes.records import CREATED, deployment, pod
@@ -164,7 +165,34 @@ async def test_429_waits_as_long_as_the_server_says(api: FakeApi, target: Kubern
     after = await target.advance(scale(clock))
     assert isinstance(after, Operation)
     assert round(after.wait_until - asked) == 7
+    assert after.held is not None
+    assert after.held.busy
+    assert after.held.until == after.wait_until
     assert (await outcome(target, after)).kind is OutcomeKind.APPLIED
+
+
+@pytest.mark.parametrize("code", [429, 503])
+async def test_an_order_told_to_come_back_after_its_time_is_deferred_and_no_failure(
+    code: int, api: FakeApi, target: KubernetesTarget, clock: Skipping
+) -> None:
+    api.once("PATCH", SCALE, saying(code, "too many", headers={"Retry-After": "90"}))
+    asked = clock.now()
+    ended = await target.advance(scale(clock))
+    assert isinstance(ended, Outcome)
+    assert ended.kind is OutcomeKind.DEFERRED
+    assert of_outcome(ended, "load") is None  # nothing is wrong with the workload: no Event on it
+    assert ended.operation.held is not None
+    assert round(ended.operation.held.until - asked) == 90
+
+
+async def test_a_503_without_a_time_is_a_server_away_and_not_a_busy_one(
+    api: FakeApi, target: KubernetesTarget, clock: Skipping
+) -> None:
+    api.once("PATCH", SCALE, saying(503, "shutting down"))
+    after = await target.advance(scale(clock))
+    assert isinstance(after, Operation)
+    assert after.held is not None
+    assert (after.held.busy, after.held.until) == (False, 0.0)
 
 
 async def test_a_server_that_fails_is_asked_again_ever_more_slowly_until_the_deadline(
