@@ -86,6 +86,17 @@ def _daemon(board: Board, *, leading: bool, store_failing: bool, clients: int) -
     yield Family("policy_set_info", "gauge", "The policy set in force.", ("revision",), revision)
     rejected = one(int(bool(board.rejected_revision)))
     yield Family("policies_rejected", "gauge", "1 while a newer policy set does not load.", (), rejected)
+    origin = board.origin
+    if origin is not None:
+        away = one(int(bool(origin.trouble)))
+        yield Family("policies_git_failing", "gauge", "1 while the repository of policies cannot be read.", (), away)
+        yield Family(
+            "policies_git_checked_timestamp_seconds", "gauge", "When it was seen last.", (), one(origin.checked or 0)
+        )
+        held = one(int(bool(origin.held)))
+        yield Family("policies_git_held", "gauge", "1 while a forced move of the ref is held back.", (), held)
+        back = one(int(origin.rollback is not None))
+        yield Family("policies_git_rolled_back", "gauge", "1 while a rollback is in force.", (), back)
     yield Family("faults_total", "counter", "Faults survived.", (), one(board.fault_count))
     decisions = _by("reason", board.decisions)
     yield Family("decisions_total", "counter", "Decisions by reason.", ("reason",), decisions)
