@@ -100,7 +100,7 @@ class PolicySource(Protocol):
 
 
 class Repository(PolicySource, Protocol):
-    """A policy source whose revisions are commits. Which one is in force is people's word too, and it keeps the last."""
+    """A policy source whose revisions are commits: people may say which one, and it keeps the one in force."""
 
     def heed(self, said: Said) -> None:
         """What people said of its commits, as of now. It looks again at once."""

@@ -78,7 +78,10 @@ class Remote:
             made = Path(tempfile.mkdtemp(dir=parent, prefix="making-"))
             with _plainly("the cache cannot be made"):
                 await run(made, ["init", "--quiet", "--bare", "--template="], within_s=READ_S)
-            await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
+            if self._folder.is_dir():
+                await asyncio.to_thread(shutil.rmtree, self._folder)
+            else:
+                self._folder.unlink(missing_ok=True)
             made.rename(self._folder)
             for rest in parent.glob("making-*"):
                 await asyncio.to_thread(shutil.rmtree, rest, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""What people say of the repository that policies come from: go back to a commit, go on, look now, take a forced one."""
+"""What people say of the repository that policies come from: go back, go on, look now, take a commit held back."""
 
 from __future__ import annotations
 

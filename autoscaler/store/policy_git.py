@@ -180,8 +180,8 @@ class GitSource:
     def _hold(self, held: str) -> None:
         if held and held != self._origin.held:
             self._tell(
-                f"policies from git: {self._place.ref} was forced to {held}, which does not go on from what is in force;"
-                f" it is held back\n  hint: autoscaler sync --accept {held}"
+                f"policies from git: {self._place.ref} was forced to {held}, which does not go on from what is"
+                f" in force; it is held back\n  hint: autoscaler sync --accept {held}"
             )
         self._put(held=held)
 
