@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 class DaemonProcess:
     """`autoscaler run` with a settings file of its own in `folder`; killed, stopped and started again at will.
 
-    A setting that is None is left out. `before` is a command that it runs behind, which must become it (exec), and `env` what it is told in addition.
+    `before` is a command that it runs behind, which must become it (exec), and `env` what it is told in addition.
     """
 
     def __init__(
@@ -41,8 +41,9 @@ class DaemonProcess:
             "listen": "off",
             **settings,
         }
-        told = {key: value for key, value in written.items() if value is not None}
-        self.config.write_text(json.dumps(told))  # JSON is YAML
+        if "git" in settings:
+            del written["policies"]
+        self.config.write_text(json.dumps(written))  # JSON is YAML
         self.socket = Path(written.get("socket", folder / "data" / "autoscaler.sock"))
         self.log = folder / "daemon.log"
         self._process: subprocess.Popen[bytes] | None = None
