@@ -1,4 +1,4 @@
-"""Policies that are commits: what is refused stays out, what is in force is kept, and people's words reach the source."""
+"""Policies that are commits: what is refused stays out, what is in force is kept, people's words reach the source."""
 
 from __future__ import annotations
 
