@@ -103,7 +103,7 @@ class Repository(PolicySource, Protocol):
     """A policy source whose revisions are commits: people may say which one, and it keeps the one in force."""
 
     def heed(self, said: Said) -> None:
-        """What people said of its commits, as of now. It looks again at once."""
+        """What people said of its commits, as of now. Where that is news it looks again at once."""
         ...
 
     async def keep(self, revision: str) -> None:

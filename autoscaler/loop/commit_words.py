@@ -55,7 +55,8 @@ class Commits:
         """Look at the repository now; with a commit, take it although the ref was forced there."""
         held = self._repository().held
         if not accept:
-            await self._desk.keep([], await self._desk.said())
+            async with self._desk.one_word:
+                await self._keep_commits(asked=self._desk.clock.now())
             return Done(workload=POLICIES, text="the repository is looked at now")
         if not held or not held.startswith(accept) or len(accept) < SHORTEST:
             raise UsageError(f"{accept} is not held back", hint=f"held back: {held or 'nothing'}")

@@ -16,10 +16,14 @@ class Rollback(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Said(msgspec.Struct, frozen=True):
-    """People's words in force: a rollback, and a commit that the ref may be at although it was forced there."""
+    """People's words in force: a rollback, and a commit that the ref may be at although it was forced there.
+
+    `asked` is when somebody wanted it looked at at once.
+    """
 
     rollback: Rollback | None = None
     accepted: str = ""
+    asked: float = 0.0
 
 
 class Origin(msgspec.Struct, frozen=True, kw_only=True):

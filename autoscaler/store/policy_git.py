@@ -53,7 +53,9 @@ class GitSource:
         self._origin = Origin(url=place.url, ref=place.ref, path=self._path, pinned=pin)
 
     def heed(self, said: Said) -> None:
-        """What people said of its commits. It looks again at once, also at a commit that was refused before."""
+        """What people said of its commits. News makes it look again, also at a commit that was refused before."""
+        if said == self._said:
+            return
         self._said = said
         self._refused = ""
         self._stir.set()

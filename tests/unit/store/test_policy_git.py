@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from autoscaler.clients.git_program import Said as Failed
@@ -19,6 +20,7 @@ from autoscaler.model.commits import Origin, Rollback, Said
 from autoscaler.ports import Revision
 from autoscaler.store import last_good
 from autoscaler.store.policy_git import GitSource
+from tests.parts.require import require
 from tests.support.repository import Repository, Server
 from tests.support.wait import auntil
 
@@ -78,7 +80,9 @@ class Follower:
     async def look(self, **said: Any) -> None:
         """Let it look once more, with these words of people in force."""
         naps = len(self.clock.naps)
-        self.said = Said(**said) if said else self.said
+        before = self.said
+        self.said = Said(**said) if said else before
+        self.said = msgspec.structs.replace(self.said, asked=before.asked + 1)
         self.source.heed(self.said)
         await auntil(lambda: len(self.clock.naps) > naps, "a look", every=0.01)
 
@@ -440,6 +444,7 @@ def signed_by(key: Path) -> Sequence[str]:
 
 
 async def test_only_commits_that_a_signer_signed_by_ssh_are_taken(repo: Repository, tmp_path: Path) -> None:
+    require("signatures")
     ann, eve = ssh_key(tmp_path, "ann"), ssh_key(tmp_path, "eve")
     signers = tmp_path / "signers"
     signers.write_text(f"ann@shop.example {ann.with_suffix('.pub').read_text()}")
@@ -463,6 +468,7 @@ async def test_only_commits_that_a_signer_signed_by_ssh_are_taken(repo: Reposito
 
 
 async def test_only_commits_that_a_key_signed_by_openpgp_are_taken(repo: Repository, tmp_path: Path) -> None:
+    require("signatures")
     home = tmp_path / "gpg"
     home.mkdir(mode=0o700)
     env = {"GNUPGHOME": str(home)}
@@ -528,16 +534,29 @@ async def test_over_https_by_token_and_own_authority_until_the_token_is_revoked(
             await found.look()
             assert "leads elsewhere" in found.faults[-1]
             assert not any(TOKEN in each or "another" in each for each in found.faults)
+            assert server.leaks == [], "the token is no argument of any process"
         async with following(url, tmp_path / "fresh", token_file=str(token)) as found:
             assert "certificate" in found.faults[0]
         async with following(url, tmp_path / "fresh", token_file=str(tmp_path / "none"), ca=str(server.ca)) as found:
             assert found.faults[0].startswith(f"policies from git: git.token_file: {tmp_path}/none cannot be read")
 
 
+async def test_over_ssh_by_the_ssh_of_this_machine(
+    repo: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = repo.policy()
+    ssh = tmp_path / "bin" / "ssh"
+    ssh.parent.mkdir()
+    ssh.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/asked\nfor last; do :; done\nexec sh -c "$last"\n')
+    ssh.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{ssh.parent}:{os.environ['PATH']}")
+    async with following(f"ssh://git@shop.example{repo.bare}", tmp_path / "ours") as found:
+        assert ids(found) == [first], found.faults
+    assert "BatchMode=yes" in (tmp_path / "asked").read_text(), "nobody is there to be asked for a password"
+
+
 async def test_five_thousand_files_are_read_in_seconds(repo: Repository, tmp_path: Path) -> None:
-    for number in range(5000):
-        repo.write(f"policies/{number % 50}/{number}.yaml", f"name: w{number}\n")
-    first = repo.push()
+    first = repo.import_({f"policies/{number % 50}/{number}.yaml": f"name: w{number}\n" for number in range(5000)})
     began = asyncio.get_running_loop().time()
     async with following(repo.url, tmp_path / "ours") as found:
         assert ids(found) == [first]
