@@ -47,6 +47,7 @@ class GitSource:
         self._kept: LastGood | None = None
         self._offered: tuple[Revision, str] | None = None  # and what `base` is once it is in force
         self._refused = ""  # the commit that was offered last and is not in force
+        self._open = False  # what was offered last is not in force
         self._same = ""  # another commit with the policies that are in force
         self._failures = 0
         self._ready = False
@@ -65,7 +66,7 @@ class GitSource:
         if self._offered is None or self._offered[0].id != revision:
             return
         offered, base = self._offered
-        self._refused = self._same = ""
+        self._refused, self._same, self._open = "", "", False
         await self._write(
             LastGood(
                 url=self._place.url,
@@ -129,9 +130,8 @@ class GitSource:
         way = course(known, self._said, self._pin, self._clock.now())
         self._hold(way.held)
         if kept is not None and way.commit in (kept.commit, self._same):
-            if way.follows and way.commit != base:
-                await self._write(msgspec.structs.replace(kept, base=way.commit))
-            return None
+            base = way.commit if way.follows else base
+            return await self._still(kept, kept.commit, base)
         if not way.commit or way.commit == self._refused:
             return None
         await self._remote.fetch_commit(way.commit)
@@ -156,9 +156,19 @@ class GitSource:
         kept = self._kept
         if kept is not None and not found.problems and (found.texts, found.tests) == (kept.texts, kept.tests):
             self._same = commit
+            return await self._still(kept, commit, base)
+        return self._offers(found, base)
+
+    async def _still(self, kept: LastGood, commit: str, base: str) -> Revision | None:
+        """What is in force should be. It is offered again where another was refused meanwhile: that one is past."""
+        if self._open:
+            return self._offers(Revision(commit, kept.texts, kept.tests), base)
+        if base != kept.base:
             await self._write(msgspec.structs.replace(kept, base=base))
-            return None
-        self._offered, self._refused = (found, base), commit
+        return None
+
+    def _offers(self, found: Revision, base: str) -> Revision:
+        self._offered, self._refused, self._open = (found, base), found.id, True
         return found
 
     # how things stand

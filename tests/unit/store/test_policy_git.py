@@ -237,6 +237,27 @@ async def test_what_was_refused_is_not_offered_again_until_somebody_asks(repo: R
         assert ids(found) == [first, second, second]
 
 
+async def test_what_is_in_force_is_offered_again_once_a_refused_commit_is_past(
+    repo: Repository, tmp_path: Path
+) -> None:
+    first = repo.policy(5)
+    async with following(repo.url, tmp_path / "ours") as found:
+        repo.write("policies/bad.yaml", b"\xff")
+        bad = repo.push()
+        await found.look()
+        repo.git("rm", "--quiet", "policies/bad.yaml")
+        fixed = repo.push()
+        await found.look()
+        await found.look()
+        assert ids(found) == [first, bad, fixed], "or it would be told as rejected for ever"
+        assert found.live == fixed
+        repo.write("policies/bad.yaml", b"\xff")
+        worse = repo.push()
+        await found.look()
+        await found.look(rollback=Rollback(commit=fixed, since=0.0, until=2000.0))
+        assert ids(found)[3:] == [worse, fixed]
+
+
 async def test_a_rollback_holds_over_a_push_and_a_restart_until_its_end(repo: Repository, tmp_path: Path) -> None:
     first, second = repo.policy(5), repo.policy(6)
     back = Rollback(commit=first, since=1000.0, until=2000.0, why="too many")
