@@ -29,9 +29,10 @@ from autoscaler.model.operation import Operation
 from autoscaler.ports import Clock, Lease, PolicySource
 from autoscaler.rehearsal import attempt
 from autoscaler.settings import Settings
+from autoscaler.store.policy_git import GitSource
 from autoscaler.web import metrics
 from autoscaler.web.metrics import Family
-from autoscaler.wiring import Adapters, adapters_of, loading, stockroom, tenancy
+from autoscaler.wiring import Adapters, adapters_of, loading, proving, repository, stockroom, tenancy
 
 if TYPE_CHECKING:
     from autoscaler.web.receiver import Door
@@ -49,9 +50,13 @@ async def run(
     from autoscaler.store.policy_folder import FolderSource
 
     clock = SystemClock()
-    policies = FolderSource([Path(each) for each in settings.policies], clock)
+    board = Board(started=clock.now(), cycle_s=settings.cycle)
+    policies: PolicySource
+    if settings.git.url is None:
+        policies = FolderSource([Path(each) for each in settings.policies], clock)
+    else:
+        policies = repository(settings, clock, tell=lambda said: board.fault(clock.now(), said), show=board.comes_from)
     async with adapters_of(settings, clock, read_only=read_only) as adapters:
-        board = Board(started=clock.now(), cycle_s=settings.cycle)
         await steer(settings, adapters, policies, clock, board=board, read_only=read_only, before_call=before_call)
     log.event("stopped")
 
@@ -96,6 +101,8 @@ async def steer(
         load=loading(settings),
         warming=Warming(adapters.past.apart(), cycle, board, clock, settings.cycle, lambda: lease.remaining() > 0),
         cleaner=cleaner,
+        repository=policies if isinstance(policies, GitSource) else None,
+        prove=proving(settings),
     )
     daemon = Daemon(parts, settings.cycle)
     past = Past(board, keeper, retelling(adapters.past.apart(), settings.cycle))

@@ -9,6 +9,7 @@ from typing import Protocol
 import msgspec
 
 from autoscaler.model.cleanup import Freed, Item, Stock, Use
+from autoscaler.model.commits import Said
 from autoscaler.model.decision import Decision
 from autoscaler.model.observation import Ask
 from autoscaler.model.operation import Advanced, Operation, Outcome
@@ -79,10 +80,15 @@ class Target(Protocol):
 
 
 class Revision(msgspec.Struct, frozen=True):
-    """One whole state of a policy source: texts with their names."""
+    """One whole state of a policy source: texts with their names.
+
+    `tests` are texts of policy tests, which must pass before it is in force. `problems` say why it cannot be at all.
+    """
 
     id: str
     texts: tuple[tuple[str, str], ...]
+    tests: tuple[tuple[str, str], ...] = ()
+    problems: tuple[str, ...] = ()
 
 
 class PolicySource(Protocol):
@@ -90,6 +96,18 @@ class PolicySource(Protocol):
 
     def revisions(self) -> AsyncIterator[Revision]:
         """The revision that is there now, then every later one."""
+        ...
+
+
+class Repository(PolicySource, Protocol):
+    """A policy source whose revisions are commits: people may say which one, and it keeps the one in force."""
+
+    def heed(self, said: Said) -> None:
+        """What people said of its commits, as of now. Where that is news it looks again at once."""
+        ...
+
+    async def keep(self, revision: str) -> None:
+        """This revision is in force now: the one to start from, should the repository be away. Never raises."""
         ...
 
 
@@ -112,6 +130,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     workload: str = ""  # the workload's key; empty for the daemon's own
     policy: str = ""
     revision: str = ""
+    place: str = ""  # file and line of the policy in that revision
     before: int | None = None
     after: int | None = None
     reason: str = ""
@@ -133,6 +152,7 @@ class FactKind(enum.Enum):
     RESUME = "resume"
     SIGHTINGS = "sightings"
     SPENT = "spent"
+    COMMITS = "commits"
 
 
 class Fact(msgspec.Struct, frozen=True):

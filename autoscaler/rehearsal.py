@@ -28,7 +28,7 @@ from autoscaler.policy.load import load
 from autoscaler.ports import Clock, Fact
 from autoscaler.settings import Settings
 from autoscaler.sources.past import PastSource
-from autoscaler.wiring import MEMORY, adapters_of, fitting, key_of, servers_of, stockroom
+from autoscaler.wiring import MEMORY, adapters_of, fitting, key_of, servers_of, stockroom, texts_of
 
 ANSWER_S = 5.0
 
@@ -47,9 +47,7 @@ async def dry_run(
     taken over: every workload is taken to have that many ready instances. `only` chooses among the policies. Raises
     AutoscalerError for policies that do not load, platforms that cannot be had and a Prometheus that does not answer.
     """
-    from autoscaler.store.policy_files import read
-
-    texts = read([Path(each) for each in settings.policies])
+    texts = await asyncio.to_thread(texts_of, settings)
     return await attempt(settings, texts, None, current, memory=memory, only=only)
 
 
@@ -118,11 +116,10 @@ async def preview_cleanups(settings: Settings, only: Callable[[Sequence[Cleanup]
     Changes nothing. Raises AutoscalerError for policies that do not load and engines that cannot be had.
     """
     from autoscaler.clock import SystemClock
-    from autoscaler.store.policy_files import read
     from autoscaler.store.sqlite import facts_in
 
     clock, file = SystemClock(), settings.data_folder / MEMORY
-    texts = read([Path(each) for each in settings.policies])
+    texts = texts_of(settings)
     cleanups = only([each.cleanup for each in _fitting(settings, texts).cleanups])
     found_there = await asyncio.to_thread(facts_in, file)
     facts: Sequence[Fact] = () if found_there is None else found_there[0]
@@ -145,11 +142,10 @@ def imagined(settings: Settings, revision: str = "") -> list[Plan]:
     As they are, or as they were at a git `revision`. What only recycles is left out. Raises AutoscalerError for
     policies that do not load, for selectors, and where there is no such revision.
     """
-    from autoscaler.store.policy_files import read
     from autoscaler.store.policy_revision import read_at
 
     places = [Path(each) for each in settings.policies]
-    texts = [text for place in places for text in read_at(place, revision)] if revision else read(places)
+    texts = [text for place in places for text in read_at(place, revision)] if revision else texts_of(settings)
     return imagined_from(settings, texts)
 
 

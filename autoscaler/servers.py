@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import enum
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
 
-from autoscaler.model.policy import Node
+from autoscaler.model.policy import DURATION, Node
 from autoscaler.policy.convert import Fault
 
 OFF = "off"
 
+
+class Trust(enum.Enum):
+    """Whose commits are taken."""
+
+    ANY = "any"
+    SIGNERS = "signers"
+
+
+_FILES = ("bearer_file", "ca", "cert", "key", "client_ca", "signers", "keys", "token_file")
 _ADDRESS = re.compile(r"(?P<host>\[[0-9a-fA-F:]+\]|[^:\[\]]*):(?P<port>[0-9]{1,5})")
 
 Url = Annotated[
@@ -92,7 +103,47 @@ class Engine(Node, frozen=True, kw_only=True):
     host: Annotated[str, Meta(min_length=1, description="its socket: unix:///run/docker.sock, tcp://host:2375")]
 
 
-AnyServer = TypeVar("AnyServer", bound="PrometheusServer | Receiver")
+class GitSettings(Node, frozen=True, kw_only=True):
+    """The repository that policies come from, instead of files and folders here."""
+
+    url: (
+        Annotated[
+            str,
+            Meta(
+                pattern=r"^(https|ssh|file)://[^\s]+$",
+                examples=["https://github.com/acme/infra.git"],
+                description="its URL: https, ssh or file; without it nothing here counts",
+            ),
+        ]
+        | None
+    ) = None
+    ref: Annotated[
+        str,
+        Meta(
+            pattern=r"^[A-Za-z0-9][A-Za-z0-9._/+@-]*$",
+            examples=["main"],
+            description="the branch or tag that is followed; the repository's usual branch by default",
+        ),
+    ] = "HEAD"
+    path: Annotated[str, Meta(description="the folder or file in it; all of it by default")] = ""
+    every: Annotated[float, Meta(ge=1, le=86400, description="time between two looks at it", extra=DURATION)] = 60.0
+    pin: Annotated[str, Meta(pattern="^[0-9a-f]{40}$", description="this commit, wherever the ref is at")] | None = None
+    trust: Annotated[Trust, Meta(description="whose commits are taken: anybody's, or only those signed")] = Trust.ANY
+    signers: (
+        Annotated[str, Meta(min_length=1, description="a file of who may sign by ssh, as ssh-keygen's ALLOWED SIGNERS")]
+        | None
+    ) = None
+    keys: Annotated[str, Meta(min_length=1, description="a file of OpenPGP keys that may sign")] | None = None
+    username: Annotated[str, Meta(min_length=1, description="the user that goes with the token")] = "x-access-token"
+    token_file: Annotated[str, Meta(min_length=1, description="a file with a token or password, read again")] | None = (
+        None
+    )
+    ca: Annotated[str, Meta(min_length=1, description="a file with the authorities its certificate is checked by")] | (
+        None
+    ) = None
+
+
+AnyServer = TypeVar("AnyServer", bound="PrometheusServer | Receiver | GitSettings")
 
 
 def place(listen: str) -> tuple[str, int] | None:
@@ -116,6 +167,8 @@ def rules(struct: object) -> Iterator[Fault]:
         yield (), f"expected exactly one of password, password_file, got {got}", "a file can be read again"
     if isinstance(struct, Receiver):
         yield from _receiver(struct)
+    if isinstance(struct, GitSettings):
+        yield from _git(struct)
     if isinstance(struct, PrometheusServer | Receiver) and (struct.cert is None) != (struct.key is None):
         missing = "key" if struct.key is None else "cert"
         yield (), f"{missing} is missing: a certificate and its key go together", f"add {missing}: FILE"
@@ -143,9 +196,30 @@ def _receiver(receiver: Receiver) -> Iterator[Fault]:
         yield ("listen",), said, "add bearer_file: FILE, or cert, key and client_ca; or listen on 127.0.0.1"
 
 
+def _git(git: GitSettings) -> Iterator[Fault]:
+    """Rules of who is trusted must mean something, and a secret belongs in a file."""
+    if git.url is None:
+        told = [name for name in git.__struct_fields__ if getattr(git, name) != getattr(GitSettings(), name)]
+        if told:
+            yield ("url",), f"is missing, and {told[0]} does nothing without it", "url: https://…"
+        return
+    parts = urlsplit(git.url)
+    if parts.password is not None or (parts.username is not None and parts.scheme != "ssh"):
+        yield ("url",), "holds a user or password, which logs and errors would tell", "write username and token_file"
+    if git.token_file is not None and parts.scheme != "https":
+        yield ("token_file",), f"is not sent by {parts.scheme}", "use an https URL, or remove it"
+    if any(part in ("", ".", "..") for part in git.path.strip("/").split("/")) and git.path.strip("/"):
+        yield ("path",), f"expected a path in the repository, got {git.path}", "path: policies"
+    files = [name for name in ("signers", "keys") if getattr(git, name) is not None]
+    if git.trust is Trust.SIGNERS and not files:
+        yield ("trust",), "signers are trusted, and none are named", "add signers: FILE (ssh) or keys: FILE (OpenPGP)"
+    if git.trust is Trust.ANY and files:
+        yield ("trust",), f"any commit is trusted, so {files[0]} does nothing", "write trust: signers"
+
+
 def near(server: AnyServer, folder: Path) -> AnyServer:
     """The server with relative paths of files meant from this folder."""
-    files = {key: getattr(server, key, None) for key in ("bearer_file", "ca", "cert", "key", "client_ca")}
+    files = {key: getattr(server, key, None) for key in _FILES}
     beside: dict[str, Any] = {key: str(folder / file) for key, file in files.items() if file is not None}
     if isinstance(server, PrometheusServer) and server.basic is not None and server.basic.password_file is not None:
         password_file = str(folder / server.basic.password_file)

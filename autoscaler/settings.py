@@ -19,7 +19,7 @@ from autoscaler.errors import SettingsError
 from autoscaler.model.policy import DURATION, Node
 from autoscaler.policy import nodes
 from autoscaler.policy.convert import Converter
-from autoscaler.servers import Engine, PrometheusServer, PrometheusSettings, Receiver, near, place, rules
+from autoscaler.servers import Engine, GitSettings, PrometheusServer, PrometheusSettings, Receiver, near, place, rules
 
 ENVIRONMENT = "AUTOSCALER_"
 PLACES = ("autoscaler.yaml", "/etc/autoscaler/autoscaler.yaml")
@@ -90,6 +90,7 @@ class Settings(Node, frozen=True, kw_only=True):
     policies: Annotated[tuple[str, ...], Meta(min_length=1, description="files and folders with policies")] = (
         "policies",
     )
+    git: Annotated[GitSettings, Meta(description="a repository with policies, instead of `policies`")] = GitSettings()
     prometheus: Annotated[PrometheusSettings, Meta(description="where queries are asked")] = PrometheusSettings()
     servers: Annotated[dict[str, PrometheusServer], Meta(description="further servers, by the name signals use")] = {}
     push: Annotated[Receiver, Meta(description="where series are pushed to by remote write")] = Receiver()
@@ -221,6 +222,9 @@ def _told(text: str, kind: Any) -> nodes.Node:
 
 
 def _faults(file: str, settings: Settings) -> list[nodes.Problem]:
+    if settings.git.url is not None and settings.policies != Settings().policies:
+        said = "policies: they come from git, so those files do nothing"
+        return [nodes.Problem(file, 1, 1, said, "remove policies, or git")]
     try:
         place(settings.listen)
     except ValueError as error:
@@ -263,6 +267,7 @@ def _near(settings: Settings, file: Path | None) -> Settings:
         policies=tuple(str(file.parent / path) for path in settings.policies),
         prometheus=near(settings.prometheus, file.parent),
         push=near(settings.push, file.parent),
+        git=near(settings.git, file.parent),
         servers={name: near(server, file.parent) for name, server in settings.servers.items()},
     )
 

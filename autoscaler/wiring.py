@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import re
 import socket
 import uuid
@@ -15,9 +16,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from autoscaler.clients.access import Access, check
+from autoscaler.clients.git_remote import Place
 from autoscaler.clients.prometheus import PrometheusClient
-from autoscaler.errors import PolicyError, SettingsError
-from autoscaler.loop.daemon import Load
+from autoscaler.errors import PolicyError, SettingsError, UsageError
+from autoscaler.loop.daemon import Load, Prove
 from autoscaler.loop.registry import Targets
 from autoscaler.model.policy import PolicySet
 from autoscaler.policy.fit import misfits
@@ -27,12 +29,16 @@ from autoscaler.servers import PrometheusServer
 from autoscaler.settings import Settings
 from autoscaler.sources.intervals import Intervals
 from autoscaler.sources.past import PastSource, Server
+from autoscaler.store import last_good
+from autoscaler.store.policy_files import read
+from autoscaler.store.policy_git import GitSource, Show, Tell
 
 if TYPE_CHECKING:
     from autoscaler.clients.kubernetes_api import KubernetesApi
     from autoscaler.sources.push import PushSource
 
 MEMORY = "memory.sqlite"  # in the data folder
+POLICIES = "policies"  # the folder in it for what comes from git
 
 
 class Adapters(msgspec.Struct, frozen=True):
@@ -142,6 +148,61 @@ def fitting(
     if wrong:
         raise PolicyError(tuple(wrong))
     return loaded
+
+
+def proving(settings: Settings) -> Prove:
+    """How the daemon runs the policy tests that come with a set: beside its cycles."""
+
+    async def prove_beside(loaded: PolicySet, tests: Sequence[tuple[str, str]]) -> None:
+        await asyncio.to_thread(proved, settings, loaded, tests)
+
+    return prove_beside
+
+
+def proved(settings: Settings, loaded: PolicySet, tests: Sequence[tuple[str, str]]) -> None:
+    """Run these policy tests beside a set. Raises PolicyError with those that fail or do not load."""
+    from autoscaler.backtest.differences import report
+    from autoscaler.backtest.scenario import judged
+    from autoscaler.backtest.scenario_load import load
+
+    verdicts = judged(load(tests, loaded.placed, cycle_s=settings.cycle))
+    wrong = [
+        f"{each.file}:{each.line}:1: this test fails: {each.name}: {next(iter(report(each)), '')}"
+        for each in verdicts.tests
+        if not each.passed
+    ]
+    if wrong:
+        raise PolicyError(tuple(wrong))
+
+
+def repository(settings: Settings, clock: Clock, *, tell: Tell, show: Show) -> GitSource:
+    """The repository that policies come from. Raises SettingsError."""
+    git = settings.git
+    assert git.url is not None
+    for key in ("signers", "keys", "ca"):
+        file = getattr(git, key)
+        if file is not None and not os.access(file, os.R_OK):
+            raise SettingsError(f"git.{key}: {file} cannot be read", hint="correct the settings")
+    place = Place(
+        url=git.url, ref=git.ref, username=git.username, token_file=git.token_file or "", ca=git.ca or "",
+        signers=git.signers or "", keys=git.keys or "",
+    )  # fmt: skip
+    folder = settings.data_folder / POLICIES
+    return GitSource(place, folder, clock, path=git.path, every_s=git.every, pin=git.pin or "", tell=tell, show=show)
+
+
+def texts_of(settings: Settings) -> list[tuple[str, str]]:
+    """Names and texts of the policies of these settings: the files', or those of the commit that is in force.
+
+    Raises SettingsError, PolicyError, UsageError and StoreError.
+    """
+    if settings.git.url is None:
+        return read([Path(each) for each in settings.policies])
+    kept = last_good.read(settings.data_folder / POLICIES / last_good.NAME)
+    if kept is None:
+        said = f"no policies of {settings.git.url} are in {settings.data_folder} yet"
+        raise UsageError(said, hint="`autoscaler run` fetches them; or name a checkout with --policies")
+    return list(kept.texts)
 
 
 def stockroom(targets: Targets, place: str) -> Stockroom | None:

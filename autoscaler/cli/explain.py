@@ -29,6 +29,8 @@ def command(workload: str, at: str | None, form: str, daemon: Daemon) -> None:
         return
     held = "; it held until the next change of count or reason" if answer.since_change else ""
     click.echo(f"{answer.key}, decided {when(answer.decided)}{held}")
+    if answer.place:
+        click.echo(f"by {answer.place} of policies {answer.revision}")
     if answer.note:
         click.echo(answer.note)
     click.echo("\n".join((*answer.lines, *answer.learned, *answer.asked)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import click
 
 from autoscaler.cli.root import output
@@ -10,6 +12,7 @@ from autoscaler.cli.talk import Daemon, daemon, print_json, when
 from autoscaler.decide.cleanup import amount
 from autoscaler.decide.explain import span
 from autoscaler.loop.answers import CleanupStatus, Status, WorkloadDetail, WorkloadStatus
+from autoscaler.model.commits import Origin
 
 MANY = 20  # workloads; of more than so many the quiet ones are only counted
 QUIET = ("within_tolerance", "on_target", "on_step", "largest_wish", "awaiting_cycle", "idle")  # reasons
@@ -45,6 +48,8 @@ def _status(status: Status, everything: bool) -> None:
         click.echo(f"\nThe newer policies {status.policies.rejected} do not load; the ones before stay in force:")
         for problem in status.policies.problems:
             click.echo(f"  {problem}")
+    for line in standing(status.policies.origin) if status.policies.origin is not None else ():
+        click.echo(f"\n{line}")
     if status.store:
         click.echo(f"\nThe store fails: {status.store}")
     if status.pause is not None:
@@ -64,6 +69,19 @@ def _status(status: Status, everything: bool) -> None:
         click.echo(table(("CLEAN-UP", "PROJECT", "NEXT", "LAST RUN", "REMOVED", "FREED", "LEFT", "TROUBLE"), rows))
     for fault in status.faults[:5]:
         click.echo(f"\n{when(fault.at)} fault: {fault.sentence}")
+
+
+def standing(origin: Origin) -> Iterator[str]:
+    """What is to be known of the repository that policies come from, worst first."""
+    if origin.trouble:
+        yield f"The repository cannot be read since {when(origin.since)}; the last good policies stay: {origin.trouble}"
+    if origin.held:
+        yield f"{origin.ref} was forced to {origin.held}, which is held back: `autoscaler sync --accept {origin.held}`"
+    if origin.rollback is not None:
+        back = origin.rollback
+        yield f"Rolled back to {back.commit} until {when(back.until)} by {back.by or 'somebody'}: {back.why}"
+    elif origin.pinned:
+        yield f"Pinned to {origin.pinned} by the settings; {origin.ref} is at {origin.head or 'a commit not known yet'}"
 
 
 def _cleanup(each: CleanupStatus, now: float) -> tuple[str, ...]:

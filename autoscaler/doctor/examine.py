@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from autoscaler import __version__
 from autoscaler.clients.prometheus import PrometheusClient
@@ -29,7 +28,7 @@ from autoscaler.model.policy import Mode, Placed, PolicySet
 from autoscaler.model.signal import Missing
 from autoscaler.policy.load import load
 from autoscaler.settings import Settings
-from autoscaler.wiring import Adapters, adapters_of, fitting, key_of
+from autoscaler.wiring import Adapters, adapters_of, fitting, key_of, texts_of
 
 ANSWER_S = 5.0
 WAYS_IN = {
@@ -56,11 +55,11 @@ async def examine(settings: Settings) -> Diagnosis:
 
 
 def _policies(settings: Settings) -> tuple[Sequence[Placed], list[Finding]]:
-    from autoscaler.store.policy_files import identity, read
+    from autoscaler.store.policy_files import identity
 
-    about, places = "policies", ", ".join(settings.policies)
+    about, places = "policies", settings.git.url or ", ".join(settings.policies)
     try:
-        texts = read([Path(each) for each in settings.policies])
+        texts = texts_of(settings)
         loaded: PolicySet = fitting(settings, load, texts, identity(texts))
     except PolicyError as error:
         return (), [failure(about, *parted(problem)) for problem in error.problems]

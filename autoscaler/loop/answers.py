@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
+from autoscaler.model.commits import Origin, Rollback
 from autoscaler.model.decision import Decision
 from autoscaler.model.observation import Override, Pause
 from autoscaler.model.target import Instance
@@ -192,11 +193,15 @@ class CycleStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PolicyStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """The policy set in force, and the problems of a newer one that was rejected."""
+    """The policy set in force, and the problems of a newer one that was rejected.
+
+    `origin` is the repository it comes from; None for files and folders.
+    """
 
     revision: str
     rejected: str = ""
     problems: tuple[str, ...] = ()
+    origin: Origin | None = None
 
 
 class FaultLine(msgspec.Struct, frozen=True):
@@ -233,8 +238,8 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     `decided` is when the decision was made. `since_change` says that it is on record and held from then until the next
     change of count or reason; `reconstructed` that the cycle was decided once more from what the source tells of that
     time. `note` says what is to be known about either. `asked` says of each query whether it is asked together with
-    others, and why not; `learned` what adaptive knows of its loads; both only for the present. A clean-up has lines
-    only.
+    others, and why not; `learned` what adaptive knows of its loads; both only for the present. `place` is the file and
+    line of the policy in the `revision` that was in force. A clean-up has lines only.
     """
 
     key: str
@@ -247,6 +252,8 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     note: str = ""
     asked: tuple[str, ...] = ()
     learned: tuple[str, ...] = ()
+    revision: str = ""
+    place: str = ""
     version: int = VERSION
 
 
@@ -258,6 +265,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     workload: str = ""
     policy: str = ""
     revision: str = ""
+    place: str = ""
     before: int | None = None
     after: int | None = None
     reason: str = ""
@@ -279,6 +287,7 @@ class Done(msgspec.Struct, frozen=True, kw_only=True):
     text: str
     pause: Pause | None = None
     override: Override | None = None
+    rollback: Rollback | None = None
     version: int = VERSION
 
 

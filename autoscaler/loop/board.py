@@ -13,6 +13,7 @@ import msgspec
 from autoscaler.decide.proof import Known
 from autoscaler.loop.trail import Trail
 from autoscaler.model.cleanup import Freed, Sweep
+from autoscaler.model.commits import Origin
 from autoscaler.model.decision import Decision, Reason, Stage
 from autoscaler.model.observation import Workload
 from autoscaler.model.operation import Operation, Outcome, OutcomeKind
@@ -35,14 +36,15 @@ class Entry(msgspec.Struct):
 
     `since` is when the count or reason shown now came up; `change` the last decision that changed the count, `ended`
     how the last operation ended, and `lead_s` how long a raise took to become ready, once measured. `recent` are the
-    decisions of the last cycles, the newest last. `known` is what is known of its loads, `history` how the reading of
-    their past goes.
+    decisions of the last cycles, the newest last; `by` is the policy set that `decision` was made by, and where in it.
+    `known` is what is known of its loads, `history` how the reading of their past goes.
     """
 
     workload: Workload
     file: str = ""
     line: int = 0
     decision: Decision | None = None
+    by: tuple[str, str] = ("", "")
     state: TargetState | Missing | None = None
     operations: tuple[Operation, ...] = ()
     since: float = 0.0
@@ -107,6 +109,7 @@ class Board:
         self.revision = ""
         self.rejected_revision = ""  # a newer policy set that did not load; empty when the newest is the one in force
         self.problems: tuple[str, ...] = ()
+        self.origin: Origin | None = None  # the repository that policies come from
         self.texts: tuple[tuple[str, str], ...] = ()  # names and texts of the newest set's files
         self.trails: dict[str, Trail] = {}
         self.news = 0  # rises with everything that is put up
@@ -176,7 +179,7 @@ class Board:
         before = entry.decision
         if before is not None and decision.reason is Reason.AWAITING_CYCLE and not decision.replace:
             return False
-        entry.decision = decision
+        entry.decision, entry.by = decision, (self.revision, self.place(decision.ref.key))
         entry.recent = (*entry.recent[1 - RECENT :], decision)
         if decision.changes and decision.act:
             entry.change = decision
@@ -184,6 +187,16 @@ class Board:
             return False
         entry.since = decision.at
         return True
+
+    def place(self, key: str) -> str:
+        """File and line of the policy that steers a workload; empty for one that none does."""
+        entry = self.entries.get(key)
+        return f"{entry.file}:{entry.line}" if entry is not None and entry.file else ""
+
+    def comes_from(self, origin: Origin) -> None:
+        """What is known of the repository that policies come from."""
+        self.origin = origin
+        self.news += 1
 
     def remembered(self, key: str, at: float) -> Decision | None:
         """The decision that was in force at a time, where that is among the last cycles."""

@@ -27,7 +27,7 @@ from autoscaler.loop.warming import Warming
 from autoscaler.model.operation import Operation
 from autoscaler.model.policy import PolicySet
 from autoscaler.model.target import WorkloadRef
-from autoscaler.ports import Clock, Fact, FactKind, Lease, PolicySource, Record, RecordKind, Revision
+from autoscaler.ports import Clock, Fact, FactKind, Lease, PolicySource, Record, RecordKind, Repository, Revision
 
 SNAPSHOT_S = 60.0
 LEASE_S = 2.0
@@ -35,6 +35,13 @@ STANDBY_S = 1.0  # between two looks at a lease that somebody else has
 
 Load = Callable[[Sequence[tuple[str, str]], str], Awaitable[PolicySet]]
 Find = Callable[[Sequence[WorkloadRef]], Awaitable[Sequence[Operation]]]
+
+# Runs the policy tests in these texts beside a set. Raises PolicyError with those that fail.
+Prove = Callable[[PolicySet, Sequence[tuple[str, str]]], Awaitable[None]]
+
+
+async def believe(loaded: PolicySet, tests: Sequence[tuple[str, str]]) -> None:
+    """Runs no tests."""
 
 
 class Parts(msgspec.Struct, frozen=True):
@@ -51,6 +58,8 @@ class Parts(msgspec.Struct, frozen=True):
     load: Load
     warming: Warming | None = None  # without one nothing is learned from history
     cleaner: Cleaner | None = None
+    repository: Repository | None = None  # `policies`, where it is one
+    prove: Prove = believe
     lease_s: float = LEASE_S  # between two renewals of the lease
 
 
@@ -144,6 +153,7 @@ class Daemon:
         """What people said, as of now; decided by from the next cycle on, which starts at once."""
         self._words, self._said = said, True
         self._pause_cleaner()
+        self._tell_repository()
         self.hurry()
 
     # one turn
@@ -208,9 +218,14 @@ class Daemon:
         parts.cycle.restore(before.facts, clean=before.clean)
         self._words, self._said = words(before.facts), True
         self._left = before.facts
+        self._tell_repository()
         if parts.cleaner is not None:
             parts.cleaner.restore(facts)
             self._pause_cleaner()
+
+    def _tell_repository(self) -> None:
+        if self._parts.repository is not None:
+            self._parts.repository.heed(self._words.commits)
 
     def _pause_cleaner(self) -> None:
         if self._parts.cleaner is not None:
@@ -246,12 +261,19 @@ class Daemon:
             if loaded is not None:
                 async with self._one:
                     await self._activate(loaded, revision.texts)
+                if self._parts.repository is not None:
+                    await self._parts.repository.keep(revision.id)
 
     async def _load(self, revision: Revision) -> PolicySet | None:
         """The policies of a revision; None where they do not load, which is told."""
         parts = self._parts
         try:
-            return await parts.load(revision.texts, revision.id)
+            if revision.problems:
+                raise PolicyError(revision.problems)
+            loaded = await parts.load(revision.texts, revision.id)
+            if revision.tests:
+                await parts.prove(loaded, revision.tests)
+            return loaded
         except PolicyError as error:
             parts.board.rejected(revision.id, error.problems, revision.texts)
             text = f"policies rejected, the last good ones stay: {error.problems[0]}"

@@ -21,6 +21,7 @@ from autoscaler.loop.keeper import Keeper
 from autoscaler.loop.names import UnknownWorkload, find
 from autoscaler.loop.past import Past
 from autoscaler.loop.recollect import Recollection
+from autoscaler.model.commits import Said, rollback_now
 from autoscaler.model.observation import Override, Pause
 from autoscaler.ports import Clock, Fact, FactKind, Record, RecordKind
 
@@ -32,16 +33,21 @@ _encode = msgspec.json.Encoder().encode
 _pause = msgspec.json.Decoder(Pause).decode
 _override = msgspec.json.Decoder(Override).decode
 _time = msgspec.json.Decoder(float).decode
+_said = msgspec.json.Decoder(Said).decode
 
 T = TypeVar("T")
 
 
 class Words(msgspec.Struct, frozen=True):
-    """What people said that is in force, by workload key (`fleet` for everything): also when they said `resume`."""
+    """What people said that is in force, by workload key (`fleet` for everything): also when they said `resume`.
+
+    `commits` is what they said of the repository that policies come from.
+    """
 
     pauses: dict[str, Pause] = {}
     overrides: dict[str, Override] = {}
     resumed: dict[str, float] = {}
+    commits: Said = Said()
 
     def on(self, plan: Plan) -> Plan:
         """The plan under them."""
@@ -74,14 +80,14 @@ class Desk:
         self, board: Board, keeper: Keeper, clock: Clock, control: Control, past: Past, recollect: Recollect
     ) -> None:
         self.recollect = recollect
-        self._board = board
-        self._keeper = keeper
-        self._clock = clock
+        self.board = board
+        self.keeper = keeper
+        self.clock = clock
         self._control = control
         self._past = past
         self._words: Words | None = None
         self._era = 0
-        self._one_word = asyncio.Lock()  # two words at once must not forget each other
+        self.one_word = asyncio.Lock()  # two words at once must not forget each other
 
     # questions
 
@@ -89,38 +95,44 @@ class Desk:
         """Everything at a glance."""
         said = await self.said(lenient=True)
         return views.status(
-            self._board,
-            self._clock.now(),
+            self.board,
+            self.clock.now(),
             pauses=said.pauses,
             overrides=said.overrides,
             fleet=FLEET,
-            store=self._keeper.failing,
+            store=self.keeper.failing,
         )
 
     async def head(self) -> Head:
         """The daemon itself."""
         said = await self.said(lenient=True)
-        return views.head(self._board, self._clock.now(), pause=said.pauses.get(FLEET), store=self._keeper.failing)
+        return views.head(self.board, self.clock.now(), pause=said.pauses.get(FLEET), store=self.keeper.failing)
 
     async def workload(self, name: str) -> WorkloadDetail:
         """One workload by any of its names."""
         entry = self.entry(name)
         said, key = await self.said(lenient=True), entry.workload.ref.key
         pause = said.pauses.get(FLEET) or said.pauses.get(key)
-        return views.detail(entry, pause, said.overrides.get(key), self._clock.now())
+        return views.detail(entry, pause, said.overrides.get(key), self.clock.now())
 
     async def explain(self, name: str, at: float | None = None) -> Explanation:
         """How the count came about, now or at a past time."""
-        swept = self._board.cleanups.get(name)
+        swept = self.board.cleanups.get(name)
         if at is None and swept is not None:
-            return views.explained(swept, self._clock.now())
+            return views.explained(swept, self.clock.now())
         if at is None:
             entry = self.entry(name)
             if entry.decision is None:
                 raise UsageError(f"{name} has not been decided yet", hint="the first cycle is still to come")
-            fleet = (each.workload for each in self._board.entries.values())
+            fleet = (each.workload for each in self.board.entries.values())
             told = views.explanation(entry.decision)
-            return msgspec.structs.replace(told, asked=asked(entry.workload, fleet), learned=views.lines_known(entry))
+            return msgspec.structs.replace(
+                told,
+                asked=asked(entry.workload, fleet),
+                learned=views.lines_known(entry),
+                revision=entry.by[0],
+                place=entry.by[1],
+            )
         return await self._past.explain(self._key(name), at)
 
     async def history(self, name: str | None, *, until: float | None = None, limit: int = 50) -> History:
@@ -129,41 +141,46 @@ class Desk:
             raise UsageError(f"limit must be between 1 and {HISTORY_LIMIT}, got {limit}")
         key = None if name is None else self._key(name)
         until = math.inf if until is None else until  # lines of before a clock was set back are newer than now
-        return views.history(await self._keeper.store.history(key, until=until, limit=limit))
+        return views.history(await self.keeper.store.history(key, until=until, limit=limit))
 
     # words
 
     async def pause(self, name: str, *, for_s: float | None = None, word: Word = NOBODY) -> Done:
         """Hands off a workload (or `fleet`) for so many seconds, or until resumed."""
         if for_s is not None:
-            _span(for_s, "a pause")
-        key, now = self._key_or_fleet(name), self._clock.now()
+            span(for_s, "a pause")
+        key, now = self._key_or_fleet(name), self.clock.now()
         said = Pause(since=now, until=None if for_s is None else now + for_s, by=word.by, why=word.why)
         until = "until resumed" if said.until is None else f"until {written(said.until)}"
-        async with self._one_word:
+        async with self.one_word:
             words = await self.said()
             pauses = {**words.pauses, key: said}
-            await self._keep([Fact(FactKind.PAUSE, key, _encode(said))], msgspec.structs.replace(words, pauses=pauses))
-        return await self._done(key, f"{_called(key)} is paused {until}", "paused", word)
+            await self.keep([Fact(FactKind.PAUSE, key, _encode(said))], msgspec.structs.replace(words, pauses=pauses))
+        return await self.done(key, f"{_called(key)} is paused {until}", "paused", word)
 
     async def resume(self, name: str, *, word: Word = NOBODY) -> Done:
         """End the pause and the override of a workload, and its owner's zero; for the `fleet` its pause and its brake.
 
         The pauses of single workloads stay when the fleet is resumed.
         """
-        key, now = self._key_or_fleet(name), self._clock.now()
-        async with self._one_word:
+        key, now = self._key_or_fleet(name), self.clock.now()
+        async with self.one_word:
             words = await self.said()
             held = key in words.pauses or key in words.overrides
             facts = [Fact(kind, key, None) for kind in (FactKind.PAUSE, FactKind.OVERRIDE)]
             facts.append(Fact(FactKind.RESUME, key, _encode(now)))
-            after = Words(_without(words.pauses, key), _without(words.overrides, key), {**words.resumed, key: now})
-            await self._keep(facts, after)
+            after = msgspec.structs.replace(
+                words,
+                pauses=_without(words.pauses, key),
+                overrides=_without(words.overrides, key),
+                resumed={**words.resumed, key: now},
+            )
+            await self.keep(facts, after)
         also = ", but the fleet is paused: resume fleet" if key != FLEET and FLEET in words.pauses else ""
         brake = ", and its brake is off" if key == FLEET else ""
         said = "is resumed" if held else "was neither paused nor overridden; it may run"
         text = f"{_called(key)} {said}{brake}"
-        return await self._done(key, text + also, "resumed", word)
+        return await self.done(key, text + also, "resumed", word)
 
     async def override(self, name: str, count: int, *, for_s: float, force: bool = False, word: Word = NOBODY) -> Done:
         """Set a count for so many seconds, whatever the signals say; above the policy's max only when forced."""
@@ -173,7 +190,7 @@ class Desk:
         replicas = entry.workload.policy.replicas
         if count < 0:
             raise UsageError(f"a count cannot be negative, got {count}")
-        _span(for_s, "an override")
+        span(for_s, "an override")
         if replicas is None:
             raise UsageError(f"policy {entry.workload.policy.name} sets no count: it has no replicas to override")
         if count > replicas.max and not force:
@@ -181,35 +198,36 @@ class Desk:
                 f"{count} is above replicas.max ({replicas.max}) of policy {entry.workload.policy.name}",
                 hint="raise max in the policy, or force it",
             )
-        key, now = entry.workload.ref.key, self._clock.now()
+        key, now = entry.workload.ref.key, self.clock.now()
         said = Override(count, until=now + for_s, by=word.by, why=word.why)
-        async with self._one_word:
+        async with self.one_word:
             words = await self.said()
             overrides = {**words.overrides, key: said}
             fact = Fact(FactKind.OVERRIDE, key, _encode(said))
-            await self._keep([fact], msgspec.structs.replace(words, overrides=overrides))
+            await self.keep([fact], msgspec.structs.replace(words, overrides=overrides))
         waits = ", once it is not paused any more" if key in words.pauses or FLEET in words.pauses else ""
         text = f"{key} is set to {count} until {written(said.until)}{waits}"
-        return await self._done(key, text, "override", word, after=count)
+        return await self.done(key, text, "override", word, after=count)
 
     # what was said before
 
     async def said(self, *, lenient: bool = False) -> Words:
         """What is in force; read from the store once in an era. Expired pauses and overrides are left out."""
-        if self._words is None or self._era != self._keeper.era:
-            era = self._keeper.era
+        if self._words is None or self._era != self.keeper.era:
+            era = self.keeper.era
             try:
-                self._words, self._era = words(await self._keeper.store.facts()), era
+                self._words, self._era = words(await self.keeper.store.facts()), era
             except StoreError:
                 if not lenient:
                     raise
                 return Words()
-        now, said = self._clock.now(), self._words
+        now, said = self.clock.now(), self._words
         pauses = {k: p for k, p in said.pauses.items() if p.until is None or now < p.until}
         overrides = {k: o for k, o in said.overrides.items() if now < o.until}
-        return Words(pauses, overrides, said.resumed)
+        commits = msgspec.structs.replace(said.commits, rollback=rollback_now(said.commits, now))
+        return Words(pauses, overrides, said.resumed, commits)
 
-    async def _keep(self, facts: list[Fact], after: Words) -> None:
+    async def keep(self, facts: list[Fact], after: Words) -> None:
         """On record first, in force then; facts of what has expired go away on the way."""
         before = self._words or Words()
         for kind, old, new in (
@@ -218,38 +236,44 @@ class Desk:
         ):
             named = {fact.key for fact in facts if fact.kind is kind}
             facts = facts + [Fact(kind, key, None) for key in old if key not in new and key not in named]
-        await self._keeper.insist(facts)
+        await self.keeper.insist(facts)
         self._words = after
         self._control(after)
 
-    async def _done(self, key: str, text: str, reason: str, word: Word, *, after: int | None = None) -> Done:
-        entry = self._board.entries.get(key)
+    async def done(self, key: str, text: str, reason: str, word: Word, *, after: int | None = None) -> Done:
+        entry = self.board.entries.get(key)
         record = Record(
-            at=self._clock.now(),
+            at=self.clock.now(),
             kind=RecordKind.CONTROL,
-            workload="" if key == FLEET else key,
+            workload="" if "/" not in key else key,
             policy=entry.workload.policy.name if entry else "",
-            revision=self._board.revision,
+            revision=self.board.revision,
             after=after,
             reason=reason,
             text=f"{text}: {word.why}" if word.why else text,
             by=word.by,
         )
-        await self._keeper.record([record])
+        await self.keeper.record([record])
         said = await self.said()
-        return Done(workload=key, text=text, pause=said.pauses.get(key), override=said.overrides.get(key))
+        return Done(
+            workload=key,
+            text=text,
+            pause=said.pauses.get(key),
+            override=said.overrides.get(key),
+            rollback=said.commits.rollback,
+        )
 
     # names
 
     def entry(self, name: str) -> Entry:
         """What the board knows of a workload by any of its names. Raises UsageError."""
-        workload = find(name, (entry.workload for entry in self._board.entries.values()))
-        return self._board.entries[workload.ref.key]
+        workload = find(name, (entry.workload for entry in self.board.entries.values()))
+        return self.board.entries[workload.ref.key]
 
     def _key(self, name: str) -> str:
         """The key of a workload or clean-up; a whole key need not be steered any more, its history remains."""
-        if name in self._board.cleanups:
-            return key_of(self._board.cleanups[name].cleanup)
+        if name in self.board.cleanups:
+            return key_of(self.board.cleanups[name].cleanup)
         try:
             return self.entry(name).workload.ref.key
         except UnknownWorkload:
@@ -264,6 +288,7 @@ class Desk:
 def words(facts: Sequence[Fact]) -> Words:
     """What people said, out of the facts that are kept."""
     found = Words({}, {}, {})
+    commits = Said()
     for fact in facts:
         if fact.value is None:
             continue
@@ -273,10 +298,12 @@ def words(facts: Sequence[Fact]) -> Words:
             found.overrides[fact.key] = _override(fact.value)
         elif fact.kind is FactKind.RESUME:
             found.resumed[fact.key] = _time(fact.value)
-    return found
+        elif fact.kind is FactKind.COMMITS:
+            commits = _said(fact.value)
+    return msgspec.structs.replace(found, commits=commits)
 
 
-def _span(seconds: float, what: str) -> None:
+def span(seconds: float, what: str) -> None:
     if not (math.isfinite(seconds) and 0 < seconds <= LONGEST_S):
         raise UsageError(f"{what} must last longer than 0 s and at most a year, got {seconds:g} s")
 

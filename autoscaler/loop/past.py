@@ -40,8 +40,15 @@ class Past:
         """How the count of a workload came about at that time. Raises UsageError where nothing tells of it."""
         remembered = self._board.remembered(key, at)
         if remembered is not None:
-            return views.explanation(remembered)
+            entry = self._board.entries[key]
+            revision, place = entry.by if remembered is entry.decision else ("", "")
+            return msgspec.structs.replace(views.explanation(remembered), revision=revision, place=place)
         record = await self._recorded(key, at)
+        answer = await self._recalled(key, at, record)
+        return msgspec.structs.replace(answer, revision=record.revision, place=record.place)
+
+    async def _recalled(self, key: str, at: float, record: Record) -> Explanation:
+        """What was decided by what is on record, or decided once more."""
         assert record.decision is not None
         entry = self._board.entries.get(key)
         if entry is None or at - record.decision.at < self._board.cycle_s:

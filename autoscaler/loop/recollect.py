@@ -15,7 +15,7 @@ from autoscaler.ports import Fact, FactKind
 
 FLEET = "@fleet"  # the key of what the fleet's brake remembers
 CLEAN = "@clean"  # the fact that the last stop was a clean one
-WORDS = (FactKind.PAUSE, FactKind.OVERRIDE, FactKind.RESUME)  # what people said
+WORDS = (FactKind.PAUSE, FactKind.OVERRIDE, FactKind.RESUME, FactKind.COMMITS)  # what people said
 SLICE = 100  # memories encoded before the event loop may breathe
 
 _encode = msgspec.json.Encoder().encode

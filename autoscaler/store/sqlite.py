@@ -50,6 +50,7 @@ _PRUNE = """
 class _Details(msgspec.Struct, frozen=True, array_like=True):
     decision: Decision | None = None
     outcome: Outcome | None = None
+    place: str = ""
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -130,8 +131,8 @@ def _put(file: Connection, facts: Sequence[Fact]) -> None:
 
 def _row(record: Record) -> tuple[object, ...]:
     details = None
-    if record.decision is not None or record.outcome is not None:
-        details = _encode(_Details(record.decision, record.outcome))
+    if record.decision is not None or record.outcome is not None or record.place:
+        details = _encode(_Details(record.decision, record.outcome, record.place))
     line = (record.at, record.kind.value, record.workload, record.policy, record.revision)
     return (*line, record.before, record.after, record.reason, record.text, record.by, details)
 
@@ -148,6 +149,7 @@ def _record(row: tuple[Any, ...]) -> Record:
         workload=workload,
         policy=policy,
         revision=revision,
+        place=details.place,
         before=before,
         after=after,
         reason=reason,

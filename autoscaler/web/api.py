@@ -9,6 +9,7 @@ from msgspec import Meta
 
 from autoscaler.clients.control import API
 from autoscaler.loop import answers, pages
+from autoscaler.loop.commit_words import Commits
 from autoscaler.loop.desk import HISTORY_LIMIT, Desk, Word
 from autoscaler.loop.fleet_views import LIMIT, ORDERS, STATES
 from autoscaler.loop.gallery import MOST_TEXT, Gallery
@@ -48,6 +49,23 @@ class OverrideBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     why: Text = ""
 
 
+class RollbackBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which commit (empty: the one before today's) for how long (seconds; null: end the rollback), who and why."""
+
+    to: Text = ""
+    for_s: float | None = None
+    by: Text = ""
+    why: Text = ""
+
+
+class SyncBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A commit that is held back and to be taken (empty: none), who and why."""
+
+    accept: Text = ""
+    by: Text = ""
+    why: Text = ""
+
+
 class WhatIfBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Policies as text, the file of the set they stand for, and a count to pretend (null: ask the platforms)."""
 
@@ -63,7 +81,7 @@ class Who(msgspec.Struct, frozen=True):
     write: bool
 
 
-def word(caller: Caller, body: PauseBody | ResumeBody | OverrideBody) -> Word:
+def word(caller: Caller, body: PauseBody | ResumeBody | OverrideBody | RollbackBody | SyncBody) -> Word:
     """Who says it: a token's own name; only over the socket the name that is said."""
     return Word(caller.name or body.by, body.why)
 
@@ -181,16 +199,29 @@ def _words(desk: Desk) -> tuple[Endpoint, ...]:
         said = word(asked.caller, body)
         return await desk.override(asked.name, body.count, for_s=body.for_s, force=body.force, word=said)
 
+    commits = Commits(desk)
+
+    async def rollback(asked: Asked) -> answers.Done:
+        body, said = asked.body, word(asked.caller, asked.body)
+        if body.for_s is None:
+            return await commits.go_on(word=said)
+        return await commits.roll_back(body.to, for_s=body.for_s, word=said)
+
+    async def sync(asked: Asked) -> answers.Done:
+        return await commits.sync(asked.body.accept, word=word(asked.caller, asked.body))
+
     fleet = "any name of the workload, or `fleet` for everything"
     told = (
-        ("pause", "Take the hands off a workload.", PauseBody, pause, fleet),
-        ("resume", "End the pause and the override of a workload.", ResumeBody, resume, fleet),
-        ("override", "Set a count for a while.", OverrideBody, override, "any name of the workload"),
+        ("pause/{name}", "Take the hands off a workload.", PauseBody, pause, fleet),
+        ("resume/{name}", "End the pause and the override of a workload.", ResumeBody, resume, fleet),
+        ("override/{name}", "Set a count for a while.", OverrideBody, override, "any name of the workload"),
+        ("rollback", "Put the policies of another commit in force for a while.", RollbackBody, rollback, ""),
+        ("sync", "Look at the repository of policies now.", SyncBody, sync, ""),
     )
     return tuple(
         Endpoint(
             method="POST",
-            path=f"{PREFIX}/{path}/{{name}}",
+            path=f"{PREFIX}/{path}",
             about=about,
             answer=answers.Done,
             handle=handle,

@@ -10,6 +10,7 @@ from autoscaler import __version__
 from autoscaler.decide.explain import asked_for
 from autoscaler.loop.board import SPANS_S, Board, Entry, Spread
 from autoscaler.loop.views import signals
+from autoscaler.model.commits import Origin
 from autoscaler.model.decision import Reason
 from autoscaler.model.signal import Missing, Series
 from autoscaler.model.target import TargetState
@@ -66,6 +67,21 @@ def events(counts: Mapping[str, int]) -> Family:
     )
 
 
+def _repository(origin: Origin | None) -> Iterator[Family]:
+    """Of policies from git; without samples where they come from files."""
+
+    def one(value: float | bool | None) -> list[Sample]:
+        return [("", "", float(value or 0))] if origin is not None else []
+
+    told = origin or Origin(url="", ref="", path="")
+    away, seen = one(bool(told.trouble)), one(told.checked)
+    yield Family("policies_git_failing", "gauge", "1 while the repository of policies cannot be read.", (), away)
+    yield Family("policies_git_checked_timestamp_seconds", "gauge", "When its ref was seen last.", (), seen)
+    held, back = one(bool(told.held)), one(told.rollback is not None)
+    yield Family("policies_git_held", "gauge", "1 while a forced move of its ref is held back.", (), held)
+    yield Family("policies_git_rolled_back", "gauge", "1 while a rollback is in force.", (), back)
+
+
 def _daemon(board: Board, *, leading: bool, store_failing: bool, clients: int) -> Iterator[Family]:
     def one(value: float | int) -> list[Sample]:
         return [("", "", value)]
@@ -86,6 +102,7 @@ def _daemon(board: Board, *, leading: bool, store_failing: bool, clients: int) -
     yield Family("policy_set_info", "gauge", "The policy set in force.", ("revision",), revision)
     rejected = one(int(bool(board.rejected_revision)))
     yield Family("policies_rejected", "gauge", "1 while a newer policy set does not load.", (), rejected)
+    yield from _repository(board.origin)
     yield Family("faults_total", "counter", "Faults survived.", (), one(board.fault_count))
     decisions = _by("reason", board.decisions)
     yield Family("decisions_total", "counter", "Decisions by reason.", ("reason",), decisions)

@@ -99,6 +99,7 @@ async def test_a_line_comes_back_as_it_was_with_its_decision_and_outcome(store: 
         workload=nouns.ref().key,
         policy="web",
         revision="r1",
+        place="policies/web.yaml:3",
         before=2,
         after=6,
         reason="applied",

@@ -41,6 +41,8 @@ class DaemonProcess:
             "listen": "off",
             **settings,
         }
+        if "git" in settings:
+            del written["policies"]
         self.config.write_text(json.dumps(written))  # JSON is YAML
         self.socket = Path(written.get("socket", folder / "data" / "autoscaler.sock"))
         self.log = folder / "daemon.log"

@@ -117,3 +117,32 @@ def test_a_wrong_variable_is_named(tmp_path: Path) -> None:
 def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="cannot be read: No such file"):
         load(tmp_path / "nothing.yaml", {})
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("git: {url: 'http://x/y.git'}", "git.url"),
+        ("git: {url: 'https://me:pw@x/y.git'}", "holds a user or password"),
+        ("git: {ref: main}", "git.url: is missing, and ref does nothing without it"),
+        ("git: {url: 'https://x/y', ref: '-x'}", "git.ref"),
+        ("git: {url: 'https://x/y', path: ../up}", "expected a path in the repository, got ../up"),
+        ("git: {url: 'file:///x', token_file: t}", "is not sent by file"),
+        ("git: {url: 'https://x/y', trust: signers}", "signers are trusted, and none are named"),
+        ("git: {url: 'https://x/y', keys: k}", "any commit is trusted, so keys does nothing"),
+        ("git: {url: 'https://x/y', pin: abc}", "git.pin"),
+        ("git: {url: 'https://x/y'}\npolicies: [mine]", "they come from git, so those files do nothing"),
+    ],
+)
+def test_a_repository_that_cannot_be_meant_is_told_with_its_key(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(SettingsError) as told:
+        load(written(tmp_path, f"{text}\n"), {})
+    assert said in str(told.value)
+    assert "hint" in str(told.value) or "expected" in str(told.value)
+
+
+def test_files_of_a_repository_stand_beside_the_settings(tmp_path: Path) -> None:
+    text = "git: {url: 'ssh://git@x/y', trust: signers, signers: s, keys: k, ca: c}\n"
+    git = load(written(tmp_path, text), {}).git
+    assert (git.signers, git.keys, git.ca) == tuple(str(tmp_path / each) for each in "skc")
+    assert (git.url, git.every) == ("ssh://git@x/y", 60.0)

@@ -12,7 +12,7 @@ from autoscaler.errors import SourceError
 from autoscaler.loop.act import Actor
 from autoscaler.loop.board import Board
 from autoscaler.loop.cycle import Cycle
-from autoscaler.loop.daemon import Daemon, Parts
+from autoscaler.loop.daemon import Daemon, Parts, Prove, believe
 from autoscaler.loop.desk import Desk
 from autoscaler.loop.keeper import Keeper
 from autoscaler.loop.observe import Observer
@@ -25,7 +25,7 @@ from autoscaler.model.observation import Ask, Seen
 from autoscaler.model.policy import PolicySet
 from autoscaler.model.signal import Missing, MissingWhy, Point, Reading, Series
 from autoscaler.model.target import TargetState, WorkloadRef
-from autoscaler.ports import Revision, Store
+from autoscaler.ports import Repository, Revision, Store
 from autoscaler.store.memory import MemoryStore
 from autoscaler.targets.simulated import Fleet, SimulatedTarget
 from tests.support.policies import loading
@@ -128,12 +128,13 @@ class House:
         self, policies: str = POLICY, *, count: int = 1, cycle_s: float = 15.0, fleet: Fleet | None = None,
         store: Store | None = None, past: Recorded | None = None, start_s: float = 5.0,
         platform: type[SimulatedTarget] = SimulatedTarget, load_s: float = 0.0,
+        texts: Texts | None = None, repository: Repository | None = None, prove: Prove = believe,
     ) -> None:  # fmt: skip
         self._load_s = load_s
         self.policies = policies
         self.clock = LoopClock()
         self.dial = Dial()
-        self.texts = Texts(policies)
+        self.texts = texts or Texts(policies)
         self.lease = OwnLease()
         self.store = store or MemoryStore()
         self.fleet = fleet or Fleet(self.clock)
@@ -149,6 +150,7 @@ class House:
         parts = Parts(
             targets=targets, cycle=self.cycle, actor=self.actor, keeper=self.keeper, lease=self.lease,
             policies=self.texts, board=self.board, clock=self.clock, load=self._load,
+            repository=repository, prove=prove,
             warming=None if past is None else Warming(
                 past, self.cycle, self.board, self.clock, cycle_s, lambda: self.lease.remaining() > 0
             ),

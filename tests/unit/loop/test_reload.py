@@ -9,9 +9,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from autoscaler.errors import PolicyError
+from autoscaler.policy.load import load
 from autoscaler.settings import Settings
 from autoscaler.simulate import POLICY
-from autoscaler.wiring import loading
+from autoscaler.wiring import loading, proved
 
 FILES, IN_EACH = 10, 40
 GRAIN_S = 0.01
@@ -67,3 +69,20 @@ async def test_the_loop_goes_on_while_policies_are_read_and_a_change_costs_only_
     assert time.process_time() - cpu < all_s / 2
     same = [before is after for before, after in zip(first.policies, second.policies, strict=True)]
     assert same == [index // IN_EACH != 3 for index in range(FILES * IN_EACH)]
+
+
+def test_policy_tests_that_come_with_a_set_are_run_and_those_that_fail_are_told_with_their_place() -> None:
+    policy = (
+        "name: web\ntarget: {compose: {project: shop, service: web}}\nreplicas: {min: 2, max: 12}\n"
+        "signals: [{name: load, prometheus: load, per_replica: 8}]\n"
+    )
+    loaded = load([("policies/web.yaml", policy)], "r1")
+    passes = "name: grows\nload: 16x4 48x6\nreplicas: 2x4 6x6\n"
+    proved(Settings(), loaded, [("policies/web.test.yaml", passes)])
+    for wrong, said in (
+        (passes.replace("6x6", "5x6"), "policies/web.test.yaml:1:1: this test fails: grows: replicas"),
+        (passes.replace("load", "lode"), "policies/web.test.yaml:2:1: lode"),
+    ):
+        with pytest.raises(PolicyError) as told:
+            proved(Settings(), loaded, [("policies/web.test.yaml", wrong)])
+        assert told.value.problems[0].startswith(said)
