@@ -85,6 +85,7 @@ def known(plan: Plan, seen: Seen, memory: Memory, now: float) -> dict[str, Known
             took=None if asked.latency is None else _mean(plan, seen, asked.latency),
             service_s=None if aim is None else aim.service_time,
             slow=slow,
+            counted=1.0 if aim is None or aim.total is None else loads.get(aim.total) or 0.0,
             aim=None if aim is None or aim.target is None else 1.0 - aim.target,
             said=_said(goal),
             decides=memory.sized,

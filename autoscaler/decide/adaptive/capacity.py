@@ -43,8 +43,9 @@ class Look(msgspec.Struct, frozen=True):
     """One look at a service: `load` comes, `served` of it is answered, `busy` is the mean share of CPU in use.
 
     `took` is what a request took on average and `service_s` what it takes on an idle instance, both in seconds.
-    `slow` is the share of bad requests and `aim` the one that is wanted. `decides` says that the count was sized by
-    this capacity, `most` that it can grow no further. `said` is the capacity as written. None: not known.
+    `slow` is the share of bad requests among `counted` of them, and `aim` the one that is wanted. `decides` says that
+    the count was sized by this capacity, `most` that it can grow no further. `said` is the capacity as written. None:
+    not known.
     """
 
     of: str
@@ -55,6 +56,7 @@ class Look(msgspec.Struct, frozen=True):
     took: float | None = None
     service_s: float | None = None
     slow: float | None = None
+    counted: float = 1.0
     aim: float | None = None
     said: float | None = None
     decides: bool = False
@@ -75,8 +77,9 @@ class Known(msgspec.Struct, frozen=True):
     `of` names what is measured and what was said, `at` is the time of the last look and `ready` the counts of the last
     ones. `top` is the most that one was seen to serve when all were busy, in `proofs` looks; `last` what one served in
     the look before, and `behind` that it was too little then. `room` is the logarithm of what the objective makes of
-    the capacity, `slow` the share of bad requests of late, over `slow_looks`. `sums` are what CPU was learned from,
-    `fit` the capacity by it and `off` twice its likely error as a share of it. `waits` is what latency told.
+    the capacity, `slow` the share of bad requests of late, over `slow_looks` with `counted` of them in each. `sums` are
+    what CPU was learned from, `fit` the capacity by it and `off` twice its likely error as a share of it. `waits` is
+    what latency told.
     """
 
     of: str
@@ -89,6 +92,7 @@ class Known(msgspec.Struct, frozen=True):
     room: float = 0.0
     slow: float = 0.0
     slow_looks: int = 0
+    counted: float = 0.0
     sums: Sums = NOTHING
     fit: float | None = None
     off: float | None = None
@@ -171,8 +175,10 @@ def _by_share(known: Known, look: Look) -> Known:
     if wrong > 0 or not look.most:
         room = min(max(room + GAIN * wrong, -FURTHEST), FURTHEST)
     looks = min(known.slow_looks + 1, SLOW_LOOKS)
-    slow = known.slow + (look.slow - known.slow) / looks
-    return msgspec.structs.replace(known, room=room, slow=slow, slow_looks=looks)
+    before, new = known.counted * (looks - 1) / looks, look.counted / looks
+    counted = before + new
+    slow = (before * known.slow + new * look.slow) / counted if counted > 0 else known.slow
+    return msgspec.structs.replace(known, room=room, slow=slow, slow_looks=looks, counted=counted)
 
 
 def _by_cpu(known: Known, look: Look) -> Known:
