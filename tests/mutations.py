@@ -32,6 +32,7 @@ LIKELY = {
     "calendar.py": ("schedule",),
     "carrying.py": ("capacity",),
     "adaptive/capacity.py": ("capacity",),
+    "adaptive/waiting.py": ("capacity",),
     "plan.py": ("capacity",),
 }  # which stories are likely to notice, to be asked first
 
@@ -40,6 +41,9 @@ BREAKS: list[tuple[str, str, str]] = [
     ("carrying.py", "self.carrier.count(need / self.scale)", "self.carrier.count(need)"),
     ("adaptive/capacity.py", "        if most <= start:", "        if most <= 0:"),
     ("adaptive/capacity.py", "if wrong > 0 or not look.most:", "if True:"),
+    ("adaptive/waiting.py", "or found < known.carried", ""),
+    ("adaptive/waiting.py", "if spread > WIDEST**2:", "if False:"),
+    ("adaptive/waiting.py", "    steady = alike and", "    steady = "),
     ("plan.py", 'not in ("wake_above", "told")', 'not in ("wake_above",)'),
     ("guards.py", "    if not turn.missing:\n        return", "    return"),
     ("guards.py", "max(turn.current, ours), Reason.DOUBT", "turn.current, Reason.DOUBT"),

@@ -73,18 +73,19 @@ def by_load(policy: asked.Policy, case: Case, pipeline: Pipeline) -> Watched:
     return by_policy(policy if case.least else sleeping(policy), case, pipeline)
 
 
-def adaptive(name: str = "adaptive", *, share: bool = False, learn: bool = False) -> asked.Policy:
+def adaptive(name: str = "adaptive", *, share: bool = False, learn: str | None = None) -> asked.Policy:
     """Learned from arrivals, with the plain rule until that is done, and with what is served beside it.
 
-    With `share` the room follows the share of requests within the objective; with `learn` the capacity is not told but
-    learned from CPU.
+    With `share` the room follows the share of requests within the objective; `learn` is the key of the signal, `busy`
+    or `latency`, that the capacity is learned from instead of told.
     """
     load = asked.Signal(
         name="arrivals",
         prometheus="sum(arrivals)",
         per_replica=MODEL.capacity * TARGET,
         capacity=asked.Capacity.LEARN if learn else MODEL.capacity,
-        busy="cpu" if learn else None,
+        busy="cpu" if learn == "busy" else None,
+        latency="latency" if learn == "latency" else None,
         served="served",
     )
     beside = [asked.Signal(name="served", prometheus="sum(served)")]
@@ -92,8 +93,10 @@ def adaptive(name: str = "adaptive", *, share: bool = False, learn: bool = False
     if share:
         beside.append(asked.Signal(name="good", prometheus="sum(good)"))
         aim = msgspec.structs.replace(aim, good="good", total="arrivals", target=GOOD)
-    if learn:
+    if load.busy is not None:
         beside.append(asked.Signal(name="cpu", prometheus="avg(cpu)"))
+    if load.latency is not None:
+        beside.append(asked.Signal(name="latency", prometheus="avg(latency)"))
     return asked.Policy(
         name=name,
         target=asked.TargetSpec(kubernetes=asked.KubernetesTarget(namespace="benchmark", name="trace")),
@@ -243,7 +246,8 @@ NAMED: dict[str, Callable[[float], Player]] = {
 UNTARGETED: dict[str, Player] = {
     "adaptive": partial(by_policy, adaptive()),
     "adaptive-share": partial(by_policy, adaptive("adaptive-share", share=True)),
-    "adaptive-learn": partial(by_policy, adaptive("adaptive-learn", learn=True)),
+    "adaptive-learn": partial(by_policy, adaptive("adaptive-learn", learn="busy")),
+    "adaptive-learn-latency": partial(by_policy, adaptive("adaptive-learn-latency", learn="latency")),
     "fixed": fixed,
     "oracle": oracle,
 }

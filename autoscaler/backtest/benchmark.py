@@ -105,6 +105,7 @@ class Watched(Backend):
         first = case.first if count is None else count
         super().__init__(case.load, case.demand, MODEL, delay_s=case.delay_s, count=first)
         self.served_at, self.ready_s_at, self.violated_at = array("d", [0.0]), array("d", [0.0]), array("d", [0.0])
+        self.waiting_at = array("d", [0.0])
         self.violated_before = 0.0
         self._start = case.start
         self.scrape_s = scrape_s
@@ -119,6 +120,7 @@ class Watched(Backend):
             self.served_at.append(self.served)
             self.ready_s_at.append(self.ready_s)
             self.violated_at.append(self.violated)
+            self.waiting_at.append(self.waiting)
             self._next += self.scrape_s
         if self.second < now:
             if self.second < self._start <= now:

@@ -9,9 +9,11 @@ from autoscaler.errors import UsageError
 from autoscaler.model.policy import Placed, Policy, Resource, Signal
 from autoscaler.model.signal import Missing, MissingWhy, Point, Reading, Series
 
-SIGNALS = ("requests", "arrivals", "served", "good", "cpu", "millicores")
+SIGNALS = ("requests", "arrivals", "served", "good", "latency", "cpu", "millicores")
 WINDOW_S = 30  # every rate is one over so many seconds, but for those of the newest interval between two samples
 NOTHING_YET = Missing(MissingWhy.EMPTY, "no two samples yet")
+
+NOTHING_SERVED = Missing(MissingWhy.EMPTY, "nothing was served")
 
 
 def fit(placed: Placed, least: int = 1) -> None:
@@ -40,7 +42,8 @@ class Feed:
     """The readings of one policy's signals.
 
     `requests` are requests per second of the whole service, `arrivals` the same over the newest interval between two
-    samples only; over that interval `served` is what was served and `good` what came in seconds within the objective.
+    samples only; over that interval `served` is what was served, `good` what came in seconds within the objective and
+    `latency` the mean seconds that a request took, of the means of that interval.
     `cpu` is the share of an instance's capacity that is used, `millicores` the same in thousandths of an instance.
     """
 
@@ -66,6 +69,8 @@ class Feed:
             return self._served
         if signal.name == "good":
             return self._good
+        if signal.name == "latency":
+            return self._latency
         if signal.name == "millicores":
             target = signal.value
             return lambda end, age_s: self._millicores(end, age_s, target)
@@ -87,6 +92,16 @@ class Feed:
         slow = violated[end // seconds] - violated[end // seconds - 1]
         came = self._before[end] - self._before[end - seconds]
         return Series((Point(max(came - slow, 0.0) / seconds),), age_s)
+
+    def _latency(self, end: int, age_s: float) -> Reading:
+        seconds, service = self._pipeline.scrape_s, self._service
+        last = end // seconds
+        ready = round((service.ready_s_at[last] - service.ready_s_at[last - 1]) / seconds)
+        served = (service.served_at[last] - service.served_at[last - 1]) / seconds
+        if not ready or not served:
+            return NOTHING_SERVED
+        waiting = (service.waiting_at[last] + service.waiting_at[last - 1]) / 2
+        return Series((Point(MODEL.latency(ready, served) + waiting / served),), age_s)
 
     def _cpu(self, end: int, age_s: float) -> Reading:
         return Series((Point(self._used(end)),), age_s)

@@ -36,7 +36,7 @@ HINDSIGHT = ("POLICY", "BEST TARGET", "Q", "Q TUNED PER CASE")
 @click.option(
     "--policy", "words", multiple=True, metavar="NAME|FILE", default=(SHIPPED,), show_default=True,
     help="hpa, keda, hpa-cpu, kpa or aws-tt, each also with a target utilization as in keda@0.55; adaptive, "
-    "adaptive-share, adaptive-learn, fixed, oracle; or a file of policies. May be repeated.",
+    "adaptive-share, adaptive-learn, adaptive-learn-latency, fixed, oracle; or a file of policies. May be repeated.",
 )  # fmt: skip
 @click.option("--delay", "delays", default="30,120", show_default=True, help="Start-up delays in seconds.")
 @click.option("--pipeline", type=click.Choice(["standard", "fast"]), default="standard", show_default=True,

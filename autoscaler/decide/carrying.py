@@ -16,7 +16,7 @@ from autoscaler.decide.turn import Turn
 from autoscaler.decide.votes import whole_load
 from autoscaler.model.decision import Fact, Reason, Stage, Step
 from autoscaler.model.observation import Seen
-from autoscaler.model.policy import Capacity
+from autoscaler.model.policy import Capacity, Objective, Signal
 from autoscaler.model.signal import Missing, Series
 
 HIGHEST = 1e15  # no load is this large, and its squares still fit
@@ -67,7 +67,7 @@ def known(plan: Plan, seen: Seen, memory: Memory, now: float) -> dict[str, Known
     """What is known of the capacity of each signal after this look; one that cannot be read whole adds nothing."""
     policy, aim = plan.workload.policy, plan.workload.policy.objective
     share = aim is not None and aim.good is not None
-    told = [goal for goal in plan.goals if sizable(goal) and (share or goal.asked.busy or goal.asked.served)]
+    told = [goal for goal in plan.goals if sizable(goal) and (share or _asked_about(goal.asked))]
     if isinstance(seen.state, Missing) or not (told or memory.carries):
         return memory.carries
     loads = _Loads(plan, seen, memory)
@@ -77,12 +77,15 @@ def known(plan: Plan, seen: Seen, memory: Memory, now: float) -> dict[str, Known
     for goal in told:
         asked = goal.asked
         look = Look(
-            of=f"{what[goal.signal]}|{asked.capacity}|{what.get(asked.busy)}|{what.get(asked.served)}|{aim}",
+            of=_of(asked, what, aim),
             ready=seen.state.ready,
             load=loads.get(goal.signal),
             served=None if asked.served is None else loads.get(asked.served),
-            busy=None if asked.busy is None else _busy(plan, seen, asked.busy),
+            busy=None if asked.busy is None else _mean(plan, seen, asked.busy),
+            took=None if asked.latency is None else _mean(plan, seen, asked.latency),
+            service_s=None if aim is None else aim.service_time,
             slow=slow,
+            counted=1.0 if aim is None or aim.total is None else loads.get(aim.total) or 0.0,
             aim=None if aim is None or aim.target is None else 1.0 - aim.target,
             said=_said(goal),
             decides=memory.sized,
@@ -118,8 +121,21 @@ def _slow(loads: _Loads, good: str | None, total: str | None) -> float | None:
     return min(max(1.0 - well / all_of, 0.0), 1.0)
 
 
-def _busy(plan: Plan, seen: Seen, name: str) -> float | None:
-    """How busy the instances are on average, where all of them could be read."""
+def _asked_about(asked: Signal) -> bool:
+    """Whether other signals tell what happens to this one's load."""
+    return not (asked.busy is None and asked.latency is None and asked.served is None)
+
+
+def _of(asked: Signal, what: Mapping[str | None, str], aim: Objective | None) -> str:
+    """What a capacity is found out of: with another of these it is another one."""
+    beside = [what.get(name) for name in (asked.busy, asked.served)]
+    if asked.latency is not None:
+        beside.append(what.get(asked.latency))
+    return "|".join(map(str, (what[asked.name], asked.capacity, *beside, aim)))
+
+
+def _mean(plan: Plan, seen: Seen, name: str) -> float | None:
+    """The mean of what is measured of the instances, where all of them could be read."""
     for goal, reading in zip(plan.goals, seen.readings, strict=False):
         if goal.signal == name and isinstance(reading, Series) and not reading.unread and reading.points:
             return sum([point.value for point in reading.points]) / len(reading.points)
@@ -144,10 +160,9 @@ def unknown(turn: Turn, goal: Goal) -> Step:
     if goal.asked.capacity is None:
         return _note(turn, Reason.CAPACITY_UNKNOWN, {"signal": goal.signal})
     found = turn.memory.carries.get(goal.signal)
-    if found is not None and found.off is not None:
-        because = f"how busy they are tells it to {100 * found.off:.0f} % only"
-    else:
-        because = "not enough was seen yet"
+    told = [] if found is None else [(found.off, capacity.BY_CPU), (found.waits.off, capacity.BY_WAITS)]
+    sure = min([(off, by) for off, by in told if off is not None], default=None)
+    because = "not enough was seen yet" if sure is None else f"{sure[1]} tells it to {100 * sure[0]:.0f} % only"
     return _note(turn, Reason.CAPACITY_LEARNING, {"signal": goal.signal, "because": because})
 
 
@@ -160,9 +175,9 @@ def notes(turn: Turn, goal: Goal, carried: Carry, need: float) -> tuple[Step, ..
     facts: dict[str, Fact] = {"signal": goal.signal, "capacity": carried.each}
     if said is not None and carried.each < SEEN_LOWER * said:
         made.append(_note(turn, Reason.CAPACITY_LOWERED, {**facts, "said": said}))
-    elif said is None and found.fit is not None and found.off is not None:
-        off = 100 * found.off
-        made.append(_note(turn, Reason.CAPACITY_LEARNED, {**facts, "within": off}))
+    elif said is None and (learned := found.learned) is not None:
+        told: dict[str, Fact] = {"within": 100 * learned.off, "source": learned.by}
+        made.append(_note(turn, Reason.CAPACITY_LEARNED, {**facts, **told}))
     elif said is None:
         made.append(_note(turn, Reason.CAPACITY_SEEN, {**facts, "looks": found.proofs}))
     if found.slow_looks:

@@ -72,7 +72,7 @@ _SENTENCES: Mapping[Reason, str] = {
     Reason.LEARNING: "{signal}: the plain rule decides for another {rest}, then adaptive does ({because})",
     Reason.CAPACITY_UNKNOWN: "{signal}: without its capacity the plain rule decides",
     Reason.CAPACITY_LEARNING: "{signal}: the plain rule decides until its capacity is learned ({because})",
-    Reason.CAPACITY_LEARNED: "{signal}: one carries {capacity}, learned from how busy they are: known to {within} %",
+    Reason.CAPACITY_LEARNED: "{signal}: one carries {capacity}, learned from {source}: known to {within} %",
     Reason.CAPACITY_SEEN: "{signal}: one carries {capacity}, seen {looks} times when all were busy",
     Reason.CAPACITY_LOWERED: "{signal}: all were busy when each served {capacity}, so not the {said} of capacity",
     Reason.OBJECTIVE_COSTS: (

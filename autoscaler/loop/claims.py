@@ -100,7 +100,7 @@ def _together(first: Policy, rivals: Sequence[Policy]) -> Policy:
 
 def _capped(signal: Signal, policy: Policy) -> Signal:
     """Its name says whose it is, and so do the names it tells of others."""
-    told = {key: getattr(signal, key) for key in ("name", "busy", "served")}
+    told = {key: getattr(signal, key) for key in ("name", "busy", "latency", "served")}
     said = {key: f"{policy.name}/{name}" for key, name in told.items() if name is not None}
     named = msgspec.structs.replace(signal, **said)
     if not named.votes or policy.replicas is None:

@@ -7,6 +7,7 @@ import math
 import msgspec
 
 from autoscaler.backtest.notation import MISSING, reading
+from autoscaler.decide.adaptive.carried import wait
 from autoscaler.decide.adaptive.series import TRUSTED_BINS
 from autoscaler.decide.explain import sentence
 from autoscaler.model.decision import Reason
@@ -16,6 +17,7 @@ from tests.scenarios.test_adaptive import adaptive, goes_on, learned, level, rat
 
 SERVED = Signal(name="served", prometheus="served")
 CPU = Signal(name="cpu", prometheus="cpu")
+LATENCY = Signal(name="latency", prometheus="latency")
 GOOD = Signal(name="good", prometheus="good")
 SHARE = Objective(good="good", total="load", target=0.999)
 
@@ -26,6 +28,12 @@ def watched() -> Policy:
 
 def learning(*beside: Signal, **keys: object) -> Policy:
     return adaptive(load(per_replica=70.0, capacity=Capacity.LEARN, **keys), *beside)
+
+
+def waiting(**keys: object) -> Policy:
+    aim = Objective(latency=0.3, service_time=0.1)
+    asked = load(per_replica=70.0, capacity=Capacity.LEARN, latency="latency")
+    return adaptive(asked, LATENCY, objective=aim, **keys)
 
 
 def said(story: Story, reason: Reason) -> str:
@@ -87,6 +95,34 @@ def test_once_it_is_learned_from_cpu_it_is_sized_by_it() -> None:
     assert words.startswith("load: one carries 9"), words
     assert "known to" in words
     assert story.count < 17, "the plain rule would have 70 for each"
+
+
+def by_waits(story: Story, cycles: int, *, slow: float = 1.0) -> None:
+    """Each ready instance carries 100 at most; a request takes 100 ms where it need not wait, or `slow` times that."""
+    for beat in range(cycles):
+        come = 330 + 60 * math.sin(beat / 60)
+        used = min(come / story.ready / 100, 0.99)
+        took = slow * 0.1 * (1 + wait(story.ready * 10, used))
+        story.cycle(reading(f"{come:.1f}"), reading(f"{took:.5f}"))
+
+
+def test_once_it_is_learned_from_latency_it_is_sized_by_it() -> None:
+    story = learned(waiting(high=4), count=4)
+    by_waits(story, 400)
+    assert story.memory.sized
+    words = said(story, Reason.CAPACITY_LEARNED)
+    assert words.startswith("load: one carries 9"), words
+    assert "learned from how long requests take: known to" in words
+
+
+def test_with_a_database_that_is_slow_from_the_beginning_the_plain_rule_goes_on_deciding() -> None:
+    story = learned(waiting())
+    by_waits(story, 600, slow=3.0)
+    assert not story.memory.sized
+    assert story.count <= 7, "330 + 60 of load at 70 for each"
+    assert said(story, Reason.CAPACITY_LEARNING).startswith(
+        "load: the plain rule decides until its capacity is learned"
+    )
 
 
 def test_what_an_objective_costs_is_told_and_more_bad_requests_make_more_room() -> None:

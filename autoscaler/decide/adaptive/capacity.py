@@ -1,4 +1,4 @@
-"""How much one instance carries: learned from CPU, corrected by what is served when all are busy and by how well.
+"""How much one instance carries: learned from CPU or waits, corrected by what is served when all are busy and how well.
 
 `docs/adaptive.md` says in words what is done here. Pure, one look at a time; nothing here asks for a count.
 """
@@ -8,6 +8,8 @@ from __future__ import annotations
 import math
 
 import msgspec
+
+from autoscaler.decide.adaptive.waiting import Waits, waited
 
 LOOK_S = 15.0  # time between two looks, whatever the cycle is
 EARLY = 0.1  # of it: cycles are not always on time
@@ -31,6 +33,8 @@ IDLE_OFF = 0.05  # of CPU: so much an idle instance may use
 WIDEST = 0.25  # of the mean load per instance: looks that lie further from the line are not about the load
 SURE = 0.1  # of the capacity: twice its likely error must be below it
 
+BY_CPU, BY_WAITS = "how busy they are", "how long requests take"
+
 Sums = tuple[float, float, float, float, float, float]  # of 1, x, u, x², xu, u²; x is load per instance, u its CPU
 NOTHING: Sums = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
 
@@ -38,8 +42,10 @@ NOTHING: Sums = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
 class Look(msgspec.Struct, frozen=True):
     """One look at a service: `load` comes, `served` of it is answered, `busy` is the mean share of CPU in use.
 
-    `slow` is the share of bad requests and `aim` the one that is wanted. `decides` says that the count was sized by
-    this capacity, `most` that it can grow no further. `said` is the capacity as written. None: not known.
+    `took` is what a request took on average and `service_s` what it takes on an idle instance, both in seconds.
+    `slow` is the share of bad requests among `counted` of them, and `aim` the one that is wanted. `decides` says that
+    the count was sized by this capacity, `most` that it can grow no further. `said` is the capacity as written. None:
+    not known.
     """
 
     of: str
@@ -47,11 +53,22 @@ class Look(msgspec.Struct, frozen=True):
     load: float | None = None
     served: float | None = None
     busy: float | None = None
+    took: float | None = None
+    service_s: float | None = None
     slow: float | None = None
+    counted: float = 1.0
     aim: float | None = None
     said: float | None = None
     decides: bool = False
     most: bool = False
+
+
+class Learned(msgspec.Struct, frozen=True):
+    """A capacity, twice its likely error as a share of it, and what it was learned from."""
+
+    fit: float
+    off: float
+    by: str
 
 
 class Known(msgspec.Struct, frozen=True):
@@ -60,8 +77,9 @@ class Known(msgspec.Struct, frozen=True):
     `of` names what is measured and what was said, `at` is the time of the last look and `ready` the counts of the last
     ones. `top` is the most that one was seen to serve when all were busy, in `proofs` looks; `last` what one served in
     the look before, and `behind` that it was too little then. `room` is the logarithm of what the objective makes of
-    the capacity, `slow` the share of bad requests of late, over `slow_looks`. `sums` are what CPU was learned from,
-    `fit` the capacity by it and `off` twice its likely error as a share of it.
+    the capacity, `slow` the share of bad requests of late, over `slow_looks` with `counted` of them in each. `sums` are
+    what CPU was learned from, `fit` the capacity by it and `off` twice its likely error as a share of it. `waits` is
+    what latency told.
     """
 
     of: str
@@ -74,15 +92,27 @@ class Known(msgspec.Struct, frozen=True):
     room: float = 0.0
     slow: float = 0.0
     slow_looks: int = 0
+    counted: float = 0.0
     sums: Sums = NOTHING
     fit: float | None = None
     off: float | None = None
+    waits: Waits = Waits()
+
+    @property
+    def learned(self) -> Learned | None:
+        """The capacity that CPU or waits tell, whichever is known better."""
+        found = [
+            Learned(fit, off, by)
+            for fit, off, by in ((self.fit, self.off, BY_CPU), (self.waits.fit, self.waits.off, BY_WAITS))
+            if fit is not None and off is not None
+        ]
+        return min(found, key=lambda each: each.off, default=None)
 
     def carries(self, said: float | None) -> float | None:
         """The most that one can serve: as said or else learned, at most what was seen when all were busy."""
         found = said
-        if found is None:
-            found = self.fit * (1.0 - self.off) if self.fit is not None and self.off is not None else None
+        if found is None and (learned := self.learned) is not None:
+            found = learned.fit * (1.0 - learned.off)
         if found is None:
             return self.top if self.proofs >= PROOFS else None
         return found if self.top is None else min(found, self.top)
@@ -106,7 +136,7 @@ def looked(before: Known | None, look: Look, now: float) -> Known:
     known = msgspec.structs.replace(known, at=now, ready=ready)
     if len(ready) < STEADY or min(ready) < 1:
         return msgspec.structs.replace(known, last=None, behind=False)
-    return _by_share(_by_cpu(_by_served(known, look), look), look)
+    return _by_share(_by_waits(_by_cpu(_by_served(known, look), look), look), look)
 
 
 def _by_served(known: Known, look: Look) -> Known:
@@ -129,7 +159,8 @@ def _by_served(known: Known, look: Look) -> Known:
             top = math.exp((1.0 - DOWN) * math.log(start) + DOWN * math.log(most))
     if top is not None and least > top:
         top = least
-    said = known.fit if look.said is None else look.said
+    learned = known.learned
+    said = look.said if look.said is not None or learned is None else learned.fit
     if said is not None and top is not None:
         top = max(top, said * math.exp(-FURTHEST))
     return msgspec.structs.replace(known, top=top, proofs=known.proofs + full, last=most, behind=behind)
@@ -144,8 +175,10 @@ def _by_share(known: Known, look: Look) -> Known:
     if wrong > 0 or not look.most:
         room = min(max(room + GAIN * wrong, -FURTHEST), FURTHEST)
     looks = min(known.slow_looks + 1, SLOW_LOOKS)
-    slow = known.slow + (look.slow - known.slow) / looks
-    return msgspec.structs.replace(known, room=room, slow=slow, slow_looks=looks)
+    before, new = known.counted * (looks - 1) / looks, look.counted / looks
+    counted = before + new
+    slow = (before * known.slow + new * look.slow) / counted if counted > 0 else known.slow
+    return msgspec.structs.replace(known, room=room, slow=slow, slow_looks=looks, counted=counted)
 
 
 def _by_cpu(known: Known, look: Look) -> Known:
@@ -161,6 +194,14 @@ def _by_cpu(known: Known, look: Look) -> Known:
     fit, off = fitted(sums)
     sure = off <= (SURE if known.fit is None else 2.0 * SURE)
     return msgspec.structs.replace(known, sums=sums, fit=fit if sure else None, off=off)
+
+
+def _by_waits(known: Known, look: Look) -> Known:
+    """What one carries by how long requests take. Only while the count stands still."""
+    load, took, service_s, ready = look.load, look.took, look.service_s, known.ready
+    if load is None or took is None or service_s is None or min(ready) != max(ready) or load <= 0:
+        return known
+    return msgspec.structs.replace(known, waits=waited(known.waits, ready[-1], load, took, service_s, KEPT, SURE))
 
 
 def fitted(sums: Sums) -> tuple[float, float]:

@@ -12,7 +12,7 @@ STEPS = 60  # halvings; after these the edge of a load is exact to its last digi
 MOST = 100_000
 
 
-def wait(servers: int, used: float) -> float:
+def wait(servers: float, used: float) -> float:
     """Mean wait in service times at a utilization below 1: Sakasegawa's closed form.
 
     >>> round(wait(1, 0.5), 3), round(wait(10, 0.9), 3)

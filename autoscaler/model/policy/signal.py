@@ -62,7 +62,7 @@ class Failing(enum.Enum):
 
 
 class Capacity(enum.Enum):
-    """A capacity that is not written down: `learn` finds it out from how busy instances are, or what they serve."""
+    """A capacity that is not written down: `learn` finds it out from CPU, latency or what is served."""
 
     LEARN = "learn"
 
@@ -122,7 +122,7 @@ class Fallback(Node, frozen=True, kw_only=True):
 class Signal(Node, frozen=True, kw_only=True):
     """A named measurement with exactly one source, and one goal or only `wake_above`.
 
-    One that `busy`, `served` or the objective names may go without either: then it only tells something.
+    One that `busy`, `latency`, `served` or the objective names may go without either: then it only tells something.
     """
 
     name: Annotated[Name, Meta(description="the signal's name, unique in the policy")]
@@ -172,6 +172,10 @@ class Signal(Node, frozen=True, kw_only=True):
     ) = None
     busy: (
         Annotated[Name, Meta(description="the signal that says how busy an instance is, for capacity: learn")] | None
+    ) = None
+    latency: (
+        Annotated[Name, Meta(description="the signal that says how many seconds a request takes, for capacity: learn")]
+        | None
     ) = None
     served: (
         Annotated[Name, Meta(description="the signal that says how much of this load is served: it shows what is full")]

@@ -12,6 +12,7 @@ from autoscaler.policy.promql import chosen, facts
 from autoscaler.policy.rules.shape import SOURCES, written
 from autoscaler.policy.words import Path
 
+BESIDE = ("busy", "latency", "served")  # keys that name another signal, which tells what happens to this load
 GOALS = ("per_replica", "value", "utilization", "steps")
 
 # Words that only make sense for a query, with the reason.
@@ -65,7 +66,7 @@ def _capacity(signal: Signal) -> Iterator[Fault]:
     """What one can carry at most, beside what one should carry."""
     capacity, target = signal.capacity, signal.per_replica
     if capacity is None:
-        for key in written(signal, ("busy", "served")):
+        for key in written(signal, BESIDE):
             said = "does nothing without capacity: it is what capacity is found out by"
             yield (key,), said, "add capacity: the most that one replica can carry, or learn"
         return
@@ -76,11 +77,12 @@ def _capacity(signal: Signal) -> Iterator[Fault]:
         said = f"must be at least per_replica ({target:g}), got {capacity:g}"
         yield ("capacity",), said, "capacity is the most that one can carry, per_replica what it should"
     if isinstance(capacity, Capacity):
-        if signal.busy is None and signal.served is None:
-            said = "nothing to learn it from: neither busy nor served names a signal"
+        if not written(signal, BESIDE):
+            said = "nothing to learn it from: none of busy, latency and served names a signal"
             yield ("capacity",), said, "add busy: the signal that says how busy an instance is, as a share of 1"
-    elif signal.busy is not None:
-        yield ("busy",), "does nothing beside a capacity that is told", "capacity: learn, or remove it"
+    else:
+        for key in written(signal, ("busy", "latency")):
+            yield (key,), "does nothing beside a capacity that is told", "capacity: learn, or remove it"
 
 
 def words(signal: Signal) -> Iterator[Fault]:

@@ -8,7 +8,7 @@ from autoscaler.model.policy import Algorithm, Behavior, Fallback, Objective, Pa
 from autoscaler.policy.convert import Fault
 from autoscaler.policy.rules.query import placeholders
 from autoscaler.policy.rules.shape import ONE_OF, written
-from autoscaler.policy.rules.signal import GOALS
+from autoscaler.policy.rules.signal import BESIDE, GOALS
 from autoscaler.policy.units import duration
 from autoscaler.policy.words import Path, nearest
 
@@ -72,7 +72,7 @@ def named(policy: Policy) -> Iterator[Fault]:
     uses: list[tuple[Path, str]] = [
         (("signals", index, key), getattr(signal, key))
         for index, signal in enumerate(policy.signals)
-        for key in written(signal, ("busy", "served"))
+        for key in written(signal, BESIDE)
     ]
     aim = policy.objective or Objective()
     uses += [(("objective", key), name) for key, name in (("good", aim.good), ("total", aim.total)) if name is not None]
@@ -82,12 +82,16 @@ def named(policy: Policy) -> Iterator[Fault]:
             hint = f"did you mean {near}?" if near else "add a signal of that name; it needs no goal"
             yield path, f"there is no signal named {name}", hint
     told = {name for _, name in uses}
+    for index in [index for index, signal in enumerate(policy.signals) if signal.latency is not None]:
+        if aim.service_time is None:
+            said = "does nothing without objective.service_time: a wait is what is above it"
+            yield ("signals", index, "latency"), said, "add objective: {latency: 300ms, service_time: 100ms}"
     for index, signal in enumerate(policy.signals):
         path = ("signals", index)
         if not signal.votes and signal.wake_above is None and signal.name not in told:
             said = f"expected exactly one goal of {', '.join(GOALS)}, or only wake_above, got none"
             yield path, said, "add per_replica: the load one replica should carry"
-        for key in written(signal, ("busy", "served")):
+        for key in written(signal, BESIDE):
             if getattr(signal, key) == signal.name:
                 yield (*path, key), "names the signal itself", "name another, which needs no goal"
 

@@ -188,6 +188,24 @@ def test_what_is_served_and_good_is_that_of_the_newest_interval_that_is_seen() -
     assert come == pytest.approx(served) == pytest.approx(good)
 
 
+def test_latency_is_that_of_the_newest_interval_and_grows_with_what_waits() -> None:
+    """Many instances answer in the service time; three too few have a queue, which takes longer than the objective."""
+    (case,) = cases(trace(), [30])
+    policy = msgspec.structs.replace(adaptive("x", learn="latency"), replicas=None)
+    took = []
+    for count in (case.most, case.first):
+        service = Watched(case, 15, count=count)
+        service.advance(1320)
+        reading = Feed(case, STANDARD, service, policy).read(1320.0)[2]
+        assert isinstance(reading, Series)
+        took.append(reading.points[0].value)
+    assert took[0] == pytest.approx(0.1, rel=0.05)
+    assert took[1] > 0.3
+    nothing = Watched(case, 15, count=0)
+    nothing.advance(1320)
+    assert isinstance(Feed(case, STANDARD, nothing, policy).read(1320.0)[2], Missing)
+
+
 def test_a_wrong_capacity_is_told_by_every_number_that_hangs_on_it() -> None:
     name, player = misled("adaptive", named("adaptive"), -30.0)
     assert name == "adaptive-30%"
@@ -224,7 +242,7 @@ def test_a_policy_of_a_file_is_the_one_of_the_same_rules_by_name() -> None:
 @pytest.mark.parametrize(
     ("signal", "more", "said"),
     [
-        ("latency", "", "web.yaml:2: mine: a benchmark has no signal latency"),
+        ("memory", "", "web.yaml:2: mine: a benchmark has no signal memory"),
         ("requests, wake_above: 0", "idle: {after: 5m}", "mine: idle: a benchmark keeps at least one instance"),
         ("requests", "schedule: [{name: day, cron: 0 8 * * *, for: 1h, min: 2}]", "schedule: a trace has no dates"),
     ],

@@ -136,6 +136,14 @@ def test_the_share_moves_nothing_while_another_rule_decides_or_the_count_can_gro
     assert stuck.slow == pytest.approx(1.0), "it is told nevertheless"
 
 
+def test_the_share_that_is_told_is_one_of_requests_and_a_quiet_night_counts_for_little() -> None:
+    day = Look(of="a", ready=10, load=100.0, slow=0.0, counted=1000.0, aim=0.001, decides=True)
+    night = msgspec.structs.replace(day, slow=1.0, counted=1.0)
+    known = after([day] * 200 + [night] * 200)
+    assert known.slow == pytest.approx(1 / 1001, rel=0.05)
+    assert after([msgspec.structs.replace(night, counted=0.0)] * 9).slow == 0.0
+
+
 @pytest.mark.parametrize("change", [{"of": "b"}, {"at": TOO_OLD_S + 1.0}, {"at": -TOO_OLD_S - 60.0}])
 def test_another_signal_and_an_old_memory_begin_anew(change: dict[str, object]) -> None:
     known = after(full(30))
@@ -165,6 +173,7 @@ def test_looks_come_every_fifteen_seconds_whatever_the_cycle_is() -> None:
             served=st.none() | st.floats(0, 1e15),
             busy=st.none() | st.floats(0, 5),
             slow=st.none() | st.floats(0, 1),
+            counted=st.floats(0, 1e15),
             aim=st.just(0.001),
             said=st.none() | st.floats(1e-3, 1e6),
             decides=st.booleans(),

@@ -77,6 +77,7 @@ def test_of_two_that_nobody_knows_the_larger_wish_wins_each_within_its_own_maxim
 
 def test_signals_of_two_that_name_others_still_name_their_own() -> None:
     told = Signal(name="load", prometheus="load", per_replica=1.0, capacity=Capacity.LEARN, busy="cpu", served="out")
+    told = msgspec.structs.replace(told, latency="took")
     beside = (Signal(name="cpu", prometheus="cpu"), Signal(name="out", prometheus="out"))
     aim = Objective(good="out", total="load", target=0.99)
     learns = [msgspec.structs.replace(policy(name), signals=(told, *beside), objective=aim) for name in ("a", "b")]
@@ -84,6 +85,7 @@ def test_signals_of_two_that_name_others_still_name_their_own() -> None:
     plan = claim.plan()
     asked = {each.name: each for each in plan.workload.policy.signals}
     assert (asked["a/load"].busy, asked["b/load"].served) == ("a/cpu", "b/out")
+    assert asked["b/load"].latency == "b/took"
     together = plan.workload.policy.objective
     assert together is not None
     assert together.good in asked
