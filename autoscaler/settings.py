@@ -17,6 +17,7 @@ from msgspec import Meta, inspect
 
 from autoscaler.errors import SettingsError
 from autoscaler.model.policy import DURATION, Node
+from autoscaler.outlets import AuditSettings, audit_near
 from autoscaler.policy import nodes
 from autoscaler.policy.convert import Converter
 from autoscaler.servers import Engine, PrometheusServer, PrometheusSettings, Receiver, near, place, rules
@@ -98,6 +99,7 @@ class Settings(Node, frozen=True, kw_only=True):
         "127.0.0.1:8730"
     )
     web: Annotated[WebSettings, Meta(description="who may use dashboard and API there")] = WebSettings()
+    audit: Annotated[AuditSettings, Meta(description="the file of every action")] = AuditSettings()
     log: Annotated[LogForm, Meta(description="text or json lines")] = LogForm.TEXT
 
     @property
@@ -233,6 +235,7 @@ def _near(settings: Settings, file: Path | None) -> Settings:
         policies=tuple(str(file.parent / path) for path in settings.policies),
         prometheus=near(settings.prometheus, file.parent),
         push=near(settings.push, file.parent),
+        audit=audit_near(settings.audit, file.parent),
         servers={name: near(server, file.parent) for name, server in settings.servers.items()},
     )
 

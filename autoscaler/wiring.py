@@ -31,6 +31,7 @@ from autoscaler.sources.past import PastSource, Server
 if TYPE_CHECKING:
     from autoscaler.clients.kubernetes_api import KubernetesApi
     from autoscaler.sources.push import PushSource
+    from autoscaler.store.audit import Audit
 
 MEMORY = "memory.sqlite"  # in the data folder
 
@@ -110,6 +111,18 @@ def tenancy(settings: Settings, clock: Clock) -> tuple[Lease, Store]:
     identity = f"{socket.gethostname()}_{uuid.uuid4().hex[:8]}"
     lease = ClusterLease(_kubernetes_api(settings, clock), clock, namespace, name, identity)
     return lease, ClusterMemory(local, _kubernetes_api(settings, clock), namespace, name)
+
+
+def audit_of(settings: Settings) -> Audit | None:
+    """What writes the audit, begun; None without a file. Raises SettingsError for one that can never be written."""
+    from autoscaler.store.audit import Audit
+
+    told = settings.audit
+    if told.file is None:
+        return None
+    audit = Audit(Path(told.file).expanduser(), size=int(told.megabytes * 1e6), keep=told.keep)
+    audit.start()
+    return audit
 
 
 def loading(settings: Settings) -> Load:

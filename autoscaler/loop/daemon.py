@@ -31,6 +31,7 @@ from autoscaler.ports import Clock, Fact, FactKind, Lease, PolicySource, Record,
 
 SNAPSHOT_S = 60.0
 LEASE_S = 2.0
+QUIET_S = 600.0  # a fault that has not come up for so long is told anew
 STANDBY_S = 1.0  # between two looks at a lease that somebody else has
 
 Load = Callable[[Sequence[tuple[str, str]], str], Awaitable[PolicySet]]
@@ -374,6 +375,11 @@ class Daemon:
         if not task.cancelled() and task.exception() is not None:
             self._stop.set()
 
-    def _fault(self, sentence: str) -> None:
-        now = self._parts.clock.now()
-        self._parts.board.fault(now, sentence)
+    def _fault(self, sentence: str, word: str = "fault") -> None:
+        """On the board each time; on record, and so in log and audit, once while it comes again and again."""
+        now, board = self._parts.clock.now(), self._parts.board
+        again = any(each.sentence == sentence and now - each.at < QUIET_S for each in board.faults)
+        board.fault(now, sentence)
+        if not again:
+            line = Record(at=now, kind=RecordKind.FAULT, revision=board.revision, reason=word, text=sentence)
+            self._parts.keeper.tell(line)
