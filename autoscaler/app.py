@@ -21,17 +21,18 @@ from autoscaler.loop.foresee import retelling
 from autoscaler.loop.gallery import Gallery
 from autoscaler.loop.keeper import Keeper
 from autoscaler.loop.log_sink import LogSink
+from autoscaler.loop.notifier import Notifier
 from autoscaler.loop.observe import Observer
 from autoscaler.loop.past import Past
 from autoscaler.loop.timetable import Timetable
 from autoscaler.loop.warming import Warming
 from autoscaler.model.operation import Operation
-from autoscaler.ports import Clock, PolicySource
+from autoscaler.ports import Clock, PolicySource, Sink
 from autoscaler.rehearsal import attempt
 from autoscaler.settings import Settings
 from autoscaler.web import metrics
 from autoscaler.web.metrics import Family
-from autoscaler.wiring import Adapters, adapters_of, audit_of, loading, stockroom, tenancy
+from autoscaler.wiring import Adapters, adapters_of, audit_of, loading, receivers_of, stockroom, tenancy
 
 if TYPE_CHECKING:
     from autoscaler.store.audit import Audit
@@ -78,7 +79,11 @@ async def steer(
     lease, store = tenancy(settings, clock)
     streams = Streams(board)
     audit = audit_of(settings)
-    keeper = Keeper(store, [LogSink(), streams, adapters.targets, *([audit] if audit is not None else [])])
+    sinks: list[Sink] = [LogSink(), streams, adapters.targets, *([audit] if audit is not None else [])]
+    keeper = Keeper(store, sinks)
+    receivers = receivers_of(settings)
+    notifier = Notifier(receivers, board, keeper, clock, lambda: lease.remaining() > 0) if receivers else None
+    sinks += [notifier] if notifier is not None else []
     actor = Actor(adapters.targets, keeper, lease, clock)
     if before_call is not None:
         actor.before_call = before_call
@@ -97,6 +102,7 @@ async def steer(
         load=loading(settings),
         warming=Warming(adapters.past.apart(), cycle, board, clock, settings.cycle, lambda: lease.remaining() > 0),
         cleaner=cleaner,
+        notifier=notifier,
     )
     daemon = Daemon(parts, settings.cycle)
     past = Past(board, keeper, retelling(adapters.past.apart(), settings.cycle))
@@ -115,11 +121,13 @@ async def steer(
         if settings.kubernetes.lease is None or await daemon.stand_by():
             # Opened only where somebody decides by it: what is sent to one that stands by would be lost.
             async with _receiving(settings, adapters, clock, daemon.wake) as door:
-                vitals.more = partial(_meters, adapters, door, audit)
+                vitals.more = partial(_meters, adapters, door, audit, notifier)
                 started(daemon)
                 await daemon.run()
     await lease.close()
     await store.close()
+    if notifier is not None:
+        await notifier.close()
     if audit is not None:
         await asyncio.to_thread(audit.close)
 
@@ -128,11 +136,13 @@ def _from_thread(loop: asyncio.AbstractEventLoop, tell: Callable[[str], None], s
     loop.call_soon_threadsafe(tell, sentence)
 
 
-def _meters(adapters: Adapters, door: Door | None, audit: Audit | None) -> list[Family]:
+def _meters(adapters: Adapters, door: Door | None, audit: Audit | None, notifier: Notifier | None) -> list[Family]:
     """What /metrics tells beside the board."""
     asked = {(name, how): n for name, client in adapters.prometheus.items() for how, n in client.outcomes.items()}
     told: Mapping[str, int] = getattr(adapters.targets.made().get("kubernetes"), "events", {})
     found = [metrics.queries(asked), metrics.events(told)]
+    if notifier is not None:
+        found.append(metrics.notifications(notifier.counts))
     if audit is not None:
         found += metrics.audit(audit.counts, failing=bool(audit.failing))
     return [*found, *(door.families() if door is not None else ())]

@@ -16,13 +16,15 @@ import msgspec
 
 from autoscaler.clients.access import Access, check
 from autoscaler.clients.prometheus import PrometheusClient
+from autoscaler.decide.notify import Route
 from autoscaler.errors import PolicyError, SettingsError
 from autoscaler.loop.daemon import Load
 from autoscaler.loop.registry import Targets
 from autoscaler.model.policy import PolicySet
+from autoscaler.outlets import Notified
 from autoscaler.policy.fit import misfits
 from autoscaler.policy.load import Loader
-from autoscaler.ports import Clock, Lease, Source, Stockroom, Store, Target
+from autoscaler.ports import Clock, Lease, Messenger, Source, Stockroom, Store, Target
 from autoscaler.servers import PrometheusServer
 from autoscaler.settings import Settings
 from autoscaler.sources.intervals import Intervals
@@ -123,6 +125,47 @@ def audit_of(settings: Settings) -> Audit | None:
     audit = Audit(Path(told.file).expanduser(), size=int(told.megabytes * 1e6), keep=told.keep)
     audit.start()
     return audit
+
+
+def receivers_of(settings: Settings) -> list[tuple[Route, Messenger]]:
+    """Who is notified of what, and the way there. Raises SettingsError for a way that cannot be gone."""
+    return [(_route(name, each), _messenger(f"notify.{name}", each)) for name, each in settings.notify.items()]
+
+
+def _route(name: str, told: Notified) -> Route:
+    return Route(
+        name=name,
+        kinds=frozenset(told.kinds),
+        labels=told.labels,
+        after_s=told.after,
+        repeat_s=told.repeat,
+        most=told.most,
+    )
+
+
+def _messenger(key: str, told: Notified) -> Messenger:
+    if told.webhook is not None:
+        from autoscaler.clients.webhook import Webhook
+        from autoscaler.messengers.webhook import WebhookMessenger
+
+        access = Access(url=told.webhook, name=key, bearer_file=told.bearer_file or "", ca=told.ca or "")
+        check(access)
+        return WebhookMessenger(Webhook(access))
+    try:
+        from autoscaler.clients.apprise_sender import AppriseSender, loaded, urls_in
+    except ModuleNotFoundError:
+        raise _missing("notifications by apprise", "notify") from None
+    from autoscaler.messengers.chat import ChatMessenger
+
+    if told.apprise_file is not None:
+        return ChatMessenger(AppriseSender(partial(urls_in, told.apprise_file)))
+    urls = [told.apprise or ""]
+    try:
+        loaded(urls)
+    except SettingsError as error:
+        hint = "apprise's documentation has a URL for each"
+        raise SettingsError(f"{key}.apprise: {error.message}", hint=hint) from None
+    return ChatMessenger(AppriseSender(lambda: urls))
 
 
 def loading(settings: Settings) -> Load:

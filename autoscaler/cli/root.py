@@ -36,6 +36,7 @@ COMMANDS = {
     "pause": "pause",
     "resume": "resume",
     "override": "override",
+    "notify": "notify",
 }
 
 F = TypeVar("F", bound=Callable[..., Any])

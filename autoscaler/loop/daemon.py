@@ -20,9 +20,10 @@ from autoscaler.loop.cleaner import Cleaner
 from autoscaler.loop.cycle import Cycle
 from autoscaler.loop.desk import FLEET, Words, words
 from autoscaler.loop.keeper import Keeper
+from autoscaler.loop.notifier import Notifier
 from autoscaler.loop.recollect import CLEAN, left
 from autoscaler.loop.registry import Targets
-from autoscaler.loop.tenure import Tenure
+from autoscaler.loop.tenure import LEASE_LOST, Tenure
 from autoscaler.loop.warming import Warming
 from autoscaler.model.operation import Operation
 from autoscaler.model.policy import PolicySet
@@ -52,6 +53,7 @@ class Parts(msgspec.Struct, frozen=True):
     load: Load
     warming: Warming | None = None  # without one nothing is learned from history
     cleaner: Cleaner | None = None
+    notifier: Notifier | None = None
     lease_s: float = LEASE_S  # between two renewals of the lease
 
 
@@ -126,6 +128,8 @@ class Daemon:
             self._spawn("history", parts.warming.keep)
         if parts.cleaner is not None:
             self._spawn("clean-ups", partial(parts.cleaner.run, self._cadence.every_s))
+        if parts.notifier is not None:
+            self._spawn("notifications", parts.notifier.run)
         try:
             await self._turn()
         finally:
@@ -209,6 +213,8 @@ class Daemon:
         parts.cycle.restore(before.facts, clean=before.clean)
         self._words, self._said = words(before.facts), True
         self._left = before.facts
+        if parts.notifier is not None:
+            parts.notifier.restore(facts)
         if parts.cleaner is not None:
             parts.cleaner.restore(facts)
             self._pause_cleaner()
@@ -376,9 +382,14 @@ class Daemon:
             self._stop.set()
 
     def _fault(self, sentence: str, word: str = "fault") -> None:
-        """On the board each time; on record, and so in log and audit, once while it comes again and again."""
+        """On the board each time; on record, and so in log and audit, once while it comes again and again.
+
+        Each loss of the lease is one of its own.
+        """
         now, board = self._parts.clock.now(), self._parts.board
-        again = any(each.sentence == sentence and now - each.at < QUIET_S for each in board.faults)
+        again = word != LEASE_LOST and any(
+            each.sentence == sentence and now - each.at < QUIET_S for each in board.faults
+        )
         board.fault(now, sentence)
         if not again:
             line = Record(at=now, kind=RecordKind.FAULT, revision=board.revision, reason=word, text=sentence)

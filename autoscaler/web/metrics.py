@@ -8,6 +8,7 @@ import msgspec
 
 from autoscaler import __version__
 from autoscaler.decide.explain import asked_for
+from autoscaler.loop import problems
 from autoscaler.loop.board import SPANS_S, Board, Entry, Spread
 from autoscaler.loop.views import signals
 from autoscaler.model.decision import Reason
@@ -55,7 +56,7 @@ def families() -> list[Family]:
         queries({}),
         events({}),
     ]
-    return [*found, *pushed({}, {}, 0), *audit({}, failing=False)]
+    return [*found, *pushed({}, {}, 0), *audit({}, failing=False), notifications({})]
 
 
 def queries(outcomes: Mapping[tuple[str, str], int]) -> Family:
@@ -70,6 +71,13 @@ def audit(counts: Mapping[str, int], *, failing: bool) -> list[Family]:
     about, so = "Lines of the audit, by what became of them.", [("", "", int(failing))]
     lines = Family("audit_lines_total", "counter", about, ("outcome",), _by("outcome", counts))
     return [lines, Family("audit_failing", "gauge", "1 while the audit cannot be written.", (), so)]
+
+
+def notifications(counts: Mapping[tuple[str, str], int]) -> Family:
+    """How messages to receivers fared."""
+    sent = [("", labels(receiver=name, outcome=how), count) for (name, how), count in sorted(counts.items())]
+    about = "Notifications, by receiver and whether they were sent."
+    return Family("notifications_total", "counter", about, ("receiver", "outcome"), sent)
 
 
 def pushed(samples: Mapping[str, int], answers: Mapping[int, int], series: int) -> Iterator[Family]:
@@ -111,6 +119,8 @@ def _daemon(board: Board, *, leading: bool, store_failing: bool, clients: int) -
     rejected = one(int(bool(board.rejected_revision)))
     yield Family("policies_rejected", "gauge", "1 while a newer policy set does not load.", (), rejected)
     yield Family("faults_total", "counter", "Faults survived.", (), one(board.fault_count))
+    needs = _by("kind", problems.counted(board))
+    yield Family("problems", "gauge", "Workloads that need a person, by what it is.", ("kind",), needs)
     decisions = _by("reason", board.decisions)
     yield Family("decisions_total", "counter", "Decisions by reason.", ("reason",), decisions)
     changes = _by("direction", board.changes)
