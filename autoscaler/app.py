@@ -82,7 +82,10 @@ async def steer(
     sinks: list[Sink] = [LogSink(), streams, adapters.targets, *([audit] if audit is not None else [])]
     keeper = Keeper(store, sinks)
     receivers = receivers_of(settings)
-    notifier = Notifier(receivers, board, keeper, clock, lambda: lease.remaining() > 0) if receivers else None
+    notifier: Notifier | None = None
+    if receivers:
+        failing = str if audit is None else lambda: audit.failing
+        notifier = Notifier(receivers, board, keeper, clock, lambda: lease.remaining() > 0, also=failing)
     sinks += [notifier] if notifier is not None else []
     actor = Actor(adapters.targets, keeper, lease, clock)
     if before_call is not None:

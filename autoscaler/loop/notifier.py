@@ -32,11 +32,14 @@ _decode = msgspec.json.Decoder(Ledger).decode
 
 
 class Notifier:
-    """A sink of records (it counts the losses of the lease) and a listener to cycles. `ours` says whether we act."""
+    """A sink of records (it counts the losses of the lease) and a listener to cycles. `ours` says whether we act.
+
+    `also` says why something beside the store cannot be written, empty while it can.
+    """
 
     def __init__(
         self, receivers: Sequence[tuple[Route, Messenger]], board: Board, keeper: Keeper, clock: Clock,
-        ours: Callable[[], bool],
+        ours: Callable[[], bool], *, also: Callable[[], str] = str,
     ) -> None:  # fmt: skip
         self.counts: Counter[tuple[str, str]] = Counter()  # by receiver and how it ended
         self._mail = [_Mail(route, messenger) for route, messenger in receivers]
@@ -44,6 +47,7 @@ class Notifier:
         self._keeper = keeper
         self._clock = clock
         self._ours = ours
+        self._also = also
         self._losses: deque[float] = deque(maxlen=problems.FLAPS)
         self._turned = asyncio.Event()
         board.turn_ended.append(self._turned.set)
@@ -88,7 +92,7 @@ class Notifier:
             await asyncio.sleep(0)
         now = self._clock.now()
         losses = sum(now - at < problems.FLAPS_S for at in self._losses)
-        found += problems.of_daemon(self._board, held=held, losses=losses, store=self._keeper.failing)
+        found += problems.of_daemon(self._board, held=held, losses=losses, store=self._keeper.failing or self._also())
         for mail in self._mail:
             mail.ledger = follow(mail.route, mail.ledger, found, now, unknown=unknown)
             mail.looked.set()

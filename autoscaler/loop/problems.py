@@ -28,6 +28,7 @@ SICK = {
     Reason.RECYCLE_BREAKER: (Kind.BREAKER_OPEN, "too many are sick at once, one is replaced first"),
     Reason.RECYCLE_BACKOFF: (Kind.NEVER_READY, "replacements never become ready"),
 }
+TELLING = frozenset({Reason.CAPPED_AT_MAXIMUM, *WAITS, *SICK})
 
 
 def weight(kind: Kind) -> int:
@@ -49,17 +50,17 @@ def of_workload(entry: Entry) -> Iterator[tuple[Kind, str]]:
 
 
 def _of_decision(entry: Entry, decision: Decision) -> Iterator[tuple[Kind, str]]:
-    reasons = {step.reason: step for step in decision.steps}
+    reasons = {step.reason: step for step in decision.steps if step.reason in TELLING}
     capped, replicas = reasons.get(Reason.CAPPED_AT_MAXIMUM), entry.workload.policy.replicas
     if capped is not None and replicas is not None and decision.desired >= replicas.max:
         yield Kind.SHORT_AT_MAX, f"short at max {capped.after}, asks for {capped.before}"
-    for reason, kind in WAITS.items():
+    for reason, kind in WAITS.items() if reasons else ():
         if reason in reasons:
             yield kind, reason.value.replace("_", " ")
     silent = [name for name, reading in decision.readings if isinstance(reading, Missing)]
     if silent:
         yield Kind.DATA_MISSING, f"no data for {', '.join(silent)}"
-    for reason, (kind, text) in SICK.items():
+    for reason, (kind, text) in SICK.items() if reasons else ():
         if reason in reasons:
             yield kind, text
 

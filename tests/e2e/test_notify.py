@@ -22,9 +22,10 @@ CYCLES = 12
 
 
 @contextmanager
-def receiving() -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """A real receiver: the URL below which it answers at once, `/slow` that never does; and what it got."""
+def receiving() -> Iterator[tuple[str, list[dict[str, Any]], list[dict[str, Any]]]]:
+    """A real receiver: the URL below which it answers at once, `/slow` that never does; what it got, and at `/disk`."""
     got: list[dict[str, Any]] = []
+    disks: list[dict[str, Any]] = []
     over = threading.Event()
 
     class Handler(BaseHTTPRequestHandler):
@@ -33,7 +34,7 @@ def receiving() -> Iterator[tuple[str, list[dict[str, Any]]]]:
             if self.path == "/slow":
                 over.wait(120)
             else:
-                got.append(told)
+                (disks if self.path == "/disk" else got).append(told)
             self.send_response(204)
             self.end_headers()
 
@@ -45,7 +46,7 @@ def receiving() -> Iterator[tuple[str, list[dict[str, Any]]]]:
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}", got
+        yield f"http://127.0.0.1:{server.server_port}", got, disks
     finally:
         over.set()
         server.shutdown()
@@ -54,15 +55,17 @@ def receiving() -> Iterator[tuple[str, list[dict[str, Any]]]]:
 
 
 def test_slow_and_dead_receivers_and_a_full_disk_hold_nothing_up(tmp_path: Path) -> None:
-    with receiving() as (url, got):
+    with receiving() as (url, got, disks):
         usual = {"after": "0s", "kinds": ["short_at_max"]}
+        disk = {"webhook": f"{url}/disk", "after": "0s", "kinds": ["store_failing"]}
         notify = {
             "good": {"webhook": url, **usual},
+            "disk": disk,
             "slow": {"webhook": f"{url}/slow", **usual},
             "slow_chat": {"apprise": f"{url.replace('http', 'json')}/slow", **usual},
             "dead": {"webhook": f"http://127.0.0.1:{free_port()}/s3cret", **usual},
         }
-        with workers(tmp_path, cycle="1s", notify=notify, audit={"file": "/dev/full"}) as shop:
+        with workers(tmp_path, least=6, cycle="1s", notify=notify, audit={"file": "/dev/full"}) as shop:
             shop.start()
             shop.load(500.0)
             until(lambda: [each["data"]["kind"] for each in got] == ["short_at_max"], "the good one is told", within=60)
@@ -81,6 +84,8 @@ def test_slow_and_dead_receivers_and_a_full_disk_hold_nothing_up(tmp_path: Path)
             )
             assert any(each.startswith("notify.dead cannot be told: no answer (Client") for each in said), said
             assert "s3cret" not in shop.text()
+            assert [each["data"]["kind"] for each in disks] == ["store_failing"]
+            assert "/dev/full" in disks[0]["data"]["text"]
             shop.load(5.0)
             until(lambda: [each["data"]["status"] for each in got] == ["problem", "resolved"], "it is over", within=90)
             assert shop.stop() == 0, "nothing that hangs holds the end up"
