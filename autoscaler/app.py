@@ -21,20 +21,32 @@ from autoscaler.loop.foresee import retelling
 from autoscaler.loop.gallery import Gallery
 from autoscaler.loop.keeper import Keeper
 from autoscaler.loop.log_sink import LogSink
+from autoscaler.loop.notifier import Notifier
 from autoscaler.loop.observe import Observer
 from autoscaler.loop.past import Past
 from autoscaler.loop.timetable import Timetable
 from autoscaler.loop.warming import Warming
 from autoscaler.model.operation import Operation
-from autoscaler.ports import Clock, Lease, PolicySource
+from autoscaler.ports import Clock, Lease, PolicySource, Sink
 from autoscaler.rehearsal import attempt
 from autoscaler.settings import Settings
 from autoscaler.store.policy_git import GitSource
 from autoscaler.web import metrics
 from autoscaler.web.metrics import Family
-from autoscaler.wiring import Adapters, adapters_of, loading, proving, repository, stockroom, tenancy
+from autoscaler.wiring import (
+    Adapters,
+    adapters_of,
+    audit_of,
+    loading,
+    proving,
+    receivers_of,
+    repository,
+    stockroom,
+    tenancy,
+)
 
 if TYPE_CHECKING:
+    from autoscaler.store.audit import Audit
     from autoscaler.web.receiver import Door
     from autoscaler.web.relay import Relay
 
@@ -82,7 +94,15 @@ async def steer(
 
     lease, store = tenancy(settings, clock)
     streams = Streams(board)
-    keeper = Keeper(store, [LogSink(), streams, adapters.targets])
+    audit = audit_of(settings)
+    sinks: list[Sink] = [LogSink(), streams, adapters.targets, *([audit] if audit is not None else [])]
+    keeper = Keeper(store, sinks)
+    receivers = receivers_of(settings)
+    notifier: Notifier | None = None
+    if receivers:
+        failing = str if audit is None else lambda: audit.failing
+        notifier = Notifier(receivers, board, keeper, clock, lambda: lease.remaining() > 0, also=failing)
+    sinks += [notifier] if notifier is not None else []
     actor = Actor(adapters.targets, keeper, lease, clock)
     if before_call is not None:
         actor.before_call = before_call
@@ -103,13 +123,17 @@ async def steer(
         cleaner=cleaner,
         repository=policies if isinstance(policies, GitSource) else None,
         prove=proving(settings),
+        notifier=notifier,
     )
     daemon = Daemon(parts, settings.cycle)
     past = Past(board, keeper, retelling(adapters.past.apart(), settings.cycle))
     desk = Desk(board, keeper, clock, daemon.control, past, cycle.recollect)
     vitals = Vitals(board, clock.now, leading=lambda: lease.remaining() > 0, store_failing=lambda: bool(keeper.failing))
+    loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, daemon.stop)
+        loop.add_signal_handler(number, daemon.stop)
+    if audit is not None:
+        audit.fault = partial(_from_thread, loop, keeper.fault)
     if settings.kubernetes.lease is None:
         await daemon.begin()
     rooms = Rooms(desk, Gallery(board, desk, clock, partial(attempt, settings)), streams)
@@ -123,11 +147,15 @@ async def steer(
         if settings.kubernetes.lease is None or await daemon.stand_by():
             # Opened only where somebody decides by it: what is sent to one that stands by would be lost.
             async with _receiving(settings, adapters, clock, daemon.wake) as door:
-                vitals.more = partial(_meters, adapters, door)
+                vitals.more = partial(_meters, adapters, door, audit, notifier)
                 started(daemon)
                 await daemon.run()
     await lease.close()
     await store.close()
+    if notifier is not None:
+        await notifier.close()
+    if audit is not None:
+        await asyncio.to_thread(audit.close)
 
 
 def _relay(settings: Settings, lease: Lease, clock: Clock) -> Relay | None:
@@ -143,11 +171,20 @@ def _relay(settings: Settings, lease: Lease, clock: Clock) -> Relay | None:
     return relay
 
 
-def _meters(adapters: Adapters, door: Door | None) -> list[Family]:
+def _from_thread(loop: asyncio.AbstractEventLoop, tell: Callable[[str], None], sentence: str) -> None:
+    loop.call_soon_threadsafe(tell, sentence)
+
+
+def _meters(adapters: Adapters, door: Door | None, audit: Audit | None, notifier: Notifier | None) -> list[Family]:
     """What /metrics tells beside the board."""
     asked = {(name, how): n for name, client in adapters.prometheus.items() for how, n in client.outcomes.items()}
     told: Mapping[str, int] = getattr(adapters.targets.made().get("kubernetes"), "events", {})
-    return [metrics.queries(asked), metrics.events(told), *(door.families() if door is not None else ())]
+    found = [metrics.queries(asked), metrics.events(told)]
+    if notifier is not None:
+        found.append(metrics.notifications(notifier.counts))
+    if audit is not None:
+        found += metrics.audit(audit.counts, failing=bool(audit.failing))
+    return [*found, *(door.families() if door is not None else ())]
 
 
 @contextlib.asynccontextmanager

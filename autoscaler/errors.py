@@ -12,6 +12,7 @@ AutoscalerError
 │   ├── Conflict       somebody else was faster; the next cycle decides afresh
 │   └── Gone           the thing is not there (any more)
 ├── StoreError         the daemon's memory cannot be read or written
+├── NotifyError        a message did not get to a receiver
 └── LeaseError         another daemon holds the lease, or it cannot be told
 
 Expected absence is a value (`Missing`, `Outcome`), not an exception. A library's own exceptions end in
@@ -116,6 +117,10 @@ class Gone(TargetError):
 
 class StoreError(AutoscalerError):
     """The daemon's memory cannot be read or written."""
+
+
+class NotifyError(AutoscalerError):
+    """A message did not get to a receiver."""
 
 
 class LeaseError(AutoscalerError):

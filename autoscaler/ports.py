@@ -11,6 +11,7 @@ import msgspec
 from autoscaler.model.cleanup import Freed, Item, Stock, Use
 from autoscaler.model.commits import Said
 from autoscaler.model.decision import Decision
+from autoscaler.model.notice import Message
 from autoscaler.model.observation import Ask
 from autoscaler.model.operation import Advanced, Operation, Outcome
 from autoscaler.model.policy import Policy
@@ -153,6 +154,7 @@ class FactKind(enum.Enum):
     SIGHTINGS = "sightings"
     SPENT = "spent"
     COMMITS = "commits"
+    NOTIFIED = "notified"
 
 
 class Fact(msgspec.Struct, frozen=True):
@@ -220,6 +222,20 @@ class Sink(Protocol):
 
     def accept(self, records: Sequence[Record]) -> None:
         """Take them. Never raises, never blocks; drops with a counter."""
+        ...
+
+
+class Messenger(Protocol):
+    """A way to one receiver of notifications."""
+
+    async def send(self, message: Message) -> None:
+        """Send one message; it got there when this returns. Raises NotifyError, without secrets, within half a
+        minute.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections."""
         ...
 
 

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import enum
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta, inspect
 
+from autoscaler import outlets
 from autoscaler.errors import SettingsError
 from autoscaler.model.policy import DURATION, Node
+from autoscaler.outlets import AuditSettings, Notified
 from autoscaler.policy import nodes
-from autoscaler.policy.convert import Converter
+from autoscaler.policy.convert import Converter, Fault
 from autoscaler.servers import Engine, GitSettings, PrometheusServer, PrometheusSettings, Receiver, near, place, rules
 
 ENVIRONMENT = "AUTOSCALER_"
@@ -111,6 +113,8 @@ class Settings(Node, frozen=True, kw_only=True):
         "127.0.0.1:8730"
     )
     web: Annotated[WebSettings, Meta(description="who may use dashboard and API there")] = WebSettings()
+    notify: Annotated[dict[str, Notified], Meta(description="who is told what needs a person, by a name")] = {}
+    audit: Annotated[AuditSettings, Meta(description="the file of every action")] = AuditSettings()
     log: Annotated[LogForm, Meta(description="text or json lines")] = LogForm.TEXT
 
     @property
@@ -154,7 +158,7 @@ def load(file: Path | None, environment: Mapping[str, str]) -> Settings:
     if node is None:
         return Settings()
     name = str(file) if file is not None else "environment"
-    made = Converter(name, problems, rules=rules, whole="settings").struct(node, Settings)
+    made = Converter(name, problems, rules=_rules, whole="settings").struct(node, Settings)
     if made is not None:
         problems.extend(_faults(name, made))
     if problems or made is None:
@@ -221,6 +225,11 @@ def _told(text: str, kind: Any) -> nodes.Node:
     return nodes.Node(0, 0, nodes.resolve(text), text)
 
 
+def _rules(struct: object) -> Iterator[Fault]:
+    yield from rules(struct)
+    yield from outlets.rules(struct)
+
+
 def _faults(file: str, settings: Settings) -> list[nodes.Problem]:
     if settings.git.url is not None and settings.policies != Settings().policies:
         said = "policies: they come from git, so those files do nothing"
@@ -268,6 +277,8 @@ def _near(settings: Settings, file: Path | None) -> Settings:
         prometheus=near(settings.prometheus, file.parent),
         push=near(settings.push, file.parent),
         git=near(settings.git, file.parent),
+        audit=outlets.near(settings.audit, file.parent),
+        notify={name: outlets.near(each, file.parent) for name, each in settings.notify.items()},
         servers={name: near(server, file.parent) for name, server in settings.servers.items()},
     )
 

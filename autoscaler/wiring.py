@@ -18,13 +18,15 @@ import msgspec
 from autoscaler.clients.access import Access, check
 from autoscaler.clients.git_remote import Place
 from autoscaler.clients.prometheus import PrometheusClient
+from autoscaler.decide.notify import Route
 from autoscaler.errors import PolicyError, SettingsError, UsageError
 from autoscaler.loop.daemon import Load, Prove
 from autoscaler.loop.registry import Targets
 from autoscaler.model.policy import PolicySet
+from autoscaler.outlets import Notified
 from autoscaler.policy.fit import misfits
 from autoscaler.policy.load import Loader
-from autoscaler.ports import Clock, Lease, Source, Stockroom, Store, Target
+from autoscaler.ports import Clock, Lease, Messenger, Source, Stockroom, Store, Target
 from autoscaler.servers import PrometheusServer
 from autoscaler.settings import Settings
 from autoscaler.sources.intervals import Intervals
@@ -36,6 +38,7 @@ from autoscaler.store.policy_git import GitSource, Show, Tell
 if TYPE_CHECKING:
     from autoscaler.clients.kubernetes_api import KubernetesApi
     from autoscaler.sources.push import PushSource
+    from autoscaler.store.audit import Audit
 
 MEMORY = "memory.sqlite"  # in the data folder
 POLICIES = "policies"  # the folder in it for what comes from git
@@ -116,6 +119,59 @@ def tenancy(settings: Settings, clock: Clock) -> tuple[Lease, Store]:
     identity = f"{socket.gethostname()}_{uuid.uuid4().hex[:8]}"
     lease = ClusterLease(_kubernetes_api(settings, clock), clock, namespace, name, identity, settings.url)
     return lease, ClusterMemory(local, _kubernetes_api(settings, clock), namespace, name)
+
+
+def audit_of(settings: Settings) -> Audit | None:
+    """What writes the audit, begun; None without a file. Raises SettingsError for one that can never be written."""
+    from autoscaler.store.audit import Audit
+
+    told = settings.audit
+    if told.file is None:
+        return None
+    audit = Audit(Path(told.file).expanduser(), size=int(told.megabytes * 1e6), keep=told.keep)
+    audit.start()
+    return audit
+
+
+def receivers_of(settings: Settings) -> list[tuple[Route, Messenger]]:
+    """Who is notified of what, and the way there. Raises SettingsError for a way that cannot be gone."""
+    return [(_route(name, each), _messenger(f"notify.{name}", each)) for name, each in settings.notify.items()]
+
+
+def _route(name: str, told: Notified) -> Route:
+    return Route(
+        name=name,
+        kinds=frozenset(told.kinds),
+        labels=told.labels,
+        after_s=told.after,
+        repeat_s=told.repeat,
+        most=told.most,
+    )
+
+
+def _messenger(key: str, told: Notified) -> Messenger:
+    if told.webhook is not None:
+        from autoscaler.clients.webhook import Webhook
+        from autoscaler.messengers.webhook import WebhookMessenger
+
+        access = Access(url=told.webhook, name=key, bearer_file=told.bearer_file or "", ca=told.ca or "")
+        check(access)
+        return WebhookMessenger(Webhook(access))
+    try:
+        from autoscaler.clients.apprise_sender import AppriseSender, loaded, urls_in
+    except ModuleNotFoundError:
+        raise _missing("notifications by apprise", "notify") from None
+    from autoscaler.messengers.chat import ChatMessenger
+
+    if told.apprise_file is not None:
+        return ChatMessenger(AppriseSender(partial(urls_in, told.apprise_file)))
+    urls = [told.apprise or ""]
+    try:
+        loaded(urls)
+    except SettingsError as error:
+        hint = "apprise's documentation has a URL for each"
+        raise SettingsError(f"{key}.apprise: {error.message}", hint=hint) from None
+    return ChatMessenger(AppriseSender(lambda: urls))
 
 
 def loading(settings: Settings) -> Load:

@@ -40,6 +40,7 @@ COMMANDS = {
     "pause": "pause",
     "resume": "resume",
     "override": "override",
+    "notify": "notify",
 }
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -20,9 +20,10 @@ from autoscaler.loop.cleaner import Cleaner
 from autoscaler.loop.cycle import Cycle
 from autoscaler.loop.desk import FLEET, Words, words
 from autoscaler.loop.keeper import Keeper
+from autoscaler.loop.notifier import Notifier
 from autoscaler.loop.recollect import CLEAN, left
 from autoscaler.loop.registry import Targets
-from autoscaler.loop.tenure import Tenure
+from autoscaler.loop.tenure import LEASE_LOST, Tenure
 from autoscaler.loop.warming import Warming
 from autoscaler.model.operation import Operation
 from autoscaler.model.policy import PolicySet
@@ -31,6 +32,7 @@ from autoscaler.ports import Clock, Fact, FactKind, Lease, PolicySource, Record,
 
 SNAPSHOT_S = 60.0
 LEASE_S = 2.0
+QUIET_S = 600.0  # a fault that has not come up for so long is told anew
 STANDBY_S = 1.0  # between two looks at a lease that somebody else has
 
 Load = Callable[[Sequence[tuple[str, str]], str], Awaitable[PolicySet]]
@@ -60,6 +62,7 @@ class Parts(msgspec.Struct, frozen=True):
     cleaner: Cleaner | None = None
     repository: Repository | None = None  # `policies`, where it is one
     prove: Prove = believe
+    notifier: Notifier | None = None
     lease_s: float = LEASE_S  # between two renewals of the lease
 
 
@@ -134,6 +137,8 @@ class Daemon:
             self._spawn("history", parts.warming.keep)
         if parts.cleaner is not None:
             self._spawn("clean-ups", partial(parts.cleaner.run, self._cadence.every_s))
+        if parts.notifier is not None:
+            self._spawn("notifications", parts.notifier.run)
         try:
             await self._turn()
         finally:
@@ -219,6 +224,8 @@ class Daemon:
         self._words, self._said = words(before.facts), True
         self._left = before.facts
         self._tell_repository()
+        if parts.notifier is not None:
+            parts.notifier.restore(facts)
         if parts.cleaner is not None:
             parts.cleaner.restore(facts)
             self._pause_cleaner()
@@ -396,6 +403,16 @@ class Daemon:
         if not task.cancelled() and task.exception() is not None:
             self._stop.set()
 
-    def _fault(self, sentence: str) -> None:
-        now = self._parts.clock.now()
-        self._parts.board.fault(now, sentence)
+    def _fault(self, sentence: str, word: str = "fault") -> None:
+        """On the board each time; on record, and so in log and audit, once while it comes again and again.
+
+        Each loss of the lease is one of its own.
+        """
+        now, board = self._parts.clock.now(), self._parts.board
+        again = word != LEASE_LOST and any(
+            each.sentence == sentence and now - each.at < QUIET_S for each in board.faults
+        )
+        board.fault(now, sentence)
+        if not again:
+            line = Record(at=now, kind=RecordKind.FAULT, revision=board.revision, reason=word, text=sentence)
+            self._parts.keeper.tell(line)

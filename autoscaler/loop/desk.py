@@ -248,6 +248,7 @@ class Desk:
             workload="" if "/" not in key else key,
             policy=entry.workload.policy.name if entry else "",
             revision=self.board.revision,
+            before=entry.decision.desired if after is not None and entry is not None and entry.decision else None,
             after=after,
             reason=reason,
             text=f"{text}: {word.why}" if word.why else text,

@@ -13,12 +13,12 @@ from typing import Any
 import msgspec
 
 from autoscaler.errors import UsageError
-from autoscaler.loop import views
+from autoscaler.loop import problems, views
 from autoscaler.loop.answers import SignalStatus, WorkloadStatus
 from autoscaler.loop.board import Board, Entry
 from autoscaler.loop.pages import Fleet, Row
 from autoscaler.loop.trail import COARSE_S, Trail
-from autoscaler.model.decision import Decision, Reason, Stage
+from autoscaler.model.decision import Reason, Stage
 from autoscaler.model.observation import Override, Pause
 from autoscaler.model.policy import Mode
 from autoscaler.model.signal import Missing
@@ -39,10 +39,6 @@ HELD = frozenset({
     Reason.NO_OPINION, Reason.NOT_ALL_AGREE, Reason.AT_LEAST, Reason.OTHER_AUTOSCALER, Reason.PAUSED_BY_ANNOTATION,
     Reason.PAUSE_UNREADABLE, Reason.CAPPED_AT_QUOTA, Reason.ADOPTING,
 })  # fmt: skip
-SEEN_TO = (  # these wait for a person
-    Reason.CONTESTED, Reason.CLAIMED_TWICE, Reason.FLEET_BRAKE, Reason.OTHER_AUTOSCALER, Reason.PAUSE_UNREADABLE,
-    Reason.CAPPED_AT_QUOTA,
-)  # fmt: skip
 
 
 class _Known(msgspec.Struct, frozen=True):
@@ -169,37 +165,12 @@ def _known(entry: Entry, trail: Trail, *, paused: bool, overridden: bool) -> _Kn
     for name, so in (("paused", paused), ("override", overridden), ("observe", policy.mode is Mode.OBSERVE)):
         if so:
             states.add(name)
-    weight, urgent = _urgent(entry, decision)
+    weight, urgent = problems.first(entry)
     if weight:
         states.add("urgent")
     labels = " ".join(f"{key}={value}" for key, value in policy.labels.items())
     haystack = f"{entry.workload.ref.key} {policy.name} {labels} {_reason(entry)}".lower()
     return _Known(entry, trail, entry.workload.ref.key, haystack, frozenset(states), urgent, weight)
-
-
-def _urgent(entry: Entry, decision: Decision | None) -> tuple[int, str]:
-    """How much a person is needed (0: not), and why in a few words."""
-    if isinstance(entry.state, Missing):
-        return 5, "its state is not known, nothing is done"
-    stuck = entry.stuck
-    if stuck is not None:
-        return 4, f"{stuck.operation.kind.value} {stuck.kind.value}"
-    if decision is None:
-        return 0, ""
-    reasons = {step.reason: step for step in decision.steps}
-    capped = reasons.get(Reason.CAPPED_AT_MAXIMUM)
-    replicas = entry.workload.policy.replicas
-    if capped is not None and replicas is not None and decision.desired >= replicas.max:
-        return 3, f"short at max {capped.after}, asks for {capped.before}"
-    waits = next((each for each in SEEN_TO if each in reasons), None)
-    if waits is not None:
-        return 3, waits.value.replace("_", " ")
-    silent = [name for name, reading in decision.readings if isinstance(reading, Missing)]
-    if silent:
-        return 2, f"no data for {', '.join(silent)}"
-    if Reason.RECYCLE_BACKOFF in reasons:
-        return 2, "replacements never become ready"
-    return 0, ""
 
 
 def _reason(entry: Entry) -> str:

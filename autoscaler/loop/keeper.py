@@ -77,12 +77,19 @@ class Keeper:
                 "another autoscaler has taken over meanwhile: it may not know of this", hint="say it again"
             )
 
+    def tell(self, record: Record) -> None:
+        """Hand a line to the sinks at once; it is added to history with the next ones."""
+        for sink in self._sinks:
+            sink.accept([record])
+        self._lines.append(record)
+
     async def record(self, records: Sequence[Record]) -> None:
         """Add lines of history and hand them to the sinks. Lines that could not be added come with the next ones."""
-        if not records:
+        if records:
+            for sink in self._sinks:
+                sink.accept(records)
+        elif not self._lines:
             return
-        for sink in self._sinks:
-            sink.accept(records)
         lines = [*self._lines, *records]
         self._lines.clear()
         try:

@@ -7,16 +7,19 @@ from collections.abc import Awaitable, Callable
 from autoscaler.errors import LeaseError
 from autoscaler.ports import Clock, Lease
 
+LEASE_LOST = "lease_lost"
+LEASE_UNASKED = "lease_unasked"
+
 
 class Tenure:
     """Keeps the lease. Once it was lost, another process may have acted: what this one knows is old.
 
     `lost` lasts from then until what the others left has been taken up; `losses` counts. `fault` is told what went
-    wrong, `put_down` is awaited at every loss, `take_up` is called once the lease is ours again.
+    wrong and a word for it, `put_down` is awaited at every loss, `take_up` is called once the lease is ours again.
     """
 
     def __init__(
-        self, lease: Lease, clock: Clock, every_s: float, *, fault: Callable[[str], None],
+        self, lease: Lease, clock: Clock, every_s: float, *, fault: Callable[[str, str], None],
         put_down: Callable[[], Awaitable[None]], take_up: Callable[[], None],
     ) -> None:  # fmt: skip
         self.lost = False
@@ -51,7 +54,7 @@ class Tenure:
         if lapsed or not held or self._lease.remaining() <= 0:
             if not self.lost:
                 holder = self._lease.holder() or "another daemon"
-                self._fault(f"the lease was lost to {holder}: nothing is done until it is ours again")
+                self._fault(f"the lease was lost to {holder}: nothing is done until it is ours again", LEASE_LOST)
             self.lost, self.losses = True, self.losses + 1
             await self._put_down()
         if held and self.lost and self._taken_up != self.losses:
@@ -64,7 +67,7 @@ class Tenure:
             held = await self._lease.hold()
         except LeaseError as error:
             if not self._unasked:
-                self._fault(f"the lease cannot be renewed: {error}")
+                self._fault(f"the lease cannot be renewed: {error}", LEASE_UNASKED)
             self._unasked = True
             return self._lease.remaining() > 0
         self._unasked = False

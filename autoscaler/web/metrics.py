@@ -8,6 +8,7 @@ import msgspec
 
 from autoscaler import __version__
 from autoscaler.decide.explain import asked_for
+from autoscaler.loop import problems
 from autoscaler.loop.board import SPANS_S, Board, Entry, Spread
 from autoscaler.loop.views import signals
 from autoscaler.model.commits import Origin
@@ -50,7 +51,13 @@ def text(
 def families() -> list[Family]:
     """Every metric there is, without samples."""
     board = Board()
-    return [*_daemon(board, leading=False, store_failing=False, clients=0), *_workloads(board), queries({}), events({})]
+    found = [
+        *_daemon(board, leading=False, store_failing=False, clients=0),
+        *_workloads(board),
+        queries({}),
+        events({}),
+    ]
+    return [*found, *pushed({}, {}, 0), *audit({}, failing=False), notifications({})]
 
 
 def queries(outcomes: Mapping[tuple[str, str], int]) -> Family:
@@ -58,6 +65,31 @@ def queries(outcomes: Mapping[tuple[str, str], int]) -> Family:
     asked = [("", labels(server=server, outcome=how), count) for (server, how), count in sorted(outcomes.items())]
     about = "Queries asked, by server and how they ended."
     return Family("prometheus_queries_total", "counter", about, ("server", "outcome"), asked)
+
+
+def audit(counts: Mapping[str, int], *, failing: bool) -> list[Family]:
+    """How the audit's lines fare."""
+    about, so = "Lines of the audit, by what became of them.", [("", "", int(failing))]
+    lines = Family("audit_lines_total", "counter", about, ("outcome",), _by("outcome", counts))
+    return [lines, Family("audit_failing", "gauge", "1 while the audit cannot be written.", (), so)]
+
+
+def notifications(counts: Mapping[tuple[str, str], int]) -> Family:
+    """How messages to receivers fared."""
+    sent = [("", labels(receiver=name, outcome=how), count) for (name, how), count in sorted(counts.items())]
+    about = "Notifications, by receiver and whether they were sent."
+    return Family("notifications_total", "counter", about, ("receiver", "outcome"), sent)
+
+
+def pushed(samples: Mapping[str, int], answers: Mapping[int, int], series: int) -> Iterator[Family]:
+    """What came in by remote write: samples by what became of them, requests by their answer, series that are kept."""
+    about = "Samples that were pushed, by what became of them."
+    yield Family("push_samples_total", "counter", about, ("became",), _by("became", samples))
+    became = [("", labels(status=str(status)), count) for status, count in sorted(answers.items())]
+    about = "Requests of those who push, by the status they got."
+    yield Family("push_requests_total", "counter", about, ("status",), became)
+    about = "Series that are kept because signals follow them."
+    yield Family("push_series", "gauge", about, (), [("", "", series)])
 
 
 def events(counts: Mapping[str, int]) -> Family:
@@ -104,6 +136,8 @@ def _daemon(board: Board, *, leading: bool, store_failing: bool, clients: int) -
     yield Family("policies_rejected", "gauge", "1 while a newer policy set does not load.", (), rejected)
     yield from _repository(board.origin)
     yield Family("faults_total", "counter", "Faults survived.", (), one(board.fault_count))
+    needs = _by("kind", problems.counted(board))
+    yield Family("problems", "gauge", "Workloads that need a person, by what it is.", ("kind",), needs)
     decisions = _by("reason", board.decisions)
     yield Family("decisions_total", "counter", "Decisions by reason.", ("reason",), decisions)
     changes = _by("direction", board.changes)

@@ -20,7 +20,7 @@ from autoscaler.clients.remote_write import unpacked
 from autoscaler.errors import SettingsError, SourceError
 from autoscaler.servers import Receiver
 from autoscaler.sources.push import PushSource
-from autoscaler.web.metrics import Family, labels
+from autoscaler.web.metrics import Family, pushed
 from autoscaler.web.serving import running, tcp
 
 PATH = "/api/v1/write"
@@ -55,15 +55,7 @@ class Door:
 
     def families(self) -> Iterator[Family]:
         """What /metrics tells of it."""
-        became = [("", labels(became=word), count) for word, count in sorted(self._source.samples.items())]
-        about = "Samples that were pushed, by what became of them."
-        yield Family("push_samples_total", "counter", about, ("became",), became)
-        answers = [("", labels(status=str(status)), count) for status, count in sorted(self.answers.items())]
-        about = "Requests of those who push, by the status they got."
-        yield Family("push_requests_total", "counter", about, ("status",), answers)
-        kept = [("", "", self._source.series)]
-        about = "Series that are kept because signals follow them."
-        yield Family("push_series", "gauge", about, (), kept)
+        return pushed(self._source.samples, self.answers, self._source.series)
 
     async def _answer(self, request: web.Request) -> web.Response:
         self._renew()

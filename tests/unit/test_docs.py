@@ -14,6 +14,7 @@ from autoscaler.cli.root import COMMANDS
 from autoscaler.decide.explain import template
 from autoscaler.model.cleanup import Why
 from autoscaler.model.decision import Reason
+from autoscaler.model.notice import Kind
 from autoscaler.policy.importers import hpa, keda
 from autoscaler.policy.importers.parts import Wanted
 from autoscaler.policy.importers.report import Turned
@@ -103,6 +104,11 @@ def test_every_reason_is_documented_with_the_sentence_it_has() -> None:
     told = {row[0].strip("| `"): row[1] for row in rows}
     assert told == {reason.value: template(reason) for reason in Reason}
     assert all(len(row) == 3 and len(row[2]) > 20 for row in rows), "each says what it means"
+
+
+def test_every_kind_of_notification_is_documented_in_order() -> None:
+    rows = re.findall(r"^\| `([a-z_]+)` \| ", (ROOT / "docs/notifications.md").read_text(), re.MULTILINE)
+    assert rows == [kind.value for kind in Kind]
 
 
 def test_every_command_that_is_shown_exists() -> None:

@@ -70,6 +70,15 @@ def test_servers_and_engines_have_names_and_their_files_stand_beside_the_setting
     assert (found.strict_may_act, found.scrape_interval) == (True, 30.0)
 
 
+def test_the_audit_stands_beside_the_settings_and_has_a_size(tmp_path: Path) -> None:
+    found = load(
+        written(tmp_path, "audit: {file: audit.jsonl, megabytes: 0.5, keep: 3}\n"), {"AUTOSCALER_AUDIT_KEEP": "4"}
+    )
+    assert found.audit.file == str(tmp_path / "audit.jsonl")
+    assert (found.audit.megabytes, found.audit.keep) == (0.5, 4)
+    assert load(written(tmp_path, "{}\n"), {}).audit.file is None
+
+
 def test_whether_anybody_has_said_what_the_settings_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert not told(None, {"AUTOSCALER_PORT": "tcp://x", "HOME": "/"})
@@ -98,6 +107,14 @@ def test_whether_anybody_has_said_what_the_settings_are(tmp_path: Path, monkeypa
         ("prometheus: {basic: {username: a, password: b, password_file: c}}\n", "password_file, got both"),
         ("prometheus: {url: 'http://a:b@p', bearer_file: c}\n", "got bearer_file and a user in url"),
         ("prometheus: {headers: {Authorization: x}, bearer_file: c}\n", "got bearer_file and headers.Authorization"),
+        ("audit: {megabytes: 5M}\n", "audit.megabytes: expected a number"),
+        ("audit: {file: ''}\n", "audit.file: expected"),
+        ("notify: {a: {}}\n", "notify.a: expected exactly one of webhook, apprise, apprise_file, got none"),
+        ("notify: {a: {webhook: 'http://x', apprise: 'json://x'}}\n", "got webhook and apprise\n  hint: two receivers"),
+        ("notify: {a: {webhook: x}}\n", "notify.a.webhook: expected text like https://hooks.example.com, got x"),
+        ("notify: {a: {webhook: 'http://x', kinds: [short]}}\n", "notify.a.kinds[0]: expected state_missing"),
+        ("notify: {a: {apprise: 'json://x', ca: b}}\n", "notify.a.ca: does nothing without a webhook"),
+        ("notify: {a: {webhook: 'http://x', after: 60}}\n", "notify.a.after: expected a duration such as 30s"),
         ("engines: {west: {}}\n", "engines.west: host is missing"),
         ("strict_may_act: yes\n", "strict_may_act: expected true or false, got yes\n  hint: did you mean true?"),
         ("---\n{cycle: 1s}\n---\n{cycle: 2s}\n", "expected one document, got several"),

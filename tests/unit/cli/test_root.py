@@ -13,7 +13,7 @@ from autoscaler.store.policy_files import files
 
 # Libraries that cost more to import than a quick answer may take; each has one door, opened when it is needed.
 HEAVY = (
-    "aiohttp", "apscheduler", "docker", "httmock", "kubernetes", "matplotlib", "numpy", "pandas",
+    "aiohttp", "apprise", "apscheduler", "docker", "httmock", "kubernetes", "matplotlib", "numpy", "pandas",
     "prometheus_api_client", "prometheus_client", "requests", "sqlite3", "urllib3",
 )  # fmt: skip
 

@@ -7,6 +7,7 @@ import contextlib
 import math
 from collections.abc import AsyncIterator, Callable, Sequence
 
+from autoscaler.decide.notify import Route
 from autoscaler.decide.plan import Plan
 from autoscaler.errors import SourceError
 from autoscaler.loop.act import Actor
@@ -15,6 +16,7 @@ from autoscaler.loop.cycle import Cycle
 from autoscaler.loop.daemon import Daemon, Parts, Prove, believe
 from autoscaler.loop.desk import Desk
 from autoscaler.loop.keeper import Keeper
+from autoscaler.loop.notifier import Notifier
 from autoscaler.loop.observe import Observer
 from autoscaler.loop.past import Past
 from autoscaler.loop.registry import PLATFORMS, Targets
@@ -25,7 +27,7 @@ from autoscaler.model.observation import Ask, Seen
 from autoscaler.model.policy import PolicySet
 from autoscaler.model.signal import Missing, MissingWhy, Point, Reading, Series
 from autoscaler.model.target import TargetState, WorkloadRef
-from autoscaler.ports import Repository, Revision, Store
+from autoscaler.ports import Messenger, Repository, Revision, Sink, Store
 from autoscaler.store.memory import MemoryStore
 from autoscaler.targets.simulated import Fleet, SimulatedTarget
 from tests.support.policies import loading
@@ -129,6 +131,7 @@ class House:
         store: Store | None = None, past: Recorded | None = None, start_s: float = 5.0,
         platform: type[SimulatedTarget] = SimulatedTarget, load_s: float = 0.0,
         texts: Texts | None = None, repository: Repository | None = None, prove: Prove = believe,
+        receivers: Sequence[tuple[Route, Messenger]] = (),
     ) -> None:  # fmt: skip
         self._load_s = load_s
         self.policies = policies
@@ -142,7 +145,10 @@ class House:
             self.web = self.fleet.put(WEB, count, start_s=start_s)
         targets = Targets({name: lambda: platform(self.fleet, self.clock) for name in PLATFORMS})
         self.board = Board(started=self.clock.now(), cycle_s=cycle_s)
-        self.keeper = Keeper(self.store, [])
+        sinks: list[Sink] = []
+        self.keeper = Keeper(self.store, sinks)
+        self.notifier = Notifier(receivers, self.board, self.keeper, self.clock, lambda: self.lease.remaining() > 0)
+        sinks.append(self.notifier)
         self.actor = Actor(targets, self.keeper, self.lease, self.clock)
         self.cycle = Cycle(
             Observer(targets, {"prometheus": self.dial}), self.actor, self.keeper, self.board, self.clock
@@ -154,6 +160,7 @@ class House:
             warming=None if past is None else Warming(
                 past, self.cycle, self.board, self.clock, cycle_s, lambda: self.lease.remaining() > 0
             ),
+            notifier=self.notifier if receivers else None,
         )  # fmt: skip
         self.daemon = Daemon(parts, cycle_s)
         past = Past(self.board, self.keeper, self.retell)

@@ -323,3 +323,42 @@ def test_cycles_go_on_while_a_large_policy_set_is_being_read() -> None:
             assert house.board.revision == "r2"
 
     run(story())
+
+
+def test_a_fault_is_on_record_once_while_it_comes_again_and_again_and_on_the_board_each_time() -> None:
+    async def story() -> None:
+        house = House()
+        house.dial.values["load"] = 50.0
+        async with house.running():
+            await asyncio.sleep(31)
+            for _ in range(3):
+                house.keeper.fault("the shelf is full")
+                await asyncio.sleep(60)
+            assert [each.sentence for each in house.board.faults] == ["the shelf is full"] * 3
+            assert await told(house) == ["the shelf is full"]
+            await asyncio.sleep(600)
+            house.keeper.fault("the shelf is full")
+            await asyncio.sleep(16)
+            assert await told(house) == ["the shelf is full"] * 2
+
+    async def told(house: House) -> list[str]:
+        lines = await house.store.history(None, until=math.inf, limit=100)
+        return [each.text for each in lines if each.kind is RecordKind.FAULT]
+
+    run(story())
+
+
+def test_a_lease_that_is_lost_is_on_record_with_a_word_of_its_own() -> None:
+    async def story() -> None:
+        house = House()
+        house.dial.values["load"] = 50.0
+        async with house.running():
+            await asyncio.sleep(31)
+            house.lease.left = 0.0
+            await asyncio.sleep(20)
+            house.lease.left = math.inf
+            await asyncio.sleep(40)
+            lines = await house.store.history(None, until=math.inf, limit=100)
+            assert [each.reason for each in lines if each.kind is RecordKind.FAULT] == ["lease_lost"]
+
+    run(story())
