@@ -1,4 +1,4 @@
-"""A review as Markdown: the body of one comment that is rewritten, and of a job's summary.
+"""A review as Markdown: the body of a comment, and of a job's summary.
 
 All from a pull request is a stranger's word and goes through `strangers`. A body that is too long loses details first,
 then rows, never its head.
@@ -13,7 +13,6 @@ from autoscaler.review.review import PolicyChange, Review
 from autoscaler.review.strangers import chart, code, lines, pre
 from autoscaler.review.text import place
 
-MARK = "<!-- autoscaler:plan -->"  # by which the comment is found again
 MOST = 60_000  # characters; GitHub takes 65,536
 MOST_TROUBLES = 50
 MOST_KEYS = 20  # of one policy
@@ -36,7 +35,6 @@ def markdown(told: Review, most: int = MOST) -> str:
 
 
 def _body(told: Review, rows: int, details: int, troubles: int) -> Iterator[str]:
-    yield MARK
     yield f"### Autoscaler: {told.title}"
     yield ""
     head = code(told.head) if told.head else "the working tree"

@@ -83,7 +83,7 @@ def base(environment: Mapping[str, str], parents: list[str]) -> str:
 def commands(told: Review) -> str:
     """What is written to a step's log: worst first, at most ten of a level, and how many more there are."""
     found = list(_notes(told))
-    lines = []
+    lines: list[str] = []
     for level in LEVELS:
         of = [each for each in found if each.level == level]
         shown = of if len(of) <= MOST else of[: MOST - 1]
