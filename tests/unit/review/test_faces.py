@@ -22,7 +22,8 @@ def told(changes: int = 1, troubles: int = 0, word: str = EVIL) -> Review:
     )  # fmt: skip
     trouble = Trouble(error=True, file=f"{word}.yaml", line=3, column=4, text=word)
     return Review(
-        against=word, head=word, title="1 policy changes, 0 errors", evidence="schema only", changes=(change,) * changes,
+        against=word, head=word, title="1 policy changes, 0 errors", evidence="schema only", 
+        changes=(change,) * changes,
         untouched=0, errors=troubles, troubles=(trouble,) * troubles, tests=0, failed=(), notes=(word,),
     )  # fmt: skip
 

@@ -19,7 +19,7 @@ from tests.unit.cli.test_root import run
 from tests.unit.store.test_policy_revision import git
 
 ROOT = Path(__file__).parents[3]
-TEST = "name: a hundred are two\nload: 100x5m\nreplicas: 2x20\n"
+TEST = "name: fifty are two\nload: 50x5m\nreplicas: 2x20\n"
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ def test_a_failing_policy_test_ends_with_1(home: Path) -> None:
     (home / "policies" / "web.yaml").write_text(POLICY.replace("min: 2", "min: 3"))
     done = plan(home, "--format", "github")
     assert done.returncode == 1
-    assert "::error file=policies/web.test.yaml,line=1,col=1,title=policy test failed::a hundred" in done.stdout
+    assert "::error file=policies/web.test.yaml,line=1,col=1,title=policy test failed::fifty" in done.stdout
 
 
 def test_a_policy_that_does_not_load_ends_with_2_at_its_line_and_column(home: Path) -> None:
@@ -158,7 +158,7 @@ def action(home: Path, event: dict[str, object], name: str = "pull_request", **i
     shell = re.search(r"id: plan.*?run: \|\n(.*)", (ROOT / "action.yml").read_text(), re.DOTALL)
     assert node is not None
     assert shell is not None
-    place = home.parent / "runner"
+    place = home.parent / f"{home.name}-runner"
     (place / "bin").mkdir(parents=True, exist_ok=True)
     program = place / "bin" / "autoscaler"
     program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m autoscaler "$@"\n')
