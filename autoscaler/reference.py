@@ -33,6 +33,7 @@ from autoscaler.model.policy import Cleanup, Policy, Scope
 from autoscaler.policy.importers.report import Report
 from autoscaler.policy.lint import Findings
 from autoscaler.policy.reference import keys
+from autoscaler.review.review import Review
 from autoscaler.settings import Settings
 from autoscaler.start import table
 from autoscaler.web import api, metrics
@@ -62,6 +63,7 @@ ANSWERS = (
     Backtest,
     Tuning,
     Scores,
+    Review,
 )  # what `--format json` prints and the API answers at the top, and the decision in it
 
 

@@ -26,6 +26,7 @@ COMMANDS = {
     "cleanup": "cleanup",
     "record": "record",
     "backtest": "backtest",
+    "plan": "plan",
     "tune": "tune",
     "benchmark": "benchmark",
     "simulate": "simulate",

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 
 from autoscaler.errors import UsageError
 
 WITHIN_S = 60.0
+MOST_FILES = 20_000
+MOST_BYTES = 256_000_000  # of all that is read at once
 QUIET = {
     "GIT_NO_LAZY_FETCH": "1",  # what a partial clone lacks is not fetched from anywhere
     "GIT_NO_REPLACE_OBJECTS": "1",
@@ -29,28 +31,44 @@ class Past:
         top = self._said("rev-parse", "--show-prefix", wrong=f"{place}: not in a git repository")
         self._prefix = top.decode().rstrip("\n")
 
-    def files(self, place: Path, revision: str) -> list[tuple[PurePosixPath, bytes]]:
-        """The file at a place, or those below the folder there, by their paths from it; `.` for the file itself.
+    def files(
+        self, place: Path, revision: str, wanted: Callable[[PurePosixPath], bool], *, absent_is_none: bool = False
+    ) -> list[tuple[PurePosixPath, bytes]]:
+        """The file at a place, or the `wanted` ones below the folder there, by their paths from it; `.` for itself.
 
-        Raises UsageError for an unknown revision, and for a place that was not there then.
+        Raises UsageError for an unknown revision, for wanted ones that are links, for more than is sensible, and,
+        unless `absent_is_none`, for a place that was not there then.
         """
-        commit = self._commit(revision)
+        commit = self.commit(revision)
         path = os.path.normpath(f"{self._prefix}{self._name}")
         told = self._entries(commit, path)
-        if not told:
+        if not told and not absent_is_none:
             raise UsageError(
                 f"{place}: not in revision {revision}", hint=f"git log --follow -- {place} tells since when it is there"
             )
         found = {}
         for mode, sha, name in told:
+            each = PurePosixPath(os.path.relpath(name, path))
+            if not wanted(each):
+                continue
             if mode.startswith(_FILE):
-                found[PurePosixPath(os.path.relpath(name, path))] = sha
+                found[each] = sha
             elif mode == _LINK:
                 said = f"{place}: {name} is a link in revision {revision}, and links are not followed there"
                 raise UsageError(said, hint="name the file it leads to")
+        if len(found) > MOST_FILES:
+            raise UsageError(f"{place}: {len(found)} files in revision {revision}, at most {MOST_FILES} are read")
         return list(zip(found, self._contents(list(found.values())), strict=True))
 
-    def _commit(self, revision: str) -> str:
+    def parents(self, revision: str) -> list[str]:
+        """The commits a revision was made from. Raises UsageError for an unknown one."""
+        told = self._said(
+            "rev-list", "--parents", "-n", "1", self.commit(revision), wrong=f"{revision}: cannot be read"
+        )
+        return told.decode().split()[1:]
+
+    def commit(self, revision: str) -> str:
+        """The commit a revision is. Raises UsageError for an unknown one."""
         words = ("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
         hint = "git branch --all and git tag name some; in a shallow clone, fetch more of its past first"
         return self._said(*words, wrong=f"{revision}: no such revision in this repository", hint=hint).decode().strip()
@@ -68,6 +86,10 @@ class Past:
 
     def _contents(self, objects: Sequence[bytes]) -> list[bytes]:
         asked = b"".join(each + b"\n" for each in objects)
+        sizes = self._said("cat-file", "--batch-check", wrong="the repository cannot be read", given=asked).split(b"\n")
+        total = sum(int(line.split()[2]) for line in sizes if line and not line.endswith(b" missing"))
+        if total > MOST_BYTES:
+            raise UsageError(f"{total} bytes of policies in one revision, at most {MOST_BYTES} are read")
         told = self._said("cat-file", "--batch", wrong="the repository cannot be read", given=asked)
         found, at = [], 0
         for each in objects:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 from autoscaler.clients.git import Past
@@ -17,13 +18,37 @@ def read_at(place: Path, revision: str) -> list[tuple[str, str]]:
     The same files count as today: in folders those that end in .yaml or .yml, without hidden ones and policy tests.
     Raises UsageError and PolicyError.
     """
-    found = Past(place).files(place, revision)
-    counted = [(path, data) for path, data in found if path == ITSELF or _counts(path)]
-    if not counted:
+    found = Past(place).files(place, revision, _is_policy)
+    if not found:
         raise UsageError(f"{place}: no policies there in revision {revision}", hint="name a file, or another folder")
-    return decoded([(f"{revision}:{place / path}", data) for path, data in counted])
+    return decoded([(f"{revision}:{place / path}", data) for path, data in found])
+
+
+def policies_at(place: Path, revision: str) -> list[tuple[str, str]]:
+    """The same by the names they have today, none where there were none. Raises UsageError and PolicyError."""
+    return _named(place, revision, _is_policy)
+
+
+def tests_at(place: Path, revision: str) -> list[tuple[str, str]]:
+    """The policy tests in a folder, or beside a policy file, as they were then. Raises UsageError and PolicyError."""
+    if place.name.endswith(SUFFIXES):
+        beside = [place.with_name(place.stem + suffix) for suffix in TEST_SUFFIXES]
+        return [text for each in beside for text in _named(each, revision, _is_test)]
+    return _named(place, revision, _is_test)
+
+
+def _named(place: Path, revision: str, wanted: Callable[[PurePosixPath], bool]) -> list[tuple[str, str]]:
+    found = Past(place).files(place, revision, wanted, absent_is_none=True)
+    return decoded([(str(place / path), data) for path, data in found])
+
+
+def _is_policy(path: PurePosixPath) -> bool:
+    return path == ITSELF or (_counts(path) and not path.name.endswith(TEST_SUFFIXES))
+
+
+def _is_test(path: PurePosixPath) -> bool:
+    return path == ITSELF or (_counts(path) and path.name.endswith(TEST_SUFFIXES))
 
 
 def _counts(path: PurePosixPath) -> bool:
-    hidden = any(part.startswith(".") for part in path.parts)
-    return path.name.endswith(SUFFIXES) and not path.name.endswith(TEST_SUFFIXES) and not hidden
+    return path.name.endswith(SUFFIXES) and not any(part.startswith(".") for part in path.parts)
