@@ -1,4 +1,4 @@
-"""Several votes become one wish."""
+"""Several votes become one wish: the step it is, and the reason that settles the count."""
 
 from __future__ import annotations
 
@@ -8,27 +8,29 @@ from autoscaler.decide.hpa import winner
 from autoscaler.decide.votes import Vote
 from autoscaler.model.decision import Fact, Reason, Stage, Step
 
-_COMBINE, _LARGEST = Stage.COMBINE, Reason.LARGEST_WISH  # looking them up takes longer than all the comparisons
+# looking them up takes longer than all the comparisons
+_COMBINE, _LARGEST, _NO_OPINION = Stage.COMBINE, Reason.LARGEST_WISH, Reason.NO_OPINION
 
 
-def largest(votes: Sequence[Vote], current: int) -> Step:
+def largest(votes: Sequence[Vote], current: int) -> tuple[Step, Reason]:
     """`combine: max`: the step to the largest wish; the first wins a tie. Without any wish the current count stays.
 
-    As in the HPA a later wish also takes over from a wish of zero.
+    As in the HPA a later wish also takes over from a wish of zero. The reason is that of the vote which won.
     """
-    place = 0 if len(votes) == 1 else winner([each.count for each in votes])
-    best = None if place is None else votes[place]
-    if best is None or best.count is None:
-        return Step(_COMBINE, current, current, Reason.NO_OPINION)
-    count = best.count if best.count > 0 else 0
+    wishes = [each.count for each in votes]
+    place = winner(wishes)
+    wish = None if place is None else wishes[place]
+    if place is None or wish is None:
+        return Step(_COMBINE, current, current, _NO_OPINION), _NO_OPINION
+    best = votes[place].step
+    count = wish if wish > 0 else 0
     if len(votes) == 1:
-        return Step(_COMBINE, current, count, best.step.reason)
-    opinions = sum([each.count is not None for each in votes])
-    facts: dict[str, Fact] = {"winner": best.step.facts["signal"], "votes": opinions}
-    return Step(_COMBINE, current, count, _LARGEST, facts)
+        return Step(_COMBINE, current, count, best.reason), best.reason
+    facts: dict[str, Fact] = {"winner": best.facts["signal"], "votes": len(wishes) - wishes.count(None)}
+    return Step(_COMBINE, current, count, _LARGEST, facts), best.reason
 
 
-def agreed(votes: Sequence[Vote], current: int) -> Step:
+def agreed(votes: Sequence[Vote], current: int) -> tuple[Step, Reason]:
     """`combine: all`: the step all signals agree on.
 
     It grows only if every readable signal asks for more, to the smallest of those wishes; it shrinks only if every one
@@ -36,10 +38,11 @@ def agreed(votes: Sequence[Vote], current: int) -> Step:
     """
     wishes = [each.count for each in votes if each.count is not None]
     if not wishes:
-        return Step(Stage.COMBINE, current, current, Reason.NO_OPINION)
+        return Step(_COMBINE, current, current, _NO_OPINION), _NO_OPINION
     facts: dict[str, Fact] = {"votes": len(wishes), "least": min(wishes), "most": max(wishes)}
+    count, reason = current, Reason.NOT_ALL_AGREE
     if min(wishes) > current:
-        return Step(Stage.COMBINE, current, min(wishes), Reason.ALL_ASK_FOR_MORE, facts)
-    if max(wishes) < current:
-        return Step(Stage.COMBINE, current, max(wishes), Reason.ALL_ASK_FOR_LESS, facts)
-    return Step(Stage.COMBINE, current, current, Reason.NOT_ALL_AGREE, facts)
+        count, reason = min(wishes), Reason.ALL_ASK_FOR_MORE
+    elif max(wishes) < current:
+        count, reason = max(wishes), Reason.ALL_ASK_FOR_LESS
+    return Step(_COMBINE, current, count, reason, facts), reason
