@@ -102,14 +102,14 @@ def _wish(turn: Turn, votes: Sequence[Vote], *, pushed: bool = False) -> int:
     """The signals' wishes as one; while surplus instances of a rollout exist, not more than without them."""
     state = turn.state
     together = combine.agreed if turn.policy.combine is _ALL and len(votes) > 1 else combine.largest
-    combined, turn.reason = together(votes, turn.current)
-    if len(votes) > 1 or turn.reason is _NO_OPINION:
-        turn.steps.append(combined)
-    turn.count = combined.after
-    if state.rollout and state.existing > turn.current and combined.after > turn.current and not turn.plan.strict:
+    wish, turn.reason, said = together(votes, turn.current)
+    if said is not None:
+        turn.steps.append(said)
+    turn.count = wish
+    if state.rollout and state.existing > turn.current and wish > turn.current and not turn.plan.strict:
         settled = msgspec.structs.replace(state, existing=turn.current, ready=turn.current)
-        plain = max(turn.current, together(cast(turn, settled, pushed=pushed), turn.current)[0].after)
-        if plain < combined.after:
+        plain = max(turn.current, together(cast(turn, settled, pushed=pushed), turn.current)[0])
+        if plain < wish:
             turn.move(plain, Reason.ROLLOUT_SURPLUS, Stage.GUARD, surplus=state.existing - turn.current)
     return turn.count
 

@@ -40,9 +40,12 @@ def learned(
 
     A signal that cannot be read whole adds nothing.
     """
+    learning = [place for place, plan in enumerate(plans) if plan.learns]
+    if not learning:
+        return {}
     samples: list[Sample] = []
     names: list[tuple[str, str]] = []
-    for place in [place for place, plan in enumerate(plans) if plan.learns]:
+    for place in learning:
         plan, look = plans[place], seen[place]
         key = plan.key
         memory = memories.get(key)
