@@ -52,6 +52,7 @@ async def adapters_of(
     """Platforms and sources, built when they are first needed, closed at the end."""
     from autoscaler.clients.docker_stats import DockerStats
     from autoscaler.sources.platform import PlatformSource
+    from autoscaler.sources.pod_metrics import PodMetricsSource
     from autoscaler.sources.prometheus import PrometheusSource
     from autoscaler.sources.scrape import ScrapeSource
     from autoscaler.targets.pretended import PretendedTarget
@@ -73,12 +74,13 @@ async def adapters_of(
     targets = Targets(makers)
     servers = servers_of(settings)
     clients = {name: PrometheusClient(server.access) for name, server in servers.items()}
+    api = partial(_kubernetes_api, settings, clock)
     meters = {("compose", "default"): DockerStats(settings.docker.host)}
     meters |= {("compose", name): DockerStats(engine.host) for name, engine in settings.engines.items()}
     sources: dict[str, Source] = {
         **{name: PrometheusSource(client, intervals=servers[name].intervals) for name, client in clients.items()},
         "scrape": ScrapeSource(clock),
-        "platform": PlatformSource(meters, clock),
+        "platform": PlatformSource(meters, clock, {"kubernetes": PodMetricsSource(api)}),
     }
     pushed = _push(settings)
     if pushed is not None:
@@ -161,12 +163,22 @@ def _push(settings: Settings) -> PushSource | None:
 
 def servers_of(settings: Settings) -> dict[str, Server]:
     """The Prometheus servers by the name of their source. Raises SettingsError for certificates that cannot be used."""
-    told: dict[str, tuple[str, PrometheusServer]] = {"prometheus": ("prometheus", settings.prometheus)}
-    told |= {f"prometheus/{name}": (f"servers.{name}", server) for name, server in settings.servers.items()}
-    servers = {source: Server(_access(name, server), Intervals()) for source, (name, server) in told.items()}
+    told: dict[str, PrometheusServer] = {"prometheus": settings.prometheus}
+    told |= {f"prometheus/{name}": server for name, server in settings.servers.items()}
+    servers = {source: Server(_access(key_of(source), server), Intervals()) for source, server in told.items()}
     for each in servers.values():
         check(each.access)
     return servers
+
+
+def key_of(source: str) -> str:
+    """Where in the settings the server of a source stands.
+
+    >>> key_of("prometheus"), key_of("prometheus/eu")
+    ('prometheus', 'servers.eu')
+    """
+    usual, _, server = source.partition("/")
+    return f"servers.{server}" if server else usual
 
 
 def _access(name: str, server: PrometheusServer) -> Access:
@@ -199,7 +211,7 @@ def _compose(host: str | None, clock: Clock, *, specs: Path | None, instance: st
 def _kubernetes(settings: Settings, clock: Clock) -> Target:
     from autoscaler.targets.kubernetes import KubernetesTarget
 
-    return KubernetesTarget(_kubernetes_api(settings, clock), clock)
+    return KubernetesTarget(_kubernetes_api(settings, clock), clock, events=settings.kubernetes.events)
 
 
 def _kubernetes_api(settings: Settings, clock: Clock) -> KubernetesApi:

@@ -8,8 +8,10 @@ import msgspec
 import pytest
 
 from autoscaler.clients.kubernetes_wire import Pod, Workload
+from autoscaler.model.pod import Container, PodFacts
 from autoscaler.model.target import Instance, TargetState, WorkloadRef
-from autoscaler.targets.kubernetes.state import instance, owner, rolling_out, state, writer
+from autoscaler.targets.kubernetes.state import instance, rolling_out, state
+from autoscaler.targets.kubernetes.writers import owner, remedy, writer
 from tests.unit.targets.kubernetes.records import CREATED, deployment, pod, stamp, written
 
 REF = WorkloadRef("kubernetes", "shop", "Deployment", "web")
@@ -40,7 +42,26 @@ def test_a_ready_pod_tells_since_when_where_and_from_what() -> None:
         config_hash="abc",
         node="n1",
         address="10.0.0.9",
+        pod=PodFacts(phase="Running", ready="True", started=CREATED, containers=(Container("c"),)),
     )
+
+
+def test_what_a_pod_requests_is_told_by_container_at_the_pod_and_for_its_runtime() -> None:
+    record = pod("web-a", ready=None)
+    asked = {"resources": {"requests": {"cpu": "250m", "memory": "64Mi"}}}
+    record["spec"] = {
+        "containers": [{"name": "app", **asked}, {"name": "bare"}],
+        "initContainers": [{"name": "side", "restartPolicy": "Always", **asked}],
+        "resources": {"requests": {"cpu": "1"}},
+        "overhead": {"cpu": "5m"},
+    }
+    found = seen(record)
+    assert found is not None
+    assert found.pod is not None
+    requests = {"cpu": 250, "memory": 64 * 1024**2 * 1000}
+    assert found.pod.containers == (Container("app", requests), Container("bare"))
+    assert found.pod.init_containers == (Container("side", requests, restart_always=True),)
+    assert (found.pod.requests, found.pod.overhead, found.pod.ready) == ({"cpu": 1000}, {"cpu": 5}, None)
 
 
 def test_a_pod_unready_since_its_start_was_never_ready() -> None:
@@ -165,6 +186,31 @@ def test_the_writer_is_who_owns_the_count_and_never_us() -> None:
     assert writer(workload(managed=[{"manager": "controller-manager", "fieldsV1": {"f:status": {}}}])) == ""
     flux = [written("helm", at=5.0, operation="Apply"), written("flux", at=9.0, operation="Apply")]
     assert writer(workload(managed=flux)) == "flux"
+
+
+@pytest.mark.parametrize(("entry", "named", "said"), [
+    (written("kustomize-controller", operation="Apply", at=5.0), "Flux as kustomize-controller", "reconciles"),
+    (written("helm", at=5.0), "helm", "the chart renders"),
+    (written("kube-controller-manager"), "a HorizontalPodAutoscaler as kube-controller-manager", "delete the Ho"),
+    (written("kubectl-client-side-apply", at=5.0), "kubectl-client-side-apply", "out of what it applies"),
+    (written("kubectl", operation="Apply", at=5.0), "kubectl", "out of what it applies"),
+    (written("kubectl", at=5.0), "kubectl", ""),
+    (written("somebody-else", at=5.0), "somebody-else", ""),
+    (written("autoscaler"), "", ""),
+])  # fmt: skip
+def test_a_writer_is_known_by_the_name_people_use_with_what_keeps_it_from_writing(
+    entry: dict[str, Any], named: str, said: str
+) -> None:
+    record = workload(managed=[entry])
+    assert writer(record) == named
+    told = remedy(record, "Deployment")
+    assert said in told if said else told == ""
+
+
+def test_argo_cd_is_told_the_kind_whose_count_it_should_ignore() -> None:
+    record = workload(managed=[written("argocd-controller", operation="Apply", at=5.0)])
+    assert "[{group: apps, kind: Deployment, jsonPointers" in remedy(record, "Deployment")
+    assert "[{group: argoproj.io, kind: Rollout, jsonPointers" in remedy(record, "Rollout.v1alpha1.argoproj.io")
 
 
 def test_a_zero_not_ours_is_the_owners() -> None:
