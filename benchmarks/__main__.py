@@ -29,6 +29,7 @@ PURE: tuple[Measurement, ...] = (
     yardstick,
     deciding.arithmetic,
     deciding.steps,
+    deciding.flat,
     adapting.adaptive,
     replaying.replayed,
 )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import math
 import os
+import sys
 from functools import partial
 from pathlib import Path
 
@@ -23,6 +25,8 @@ BEGIN = 1_700_000_000.0
 FLEETS = (1_000, 3_000, 10_000)
 WARM_UP = 22  # cycles until every history holds a full window
 TIMED = 5
+LONG = 100_000  # cycles that leave memory as it was
+SETTLED = 1_000  # cycles until all that is kept has its length
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -119,6 +123,25 @@ def _steps(size: int) -> list[Row]:
         Row(f"step(): {name}", watch.cost(), "25 µs on a whole core"),
         Row(f"memory of deciding, each of {name}", None, "60 KiB", f"{kept:.1f} KiB"),
     ]
+
+
+def flat() -> list[Row]:
+    """What one workload keeps after many cycles beside what it kept once it had settled."""
+    fleet, settled = Fleet(1), 0
+    for cycle in range(LONG):
+        if cycle == SETTLED:
+            settled = _blocks()
+        fleet.turn(fleet.look())
+        fleet.carry_out()
+    more = _blocks() - settled
+    name = f"memory blocks of deciding, added from cycle {SETTLED:,} to {LONG:,}"
+    return [Row(name, None, "none", f"{more:+,} of {settled:,}")]
+
+
+def _blocks() -> int:
+    """Blocks of memory that are held by something: what only waits for the collector is collected first."""
+    gc.collect()
+    return sys.getallocatedblocks()
 
 
 def _resident() -> int:

@@ -56,10 +56,9 @@ def _lowest(opened: Sequence[Open[Window]]) -> Open[Window] | None:
 
 def _at_least(turn: Turn, votes: Sequence[Vote]) -> tuple[str, int] | None:
     """The highest floor of signals that are missing and say `failed: {at_least: …}`."""
-    voting = [goal for goal in turn.plan.goals if goal.votes]
     found = [
         (goal.signal, goal.asked.failed.at_least)
-        for goal, each in zip(voting, votes, strict=False)
+        for (_, goal), each in zip(turn.plan.voting, votes, strict=False)
         if each.missing and isinstance(goal.asked.failed, Fallback) and goal.asked.failed.at_least is not None
     ]
     return max(found, key=lambda each: each[1], default=None)

@@ -10,7 +10,7 @@ import msgspec
 from autoscaler.decide.adaptive import capacity
 from autoscaler.decide.adaptive.capacity import Known, Look
 from autoscaler.decide.adaptive.carried import Carrier, carrier
-from autoscaler.decide.memory import Memory, measures
+from autoscaler.decide.memory import Memory
 from autoscaler.decide.plan import Goal, Plan
 from autoscaler.decide.turn import Turn
 from autoscaler.decide.votes import whole_load
@@ -71,7 +71,7 @@ def known(plan: Plan, seen: Seen, memory: Memory, now: float) -> dict[str, Known
     if isinstance(seen.state, Missing) or not (told or memory.carries):
         return memory.carries
     loads = _Loads(plan, seen, memory)
-    what: dict[str | None, str] = {goal.signal: measures(goal.asked) for goal in plan.goals}
+    what: dict[str | None, str] = {goal.signal: goal.of for goal in plan.goals}
     slow = None if aim is None else _slow(loads, aim.good, aim.total)
     carries: dict[str, Known] = {}
     for goal in told:

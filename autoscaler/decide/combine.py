@@ -1,4 +1,4 @@
-"""Several votes become one wish."""
+"""Votes become one wish: the count, the reason that settles it, and the step that says how several became one."""
 
 from __future__ import annotations
 
@@ -8,38 +8,43 @@ from autoscaler.decide.hpa import winner
 from autoscaler.decide.votes import Vote
 from autoscaler.model.decision import Fact, Reason, Stage, Step
 
-_COMBINE, _LARGEST = Stage.COMBINE, Reason.LARGEST_WISH  # looking them up takes longer than all the comparisons
+Wish = tuple[int, Reason, Step | None]  # no step where one vote alone says it all
+
+# looking them up takes longer than all the comparisons
+_COMBINE, _LARGEST, _NO_OPINION = Stage.COMBINE, Reason.LARGEST_WISH, Reason.NO_OPINION
 
 
-def largest(votes: Sequence[Vote], current: int) -> Step:
-    """`combine: max`: the step to the largest wish; the first wins a tie. Without any wish the current count stays.
+def largest(votes: Sequence[Vote], current: int) -> Wish:
+    """`combine: max`: the largest wish; the first wins a tie. Without any wish the current count stays.
 
-    As in the HPA a later wish also takes over from a wish of zero.
+    As in the HPA a later wish also takes over from a wish of zero. The reason is that of the vote which won.
     """
-    place = 0 if len(votes) == 1 else winner([each.count for each in votes])
-    best = None if place is None else votes[place]
-    if best is None or best.count is None:
-        return Step(_COMBINE, current, current, Reason.NO_OPINION)
-    count = best.count if best.count > 0 else 0
-    if len(votes) == 1:
-        return Step(_COMBINE, current, count, best.step.reason)
-    opinions = sum([each.count is not None for each in votes])
-    facts: dict[str, Fact] = {"winner": best.step.facts["signal"], "votes": opinions}
-    return Step(_COMBINE, current, count, _LARGEST, facts)
+    if len(votes) == 1 and (alone := votes[0].count) is not None:
+        return alone if alone > 0 else 0, votes[0].step.reason, None
+    wishes = [each.count for each in votes]
+    place = winner(wishes)
+    wish = None if place is None else wishes[place]
+    if place is None or wish is None:
+        return current, _NO_OPINION, Step(_COMBINE, current, current, _NO_OPINION)
+    best = votes[place].step
+    count = wish if wish > 0 else 0
+    facts: dict[str, Fact] = {"winner": best.facts["signal"], "votes": len(wishes) - wishes.count(None)}
+    return count, best.reason, Step(_COMBINE, current, count, _LARGEST, facts)
 
 
-def agreed(votes: Sequence[Vote], current: int) -> Step:
-    """`combine: all`: the step all signals agree on.
+def agreed(votes: Sequence[Vote], current: int) -> Wish:
+    """`combine: all`: the count all signals agree on.
 
     It grows only if every readable signal asks for more, to the smallest of those wishes; it shrinks only if every one
     asks for less, to the largest; otherwise the current count stays. That one of them is missing is doubt's matter.
     """
     wishes = [each.count for each in votes if each.count is not None]
     if not wishes:
-        return Step(Stage.COMBINE, current, current, Reason.NO_OPINION)
+        return current, _NO_OPINION, Step(_COMBINE, current, current, _NO_OPINION)
     facts: dict[str, Fact] = {"votes": len(wishes), "least": min(wishes), "most": max(wishes)}
+    count, reason = current, Reason.NOT_ALL_AGREE
     if min(wishes) > current:
-        return Step(Stage.COMBINE, current, min(wishes), Reason.ALL_ASK_FOR_MORE, facts)
-    if max(wishes) < current:
-        return Step(Stage.COMBINE, current, max(wishes), Reason.ALL_ASK_FOR_LESS, facts)
-    return Step(Stage.COMBINE, current, current, Reason.NOT_ALL_AGREE, facts)
+        count, reason = min(wishes), Reason.ALL_ASK_FOR_MORE
+    elif max(wishes) < current:
+        count, reason = max(wishes), Reason.ALL_ASK_FOR_LESS
+    return count, reason, Step(_COMBINE, current, count, reason, facts)

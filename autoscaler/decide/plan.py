@@ -7,8 +7,12 @@ import msgspec
 from autoscaler.decide.hpa import DEFAULT_DOWN, DEFAULT_UP, LEGACY, Behavior, Legacy, Rate, Rules, Select, completed
 from autoscaler.decide.hpa import milli as to_milli
 from autoscaler.decide.hpa.quantity import Tolerance
+<<<<<<< HEAD
 from autoscaler.decide.measured import measures
 from autoscaler.decide.memory import fingerprint
+=======
+from autoscaler.decide.memory import fingerprint, measures
+>>>>>>> t8
 from autoscaler.model import policy as asked
 from autoscaler.model.observation import Override, Pause, Workload
 from autoscaler.model.target import WorkloadRef
@@ -19,8 +23,9 @@ AT_ONCE = Rules(0.0, 0.1, (Rate(15.0, replicas=1_000_000),))  # what limits noth
 class Goal(msgspec.Struct, frozen=True):
     """What a signal aims at: `kind` is the policy's key; `milli` the target in thousandths (utilization: percent).
 
-    A signal that only wakes has the kind `wake_above`, one that only tells something `told`. `keeps` says that its last
-    good load may be asked for later.
+    A signal that only wakes has the kind `wake_above`, one that only tells something `told`; others have `votes`.
+    `keeps` says that its last good load may be asked for later, `from_instances` that without any there is nothing to
+    read, `of` is a word that changes when what it measures does, and `per` the unit of time it has, if any.
     """
 
     signal: str
@@ -29,20 +34,24 @@ class Goal(msgspec.Struct, frozen=True):
     milli: int
     asked: asked.Signal
     keeps: bool = False
-
-    @property
-    def votes(self) -> bool:
-        """Whether it asks for a count."""
-        return self.kind not in ("wake_above", "told")
+    votes: bool = True
+    from_instances: bool = False
+    of: str = ""
+    per: str = ""
 
 
 class Plan(msgspec.Struct, frozen=True):
     """One workload to decide, with everything about its policy that does not change from cycle to cycle.
 
-    `signals` are the names of all its signals; `every_s` is the time between its decisions where the policy says so;
+    `signals` are the names of all its signals, `voting` the goals that ask for a count, each with its place among them;
+    `every_s` is the time between its decisions where the policy says so;
     `strict` leaves our guards out. `adaptive` sizes signals that have a capacity for what is expected, and `quick` then
     is how fast the count may change: as written, without the HPA's defaults. `beside` is the same with the other
+<<<<<<< HEAD
     algorithm, where the policy compares the two. `measures` is what is read of instances only to tell who is due.
+=======
+    algorithm, where the policy compares the two; `learns` says that loads are learned for one of them.
+>>>>>>> t8
     """
 
     key: str  # the workload's
@@ -52,10 +61,12 @@ class Plan(msgspec.Struct, frozen=True):
     tolerance: Tolerance  # of the behavior
     fingerprint: str
     signals: tuple[str, ...] = ()
+    voting: tuple[tuple[int, Goal], ...] = ()
     keeps: bool = False  # any of its goals does
     every_s: float | None = None
     strict: bool = False
     adaptive: bool = False
+    learns: bool = False
     quick: Behavior | Legacy = Behavior()
     beside: Plan | None = None
     measures: tuple[asked.Signal, ...] = ()
@@ -65,11 +76,6 @@ class Plan(msgspec.Struct, frozen=True):
     def ref(self) -> WorkloadRef:
         """The workload's identity."""
         return self.workload.ref
-
-    @property
-    def learns(self) -> bool:
-        """Whether loads are learned: for deciding, or for what stands beside it."""
-        return self.adaptive or (self.beside is not None and self.beside.adaptive)
 
     def stride(self, cycle_s: float) -> int:
         """Every how many cycles it is decided."""
@@ -86,18 +92,33 @@ class Plan(msgspec.Struct, frozen=True):
 
 def goal_of(signal: asked.Signal) -> Goal:
     """What a signal is measured against."""
-    keeps = isinstance(signal.failed, asked.Fallback) and signal.failed.last_good is not None
+    kind, target, thousandths = _aim(signal)
+    return Goal(
+        signal.name,
+        kind,
+        target,
+        thousandths,
+        signal,
+        keeps=signal.votes and isinstance(signal.failed, asked.Fallback) and signal.failed.last_good is not None,
+        votes=signal.votes,
+        from_instances=signal.from_instances,
+        of=measures(signal),
+        per="/s" if signal.per_second else "",
+    )
+
+
+def _aim(signal: asked.Signal) -> tuple[str, float, int]:
+    """Kind, target and thousandths of a goal."""
     if signal.per_replica is not None:
-        return Goal(signal.name, "per_replica", signal.per_replica, max(1, to_milli(signal.per_replica)), signal, keeps)
+        return "per_replica", signal.per_replica, max(1, to_milli(signal.per_replica))
     if signal.value is not None:
-        return Goal(signal.name, "value", signal.value, max(1, to_milli(signal.value)), signal, keeps)
+        return "value", signal.value, max(1, to_milli(signal.value))
     if signal.utilization is not None:
         percent = round(signal.utilization * 100)
-        return Goal(signal.name, "utilization", float(percent), max(1, percent), signal, keeps)
+        return "utilization", float(percent), max(1, percent)
     if signal.steps is not None:
-        return Goal(signal.name, "steps", 0.0, 0, signal, keeps)
-    kind = "told" if signal.wake_above is None else "wake_above"
-    return Goal(signal.name, kind, signal.wake_above or 0.0, 0, signal)
+        return "steps", 0.0, 0
+    return "told" if signal.wake_above is None else "wake_above", signal.wake_above or 0.0, 0
 
 
 def _rules(given: asked.Direction, default: Rules) -> Rules:
@@ -125,6 +146,7 @@ def prepare(ref: WorkloadRef, policy: asked.Policy) -> Plan:
         other = prepare(ref, msgspec.structs.replace(policy, **alone))
     behavior = _behavior(policy.behavior, DEFAULT_UP, DEFAULT_DOWN)
     goals = tuple(map(goal_of, policy.signals))
+    adaptive = policy.algorithm is asked.Algorithm.ADAPTIVE
     return Plan(
         ref.key,
         Workload(ref, policy),
@@ -133,10 +155,12 @@ def prepare(ref: WorkloadRef, policy: asked.Policy) -> Plan:
         behavior.tolerance,
         fingerprint(policy),
         signals=tuple(signal.name for signal in policy.signals),
+        voting=tuple((place, goal) for place, goal in enumerate(goals) if goal.votes),
         keeps=any(goal.keeps for goal in goals),
         every_s=policy.every,
         strict=policy.parity is asked.Parity.STRICT,
-        adaptive=policy.algorithm is asked.Algorithm.ADAPTIVE,
+        adaptive=adaptive,
+        learns=adaptive or (other is not None and other.adaptive),
         quick=_behavior(policy.behavior, AT_ONCE, AT_ONCE),
         beside=other,
         measures=() if policy.recycle is None else measures(policy.recycle.when),

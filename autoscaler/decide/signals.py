@@ -18,7 +18,7 @@ from autoscaler.model.target import TargetState
 
 # looking a member up in its enum takes longer than most of what is done with it here
 _ALL, _BEHAVIOR = Combine.ALL, Stage.BEHAVIOR
-_NO_OPINION, _LARGEST = Reason.NO_OPINION, Reason.LARGEST_WISH
+_NO_OPINION = Reason.NO_OPINION
 _HELD_UP, _HELD_DOWN = Reason.STABILIZED_DOWN, Reason.STABILIZED_UP
 
 
@@ -29,18 +29,23 @@ def cast(turn: Turn, state: TargetState, *, pushed: bool = False) -> list[Vote]:
         state, turn.current, plan.tolerance, turn.memory, seen.vouchers, turn.now, plan.strict, turn.cycle_s
     )
     votes: list[Vote] = []
-    for goal, reading in zip(plan.goals, seen.readings, strict=True):
-        if goal.votes and not (pushed and goal.asked.push is None):
-            plain = vote(goal, reading, ballot)
-            votes.append(sizing.sized(turn, goal, plain) if plan.adaptive else plain)
+    for place, goal in plan.voting:
+        if pushed and goal.asked.push is None:
+            continue
+        plain = vote(goal, seen.readings[place], ballot)
+        votes.append(sizing.sized(turn, goal, plain) if plan.adaptive else plain)
     return votes
 
 
 def remember(turn: Turn, votes: Sequence[Vote]) -> None:
     """Keep what later votes fall back on, where there is something to keep."""
-    readings = turn.seen.readings
-    if turn.plan.keeps or any(isinstance(each, Series) and each.found for each in readings):
-        turn.memory = kept(turn.memory, turn.plan.goals, votes, readings, turn.now)
+    plan, readings = turn.plan, turn.seen.readings
+    keeps = plan.keeps
+    for each in readings:
+        if isinstance(each, Series) and each.found:
+            keeps = True
+    if keeps:
+        turn.memory = kept(turn.memory, plan.voting, votes, readings, turn.now)
 
 
 def renewed(turn: Turn) -> None:
@@ -97,17 +102,14 @@ def _wish(turn: Turn, votes: Sequence[Vote], *, pushed: bool = False) -> int:
     """The signals' wishes as one; while surplus instances of a rollout exist, not more than without them."""
     state = turn.state
     together = combine.agreed if turn.policy.combine is _ALL and len(votes) > 1 else combine.largest
-    combined = together(votes, turn.current)
-    if len(votes) > 1 or combined.reason is _NO_OPINION:
-        turn.steps.append(combined)
-    turn.count, turn.reason = combined.after, combined.reason
-    if combined.reason is _LARGEST:
-        winner = combined.facts["winner"]  # told by its name: a wish below zero is not the count it leads to
-        turn.reason = next(each.step.reason for each in votes if each.step.facts["signal"] == winner)
-    if state.rollout and state.existing > turn.current and combined.after > turn.current and not turn.plan.strict:
+    wish, turn.reason, said = together(votes, turn.current)
+    if said is not None:
+        turn.steps.append(said)
+    turn.count = wish
+    if state.rollout and state.existing > turn.current and wish > turn.current and not turn.plan.strict:
         settled = msgspec.structs.replace(state, existing=turn.current, ready=turn.current)
-        plain = max(turn.current, together(cast(turn, settled, pushed=pushed), turn.current).after)
-        if plain < combined.after:
+        plain = max(turn.current, together(cast(turn, settled, pushed=pushed), turn.current)[0])
+        if plain < wish:
             turn.move(plain, Reason.ROLLOUT_SURPLUS, Stage.GUARD, surplus=state.existing - turn.current)
     return turn.count
 
@@ -181,7 +183,7 @@ def _pushed(turn: Turn, limits: Limits) -> bool:
     Readings of other signals are those of the last cycle: reckoned again with the instances of now they would say more
     than they know. What adaptive expects is reckoned in cycles only.
     """
-    pushed = [goal.asked.push is not None for goal in turn.plan.goals if goal.votes]
+    pushed = [goal.asked.push is not None for _, goal in turn.plan.voting]
     if not any(pushed) or turn.plan.strict or turn.memory.sized:
         return False
     if len(turn.seen.readings) != len(turn.plan.goals):  # no cycle was yet, or none with these signals

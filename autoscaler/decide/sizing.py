@@ -21,7 +21,7 @@ from autoscaler.decide.adaptive.series import (
     taken,
 )
 from autoscaler.decide.carrying import carry, notes, sizable, unit, unknown
-from autoscaler.decide.memory import DEFAULT_LEAD_S, Memory, measures
+from autoscaler.decide.memory import DEFAULT_LEAD_S, Memory
 from autoscaler.decide.plan import Goal, Plan
 from autoscaler.decide.turn import Turn
 from autoscaler.decide.votes import Vote, whole_load
@@ -40,9 +40,12 @@ def learned(
 
     A signal that cannot be read whole adds nothing.
     """
+    learning = [place for place, plan in enumerate(plans) if plan.learns]
+    if not learning:
+        return {}
     samples: list[Sample] = []
     names: list[tuple[str, str]] = []
-    for place in [place for place, plan in enumerate(plans) if plan.learns]:
+    for place in learning:
         plan, look = plans[place], seen[place]
         key = plan.key
         memory = memories.get(key)
@@ -52,11 +55,11 @@ def learned(
             if not sizable(goal):
                 continue
             nothing_runs = not isinstance(look.state, Missing) and look.state.existing == 0
-            if goal.asked.from_instances and nothing_runs:
+            if goal.from_instances and nothing_runs:
                 continue
             load = whole_load(goal, reading, look.vouchers, memory or Memory(first_seen=now, fingerprint=""))
             if load is not None:
-                of = measures(goal.asked)
+                of = goal.of
                 samples.append(Sample(before.get(goal.signal), of, load, unit(plan, goal), lead))
                 names.append((key, goal.signal))
     found: dict[str, dict[str, Learned]] = {}
@@ -90,7 +93,7 @@ def sized(turn: Turn, goal: Goal, plain: Vote) -> Vote:
     lead = lead_bins(turn.memory.lead + turn.policy.lifecycle.warm_up)
     facts: dict[str, Fact] = {
         **plain.step.facts, "expected": need, "within_s": lead * BIN_S, "times": 100 * (1 - SIZING), "needs": needs,
-        "per": "/s" if goal.asked.per_second else "", "plain": plain.count, "over": 100 * known.over,
+        "per": goal.per, "plain": plain.count, "over": 100 * known.over,
     }  # fmt: skip
     reason = _reason(count, current)
     if known.over > OVER_MOST and count < plain.count:

@@ -53,7 +53,7 @@ def step(
     recycle, and adds nothing to the history. `fleet_resumed` is when a person released the fleet's brake last.
     """
     # counted once a cycle, not once a slice of it
-    idle_ones = fleet.idle if fleet.deciding(now) else sum([each.idle is not None for each in memories.values()])
+    idle_ones = fleet.idle if fleet.deciding(now) else len([1 for each in memories.values() if each.idle is not None])
     brake = Brake(fleet, now, fleet_resumed, idle_ones)
     learned = {} if wake else sizing.learned(plans, seen, memories, now)
     decisions: list[Decision] = []
@@ -199,7 +199,7 @@ def _replaced(turn: Turn, brake: Brake, *, act: bool) -> tuple[Replacement, ...]
 
 
 def _named(plan: Plan, look: Seen) -> tuple[tuple[str, Reading], ...]:
-    return tuple(zip(plan.signals, look.readings, strict=False))
+    return tuple(zip(plan.signals, look.readings))  # noqa: B905 (a look may have none; to say so doubles the time)
 
 
 def applied(plan: Plan, memory: Memory, *, before: int, count: int, now: float, reason: str = "") -> Memory:

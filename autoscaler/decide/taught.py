@@ -9,7 +9,7 @@ import msgspec
 from autoscaler.decide import sizing
 from autoscaler.decide.adaptive.series import BIN_S, TRUSTED_BINS
 from autoscaler.decide.carrying import sizable
-from autoscaler.decide.memory import Memory, measures
+from autoscaler.decide.memory import Memory
 from autoscaler.decide.plan import Goal, Plan
 from autoscaler.model.observation import Seen
 from autoscaler.model.signal import Missing, MissingWhy, Reading, Series
@@ -75,7 +75,7 @@ def untaught(plan: Plan, memory: Memory) -> list[Goal]:
     found = []
     for goal in teachable(plan):
         known = memory.learned.get(goal.signal)
-        if known is None or known.of != measures(goal.asked) or known.bins < TRUSTED_BINS:
+        if known is None or known.of != goal.of or known.bins < TRUSTED_BINS:
             found.append(goal)
     return found
 
@@ -86,7 +86,7 @@ def graduated(plan: Plan, memory: Memory, pupil: Pupil) -> Memory:
     for goal in untaught(plan, memory):
         name, new = goal.signal, pupil.memory.learned.get(goal.signal)
         old = memory.learned.get(name)
-        if new is None or new.of != measures(goal.asked):
+        if new is None or new.of != goal.of:
             continue
         if old is not None and old.of == new.of:
             if old.bins >= new.bins:

@@ -21,7 +21,7 @@ COVERAGE = 0.8  # of the ready instances, unless the policy says otherwise
 
 # looking a member up in its enum takes as long as reckoning a vote's count
 _SIGNAL, _ABOVE, _BELOW = Stage.SIGNAL, Reason.ABOVE_TARGET, Reason.BELOW_TARGET
-_WITHIN, _ON_TARGET = Reason.WITHIN_TOLERANCE, Reason.ON_TARGET
+_WITHIN, _ON_TARGET, _ON_STEP = Reason.WITHIN_TOLERANCE, Reason.ON_TARGET, Reason.ON_STEP
 
 
 class Vote(msgspec.Struct, frozen=True, gc=False):
@@ -63,7 +63,7 @@ def vote(goal: Goal, reading: Reading, ballot: Ballot) -> Vote:
     the workload, and as empty when it would grow.
     """
     signal = goal.asked
-    if signal.from_instances and ballot.state.existing == 0:
+    if goal.from_instances and ballot.state.existing == 0:
         return _no_opinion(goal, ballot, "nothing runs, so there is nothing to read")
     waived = False
     if isinstance(reading, Missing):
@@ -92,7 +92,9 @@ def _counted(goal: Goal, reading: Series, ballot: Ballot, *, waived: bool) -> Vo
         if failure is not None:
             return _fallback(goal, failure, ballot)
     else:
-        asked, load = _asked_with_care(goal, reading, ballot)
+        asked, load = _ask(goal, reading.points, ballot)
+        if unread:
+            asked, load = _with_unread(goal, reading, asked, load, ballot)
     facts: dict[str, Fact] = {
         "signal": goal.signal, "goal": goal.kind, "load": load, "target": goal.target, "ready": ballot.state.ready,
     }  # fmt: skip
@@ -106,10 +108,14 @@ def _counted(goal: Goal, reading: Series, ballot: Ballot, *, waived: bool) -> Vo
     if at_most is not None and asked > at_most:
         facts["asked"] = asked
         asked, reason = at_most, Reason.AT_MOST
+    elif goal.kind == "steps":
+        reason = _ON_STEP
+    elif asked == current:
+        reason = _kept_by(goal, load, ballot)
     else:
-        reason = _reason(goal, asked, load, ballot)
+        reason = _ABOVE if asked > current else _BELOW
     measured = _measured(goal, reading) if goal.keeps else None
-    return Vote(asked, Step(_SIGNAL, current, asked, reason, facts), measured=measured)
+    return Vote(asked, Step(_SIGNAL, current, asked, reason, facts), False, measured)
 
 
 def _with_unread(goal: Goal, reading: Series, asked: int, load: float, ballot: Ballot) -> tuple[int, float]:
@@ -126,16 +132,10 @@ def _with_unread(goal: Goal, reading: Series, asked: int, load: float, ballot: B
     return asked, load
 
 
-def _asked_with_care(goal: Goal, reading: Series, ballot: Ballot) -> tuple[int, float]:
-    """The count and its load; what could not be read is taken for loaded when shrinking, for empty when growing."""
-    asked, load = _ask(goal, reading.points, ballot)
-    return _with_unread(goal, reading, asked, load, ballot) if reading.unread else (asked, load)
-
-
 def _asked_of_pods(goal: Goal, reading: Series, ballot: Ballot) -> tuple[Missing | None, int, float]:
     """The same as the HPA has it, or why it has nothing."""
     state, current = ballot.state, ballot.current
-    if goal.asked.from_instances and reading.points[0].instance:
+    if goal.from_instances and reading.points[0].instance:
         made = proposed(goal, reading, state, current, ballot.tolerance, ballot.now, ballot.cycle_s)
         if isinstance(made, Failure):
             said = made.value.replace("_", " ")
@@ -146,7 +146,9 @@ def _asked_of_pods(goal: Goal, reading: Series, ballot: Ballot) -> tuple[Missing
         if goal.kind == "per_replica":  # like everywhere, the load of all
             load = sum(point.value for point in reading.points)
         return None, made.replicas, load
-    asked, load = _asked_with_care(goal, reading, ballot)
+    asked, load = _ask(goal, reading.points, ballot)
+    if reading.unread:
+        asked, load = _with_unread(goal, reading, asked, load, ballot)
     if goal.kind != "per_replica" and current and not state.existing and asked != current:
         return Missing(MissingWhy.FAILED, "nothing runs, and the HPA multiplies by what is ready"), current, load
     return None, asked, load
@@ -247,13 +249,8 @@ def _full(goal: Goal) -> float:
     return goal.target / 100 if goal.kind == "utilization" else goal.target
 
 
-def _reason(goal: Goal, asked: int, load: float, ballot: Ballot) -> Reason:
-    if goal.kind == "steps":
-        return Reason.ON_STEP
-    if asked > ballot.current:
-        return _ABOVE
-    if asked < ballot.current:
-        return _BELOW
+def _kept_by(goal: Goal, load: float, ballot: Ballot) -> Reason:
+    """Why the vote is for the count that is."""
     carried = goal.target * ballot.state.existing if goal.kind == "per_replica" else goal.target
     ratio = load / carried if carried else 0.0
     return _WITHIN if within(ratio, ballot.tolerance) else _ON_TARGET
@@ -284,22 +281,21 @@ def _rung(rungs: Sequence[LoadStep], load: float) -> int:
 
 
 def kept(
-    memory: Memory, goals: Sequence[Goal], votes: Sequence[Vote], readings: Sequence[Reading], now: float
+    memory: Memory, voting: Sequence[tuple[int, Goal]], votes: Sequence[Vote], readings: Sequence[Reading], now: float
 ) -> Memory:
     """The memory with what later votes fall back on: last good loads, and which signals name instances.
 
-    `votes` are those of the goals that vote, in the same order.
+    `votes` are those of the `voting` goals, in the same order.
     """
-    voting = [(goal, each) for goal, each in zip(goals, readings, strict=True) if goal.votes]
     good = {
         goal.signal: Good(each.measured, now)
-        for (goal, _), each in zip(voting, votes, strict=True)
+        for (_, goal), each in zip(voting, votes, strict=True)
         if each.measured is not None and not each.missing
     }
     named = tuple(
         goal.signal
-        for goal, each in voting
-        if isinstance(each, Series) and each.found and goal.signal not in memory.covered
+        for place, goal in voting
+        if isinstance(each := readings[place], Series) and each.found and goal.signal not in memory.covered
     )
     if not good and not named:
         return memory

@@ -10,7 +10,6 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 
 from autoscaler.decide.explain import span
-from autoscaler.decide.memory import measures
 from autoscaler.decide.plan import Goal, Plan
 from autoscaler.decide.taught import HISTORY_S, Pupil, graduated, lessons, teachable, untaught
 from autoscaler.errors import SourceError
@@ -64,7 +63,7 @@ class Warming:
                 continue
             goals = untaught(plan, memory)
             keys.update(_keys(plan, goals))
-            due = [goal for goal in goals if self._next.get((key, goal.signal, measures(goal.asked)), now) <= now]
+            due = [goal for goal in goals if self._next.get((key, goal.signal, goal.of), now) <= now]
             if due and len(found) < CLASS and (not found or found[0].plan.every_s == plan.every_s):
                 found.append(Pupil(plan, memory, [goal.signal for goal in due]))
         self._next = {each: at for each, at in self._next.items() if each in keys}
@@ -152,4 +151,4 @@ class Warming:
 
 
 def _keys(plan: Plan, goals: Iterable[Goal]) -> list[Key]:
-    return [(plan.key, goal.signal, measures(goal.asked)) for goal in goals]
+    return [(plan.key, goal.signal, goal.of) for goal in goals]

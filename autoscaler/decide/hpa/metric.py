@@ -51,10 +51,11 @@ def value(usage: int, target: int, current: int, ready: int, tolerance: Toleranc
 
 def average_value(usage: int, target: int, status: int, tolerance: Tolerance) -> int:
     """A total against a target per replica: the quotient, or the count that *exists* (status) within tolerance."""
+    load = float(usage)
     carried = float(target) * float(status)
-    if carried and within(float(usage) / carried, tolerance):
+    if carried and within(load / carried, tolerance):
         return status
-    return ceiling(quotient(usage, target))
+    return ceiling(load / float(target) if target else quotient(usage, target))
 
 
 def object_value(

@@ -73,15 +73,15 @@ def smoothed(
     least = most = wish
     slot = -1
     for index, entry in enumerate(past):
-        at = entry.at
+        at, asked = entry.at, entry.replicas
         if at > down_cutoff:
-            if entry.replicas > most:
-                most = entry.replicas
-            if at > up_cutoff and entry.replicas < least:
-                least = entry.replicas
+            if asked > most:
+                most = asked
+            if asked < least and at > up_cutoff:
+                least = asked
         elif at > up_cutoff:
-            if entry.replicas < least:
-                least = entry.replicas
+            if asked < least:
+                least = asked
         elif at < up_cutoff and at < down_cutoff:  # exactly at a cutoff it neither counts nor is used again
             slot = index
     stable = current if current > least else least
