@@ -9,9 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from tests.parts import node
 from tests.parts.catalogue import control_plane
 from tests.parts.certificates import Authority, key_pair
 from tests.parts.cluster import BREATH_S, Cluster
+from tests.parts.namespace import ip
+from tests.parts.node_images import NodeImages
 from tests.parts.process import Process, free_port, tail
 from tests.support.wait import until
 
@@ -20,6 +23,8 @@ USERS = {  # who has a token: name and group for the API server
     "admin": ("admin", "system:masters"),
     "manager": ("system:kube-controller-manager", ""),
     "nobody": ("nobody", ""),
+    "scheduler": ("system:kube-scheduler", ""),
+    "node": (f"system:node:{node.NAME}", "system:nodes"),
 }
 CONTROLLERS = (
     "deployment-controller",
@@ -30,21 +35,31 @@ CONTROLLERS = (
     "serviceaccount-controller",
     "disruption-controller",
 )
+OF_REAL_PODS = (  # what they mount, and the counting of what became of them
+    "root-ca-certificate-publisher-controller",
+    "node-lifecycle-controller",
+    "pod-garbage-collector-controller",
+)
+SERVICE = "10.43.0.1"  # where pods find the API server
 
 
 class ControlPlane(Cluster):
     """The three programs with data, certificates and tokens of their own, and a node played by hand."""
 
-    def __init__(self, folder: Path) -> None:
+    address = "127.0.0.1"
+    controllers: tuple[str, ...] = CONTROLLERS
+
+    def __init__(self, folder: Path, port: int | None = None) -> None:
         self._folder = folder
         self._tokens = {user: secrets.token_hex(16) for user in USERS}
         self._certify()
-        port = free_port()
-        super().__init__(f"https://127.0.0.1:{port}", folder / "ca.crt", self._tokens["admin"])
+        port = port or free_port()
+        super().__init__(f"https://{self.address}:{port}", folder / "ca.crt", self._tokens["admin"])
         store = free_port()
         self._etcd = self._process("etcd", _etcd(folder / "etcd", store, free_port()))
-        self._api = self._process("apiserver", _apiserver(folder, port, store))
-        self._manager = self._process("controller-manager", _manager(folder, self.kubeconfig("manager")))
+        self._api = self._process("apiserver", [*_apiserver(folder, port, store), *self._more()])
+        manager = _manager(folder, self.kubeconfig("manager"), self.controllers)
+        self._manager = self._process("controller-manager", manager)
         self._store_url = f"http://127.0.0.1:{store}"
 
     def start(self) -> None:
@@ -103,6 +118,10 @@ class ControlPlane(Cluster):
         """What the programs said last."""
         return {each.name: tail(each.log) for each in (self._etcd, self._api, self._manager)}
 
+    def _more(self) -> list[str]:
+        """Flags of the API server that replace those given before."""
+        return []
+
     def _process(self, part: str, flags: list[str]) -> Process:
         return Process(part, [control_plane(), part, *flags], log=self._folder / f"{part}.log")
 
@@ -114,7 +133,9 @@ class ControlPlane(Cluster):
     def _certify(self) -> None:
         ca = Authority(self._folder, "ca")
         names = ("127.0.0.1", "localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc")
-        ca.sign("apiserver", "kube-apiserver", names=names)
+        ca.sign("apiserver", "kube-apiserver", names=(*names, node.ADDRESS, SERVICE))
+        ca.sign("kubelet", f"system:node:{node.NAME}", organization="system:nodes", names=(node.NAME, node.ADDRESS))
+        ca.sign("kubelet-client", "kube-apiserver-kubelet-client", organization="system:masters")
         key_pair(self._folder, "accounts")
         lines = []
         for user, token in self._tokens.items():
@@ -136,6 +157,66 @@ class ControlPlane(Cluster):
         path.write_text(json.dumps(config))  # JSON is YAML
         path.chmod(0o600)
         return path
+
+
+class RealCluster(ControlPlane):
+    """The control plane with a scheduler and one real node, for a network of its own: pods run for real.
+
+    No proxy of services runs; the API server's own service address is on the bridge, where pods look for it.
+    """
+
+    address = node.ADDRESS
+    controllers = (*CONTROLLERS, *OF_REAL_PODS)
+
+    def __init__(self, folder: Path, images: NodeImages) -> None:
+        super().__init__(folder, port=443)
+        self.images = images
+        self._machine = node.Node()
+        settings = folder / "scheduler.json"
+        told = {
+            "apiVersion": "kubescheduler.config.k8s.io/v1",
+            "kind": "KubeSchedulerConfiguration",
+            "leaderElection": {"leaderElect": False},
+            "clientConnection": {"kubeconfig": str(self.kubeconfig("scheduler"))},
+        }
+        settings.write_text(json.dumps(told))
+        self._scheduler = self._process("scheduler", [f"--config={settings}", "--secure-port=0"])
+
+    def start(self) -> None:
+        """Start all and wait until the node is Ready."""
+        self._machine.prepare()
+        ip("addr", "add", f"{SERVICE}/32", "dev", node.BRIDGE)
+        self._etcd.start()
+        self._machine.start_containerd(self.images)
+        self.start_api()
+        self._manager.start()
+        self._scheduler.start()
+        self._machine.start_kubelet(self.kubeconfig("node"), self._folder)
+        until(self._stands, "the node is Ready", within=START_S)
+
+    def stop(self) -> None:
+        """Pods first, the store last."""
+        self._machine.clean()
+        self._scheduler.stop()
+        super().stop()
+
+    def logs(self) -> dict[str, str]:
+        return {**super().logs(), "scheduler": tail(self._scheduler.log), **self._machine.logs()}
+
+    def _more(self) -> list[str]:
+        return [
+            "--bind-address=0.0.0.0",
+            f"--advertise-address={node.ADDRESS}",
+            "--kubelet-preferred-address-types=InternalIP",  # or it asks for the node's name
+            f"--kubelet-client-certificate={self._folder}/kubelet-client.crt",
+            f"--kubelet-client-key={self._folder}/kubelet-client.key",
+        ]
+
+    def _stands(self) -> bool:
+        found = self.hand("GET", "/api/v1/nodes")["items"]
+        return any(
+            (each["type"], each["status"]) == ("Ready", "True") for one in found for each in one["status"]["conditions"]
+        )
 
 
 def _etcd(data: Path, clients: int, peers: int) -> list[str]:
@@ -172,11 +253,11 @@ def _apiserver(folder: Path, port: int, store: int) -> list[str]:
     ]
 
 
-def _manager(folder: Path, kubeconfig: Path) -> list[str]:
+def _manager(folder: Path, kubeconfig: Path, controllers: tuple[str, ...]) -> list[str]:
     return [
         f"--kubeconfig={kubeconfig}",
         "--leader-elect=false",
-        f"--controllers={','.join(CONTROLLERS)}",
+        f"--controllers={','.join(controllers)}",
         "--secure-port=0",
         f"--service-account-private-key-file={folder}/accounts.key",
         f"--root-ca-file={folder}/ca.crt",
