@@ -52,6 +52,7 @@ async def adapters_of(
     """Platforms and sources, built when they are first needed, closed at the end."""
     from autoscaler.clients.docker_stats import DockerStats
     from autoscaler.sources.platform import PlatformSource
+    from autoscaler.sources.pod_metrics import PodMetricsSource
     from autoscaler.sources.prometheus import PrometheusSource
     from autoscaler.sources.scrape import ScrapeSource
     from autoscaler.targets.pretended import PretendedTarget
@@ -73,12 +74,13 @@ async def adapters_of(
     targets = Targets(makers)
     servers = servers_of(settings)
     clients = {name: PrometheusClient(server.access) for name, server in servers.items()}
+    api = partial(_kubernetes_api, settings, clock)
     meters = {("compose", "default"): DockerStats(settings.docker.host)}
     meters |= {("compose", name): DockerStats(engine.host) for name, engine in settings.engines.items()}
     sources: dict[str, Source] = {
         **{name: PrometheusSource(client, intervals=servers[name].intervals) for name, client in clients.items()},
         "scrape": ScrapeSource(clock),
-        "platform": PlatformSource(meters, clock),
+        "platform": PlatformSource(meters, clock, {"kubernetes": PodMetricsSource(api)}),
     }
     pushed = _push(settings)
     if pushed is not None:

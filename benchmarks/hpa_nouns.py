@@ -9,13 +9,14 @@ from autoscaler.decide.hpa import passes, pods, several
 from autoscaler.decide.hpa.history import Event, History, Recommendation
 from autoscaler.decide.hpa.quantity import fraction
 from autoscaler.decide.hpa.rules import Behavior, Legacy, Rate, Rules, Select, completed
+from autoscaler.model.pod import Container
 
 Json = Mapping[str, Any]
 TOLERANCE = 0.1  # where a kind does not say; it plays no part there
 
 
-def _container(given: Json) -> pods.Container:
-    return pods.Container(given["name"], given.get("requests", {}), given.get("restart_always", False))
+def _container(given: Json) -> Container:
+    return Container(given["name"], given.get("requests", {}), given.get("restart_always", False))
 
 
 def _pod(given: Json) -> pods.Pod:

@@ -17,7 +17,7 @@ import aiohttp
 import msgspec
 
 from autoscaler.clients.kubernetes_refusals import Asked, refusal
-from autoscaler.clients.kubernetes_wire import Page, Resource, Scale, Served, ServedList
+from autoscaler.clients.kubernetes_wire import Page, PodMetrics, Resource, Scale, Served, ServedList
 from autoscaler.errors import Refused, SettingsError, TargetError, Unreachable
 
 R = TypeVar("R")
@@ -34,6 +34,7 @@ JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
 
 PODS = Resource("v1", "pods")
+POD_METRICS = Resource("metrics.k8s.io/v1beta1", "pods")
 
 
 class Time(Protocol):
@@ -150,6 +151,11 @@ class KubernetesApi:
             if not page.metadata.next_page:
                 return
             query["continue"] = page.metadata.next_page
+
+    async def usage(self, namespace: str) -> tuple[PodMetrics, ...]:
+        """What all pods of a namespace use, by the cluster's resource metrics API, which knows no pages."""
+        answer = await self._call("GET", POD_METRICS.path(namespace), Asked("list", POD_METRICS, namespace))
+        return _decode(answer, Page[PodMetrics]).items
 
     async def watch(
         self, resource: Resource, namespace: str, *, query: Mapping[str, str], silence_s: float, partial: bool = False

@@ -198,17 +198,29 @@ class PodStatus(Wire, frozen=True, gc=False):
     container_statuses: tuple[ContainerStatus, ...] = ()
 
 
-class Container(Wire, frozen=True, gc=False):
-    """A container as asked for."""
+class Requested(Wire, frozen=True, gc=False):
+    """What is requested, as quantities by resource."""
 
+    requests: dict[str, str] = {}
+
+
+class Container(Wire, frozen=True, gc=False):
+    """A container as asked for; an init container with `restart_policy` Always is a sidecar."""
+
+    name: str = ""
     image: str = ""
+    resources: Requested = Requested()
+    restart_policy: str = ""
 
 
 class PodSpec(Wire, frozen=True, gc=False):
-    """What a pod is made of and where it runs."""
+    """What a pod is made of and where it runs; `resources` are those written at the pod itself."""
 
     node_name: str = ""
     containers: tuple[Container, ...] | None = None
+    init_containers: tuple[Container, ...] = ()
+    resources: Requested = Requested()
+    overhead: dict[str, str] = {}
 
 
 class Pod(Wire, frozen=True, gc=False):
@@ -217,6 +229,22 @@ class Pod(Wire, frozen=True, gc=False):
     metadata: LabelledMeta
     spec: PodSpec = PodSpec()
     status: PodStatus = PodStatus()
+
+
+class ContainerUsage(Wire, frozen=True, gc=False):
+    """What one container used, as quantities by resource."""
+
+    name: str = ""
+    usage: dict[str, str] = {}
+
+
+class PodMetrics(Wire, frozen=True, gc=False):
+    """What metrics.k8s.io tells of a pod: used over the `window` (a duration as Go writes it) that ended then."""
+
+    metadata: Meta
+    timestamp: datetime | None = None
+    window: str = ""
+    containers: tuple[ContainerUsage, ...] = ()
 
 
 class ScaleSpec(Wire, frozen=True, gc=False):

@@ -132,7 +132,8 @@ class Shadow(msgspec.Struct, frozen=True, gc=False):
 
 def measures(signal: Signal) -> str:
     """A word that changes whenever what a signal measures does."""
-    return f"{signal.source}:{signal.prometheus or signal.scrape or signal.push or signal.resource}:{signal.reduce}"
+    what = signal.prometheus or signal.scrape or signal.push or signal.resource
+    return f"{signal.source}:{what}:{signal.reduce}" + (f":{signal.container}" if signal.container else "")
 
 
 def fingerprint(policy: Policy) -> str:

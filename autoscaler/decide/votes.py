@@ -87,7 +87,7 @@ def vote(goal: Goal, reading: Reading, ballot: Ballot) -> Vote:
 
 def _counted(goal: Goal, reading: Series, ballot: Ballot, *, waived: bool) -> Vote:
     current, unread, age = ballot.current, reading.unread, reading.age_s
-    if ballot.strict and goal.kind != "steps":
+    if (ballot.strict or reading.samples) and goal.kind != "steps":
         failure, asked, load = _asked_of_pods(goal, reading, ballot)
         if failure is not None:
             return _fallback(goal, failure, ballot)
@@ -138,8 +138,13 @@ def _asked_of_pods(goal: Goal, reading: Series, ballot: Ballot) -> tuple[Missing
     if goal.asked.from_instances and reading.points[0].instance:
         made = proposed(goal, reading, state, current, ballot.tolerance, ballot.now, ballot.cycle_s)
         if isinstance(made, Failure):
-            return Missing(MissingWhy.FAILED, f"the HPA has no answer: {made.value.replace('_', ' ')}"), current, 0.0
+            said = made.value.replace("_", " ")
+            if made is Failure.NO_USABLE_SAMPLES:
+                said = "all that was read is of instances that only start, or go"
+            return Missing(MissingWhy.FAILED, f"the HPA has no answer: {said}"), current, 0.0
         load = float(made.utilization) if made.utilization is not None else (made.usage or 0) / 1000
+        if goal.kind == "per_replica":  # like everywhere, the load of all
+            load = sum(point.value for point in reading.points)
         return None, made.replicas, load
     asked, load = _asked_with_care(goal, reading, ballot)
     if goal.kind != "per_replica" and current and not state.existing and asked != current:

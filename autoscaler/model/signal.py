@@ -18,6 +18,9 @@ class MissingWhy(enum.Enum):
     PARTIAL = "partial"  # the source says itself that part of the data is not there
     IMPLAUSIBLE = "implausible"  # a value that the owner says cannot be
     UNCOVERED = "uncovered"  # too few of the ready instances are in the data
+    UNSERVED = "unserved"  # the platform serves no such data at all
+    FORBIDDEN = "forbidden"  # our rights do not reach so far
+    NO_REQUEST = "no_request"  # a pod does not say what its utilization would be a share of
 
 
 class Missing(msgspec.Struct, frozen=True, tag="missing", gc=False):
@@ -40,7 +43,8 @@ class Series(msgspec.Struct, frozen=True, tag="series", gc=False):
 
     `unread` names instances that are ready and should be in the data but could not be read. `found` names the ready
     instances that a label of the underlying series tells of (None: not asked, or not to be told); `expected` those
-    that have been ready for long enough to be in it.
+    that have been ready for long enough to be in it. `samples` say when each point was measured and over how many
+    seconds, where a cluster measures its pods: these are counted as the HPA counts them.
     """
 
     points: tuple[Point, ...]
@@ -48,6 +52,7 @@ class Series(msgspec.Struct, frozen=True, tag="series", gc=False):
     unread: tuple[str, ...] = ()
     found: tuple[str, ...] | None = None
     expected: tuple[str, ...] = ()
+    samples: tuple[tuple[float, float], ...] = ()
 
 
 Reading = Series | Missing

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from autoscaler.model.pod import PodFacts
+
 
 class WorkloadRef(msgspec.Struct, frozen=True, order=True, gc=False):
     """The identity of a workload, whatever the policy that steers it is called.
@@ -58,6 +60,7 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     newer_config: str = ""  # what newer ones are made from, where that is another configuration
     node: str = ""
     address: str = ""  # where it can be reached directly, host without port; with port for process workers
+    pod: PodFacts | None = None  # on Kubernetes
 
     @property
     def sick(self) -> bool:

@@ -7,6 +7,5 @@ from autoscaler.model import policy
 LATER: dict[type, frozenset[str]] = {
     policy.TargetSpec: frozenset({"swarm"}),
     policy.KubernetesTarget: frozenset({"cluster"}),
-    policy.Signal: frozenset({"container"}),
     policy.When: frozenset({"memory_growth", "outlier"}),
 }

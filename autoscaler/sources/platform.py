@@ -1,9 +1,9 @@
-"""CPU and memory as the platform itself measures them of every instance."""
+"""CPU and memory as the platform itself measures them of every instance: engine by engine, or a cluster at once."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -13,9 +13,10 @@ from autoscaler.errors import SourceError
 from autoscaler.model.observation import Ask
 from autoscaler.model.policy import Resource
 from autoscaler.model.signal import Missing, MissingWhy, Point, Reading, Series
-from autoscaler.ports import Clock
+from autoscaler.ports import Clock, Source
 from autoscaler.sources.instances import expected
 
+ENGINES = ""  # all platforms that are measured by meters
 KEEP_S = 600.0  # a CPU time read longer ago than this is not continued
 
 Place = tuple[str, str]  # platform, and the engine or cluster on it
@@ -41,16 +42,31 @@ class PlatformSource:
     """Reads every instance once per cycle, whatever many signals ask of it.
 
     An instance that cannot be measured is `unread`: loaded to its target, or empty, as is safe. CPU is a rate, so an
-    instance has one from its second look on.
+    instance has one from its second look on. `clusters` measure by themselves, each under its platform's name.
     """
 
-    def __init__(self, meters: Mapping[Place, Meter], clock: Clock) -> None:
+    def __init__(
+        self, meters: Mapping[Place, Meter], clock: Clock, clusters: Mapping[str, Source] | None = None
+    ) -> None:
         self._meters = meters
+        self._clusters = clusters or {}
         self._clock = clock
         self._before: dict[str, _Before] = {}
 
     async def read(self, asks: Sequence[Ask], now: float) -> Sequence[Reading]:
         """One reading per ask, in the same order."""
+        found: dict[int, Reading] = {}
+
+        async def ask_of(source: Callable[[Sequence[Ask], float], Awaitable[Sequence[Reading]]], platform: str) -> None:
+            own = [index for index, ask in enumerate(asks) if _source_of(ask, self._clusters) == platform]
+            if own:
+                found.update(zip(own, await source([asks[index] for index in own], now), strict=True))
+
+        each = [ask_of(source.read, platform) for platform, source in self._clusters.items()]
+        await asyncio.gather(ask_of(self._metered, ENGINES), *each)
+        return [found[index] for index in range(len(asks))]
+
+    async def _metered(self, asks: Sequence[Ask], now: float) -> Sequence[Reading]:
         wanted: dict[Place, dict[str, None]] = {}
         for ask in asks:
             ids = wanted.setdefault((ask.ref.platform, ask.ref.instance), {})
@@ -62,7 +78,9 @@ class PlatformSource:
         return [self._reading(ask, used, cores) for ask in asks]
 
     async def close(self) -> None:
-        """Close the meters."""
+        """Close the meters and what asks clusters."""
+        for source in self._clusters.values():
+            await source.close()
         for meter in self._meters.values():
             await meter.close()
 
@@ -105,6 +123,10 @@ class PlatformSource:
         if points:
             return Series(tuple(points), 0.0, tuple(unread))
         return missing or Missing(MissingWhy.EMPTY, "no instance is ready, so there is nothing to measure")
+
+
+def _source_of(ask: Ask, clusters: Mapping[str, Source]) -> str:
+    return ask.ref.platform if ask.ref.platform in clusters else ENGINES
 
 
 def _value(

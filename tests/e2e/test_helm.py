@@ -115,7 +115,8 @@ def test_the_rights_are_those_of_the_documentation_in_every_namespace_and_no_oth
     assert own == memory
     kinds = {"ServiceAccount", "Role", "RoleBinding", "ConfigMap", "Deployment", "PodDisruptionBudget"}
     assert {key[0] for key in made} == kinds
-    watching = rendered(tmp_path, rights={"scale": False, "recycle": False})["Role", "ops", "web-autoscaler"]["rules"]
+    least = {"scale": False, "recycle": False, "metrics": False}
+    watching = rendered(tmp_path, rights=least)["Role", "ops", "web-autoscaler"]["rules"]
     assert watching == [documented[0], *documented[2:4]]
 
 
@@ -133,6 +134,7 @@ def test_all_namespaces_are_one_cluster_role_and_kinds_are_rules(tmp_path: Path)
         ("argoproj.io", "rollouts"): ["get", "list", "watch"],
         ("argoproj.io", "rollouts/scale"): ["get", "patch"],
         ("", "pods"): ["list", "watch"],
+        ("metrics.k8s.io", "pods"): ["list"],
         ("", "pods/eviction"): ["create"],
     }
 

@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from autoscaler.model.pod import Container
+
 CPU = "cpu"  # the one resource whose samples depend on readiness
 
 
@@ -23,14 +25,6 @@ class Failure(enum.Enum):
     CONTAINER_NOT_FOUND = "container_not_found"
     NO_MATCHING_REQUESTS = "no_matching_requests"
     INVALID_METRIC = "invalid_metric"
-
-
-class Container(msgspec.Struct, frozen=True):
-    """A container's requests by resource; `restart_always` makes an init container a sidecar."""
-
-    name: str
-    requests: Mapping[str, int] = {}
-    restart_always: bool = False
 
 
 class Pod(msgspec.Struct, frozen=True, kw_only=True):

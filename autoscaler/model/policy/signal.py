@@ -131,6 +131,10 @@ class Signal(Node, frozen=True, kw_only=True):
     scrape: Annotated[Scrape, Meta(description="a metric read from every instance directly")] | None = None
     push: Annotated[Push, Meta(description="series that are sent to the daemon by remote write")] | None = None
     resource: Annotated[Resource, Meta(description="what the platform measures of every instance")] | None = None
+    container: (
+        Annotated[str, Meta(min_length=1, description="only this container of each pod, instead of the whole pod")]
+        | None
+    ) = None
     reduce: Annotated[Reduce, Meta(description="how several series become one value")] | None = None
     per_replica: (
         Annotated[

@@ -28,6 +28,8 @@ _OF_PUSHED = {"server": "only a query is asked of a server"}
 def source(signal: Signal) -> Iterator[Fault]:
     """What is written beside a source that has no use for it."""
     found = written(signal, SOURCES)
+    if len(found) == 1 and signal.container is not None and signal.resource is None:
+        yield ("container",), f"does not go with {found[0]}: only resource reads single containers", "remove it"
     if len(found) != 1 or signal.prometheus is not None:
         return
     for key, why in (_OF_PUSHED if signal.push is not None else _OF_INSTANCES).items():

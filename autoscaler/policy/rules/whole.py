@@ -16,7 +16,6 @@ LONGEST_EVERY_S = 60.0  # between two readings that adaptive can draw a line acr
 
 # Platforms that give nobody CPU and memory, with the reason.
 _UNMEASURED = {
-    "kubernetes": "not available yet with a kubernetes target",
     "process": "does not go with a process target: nothing measures single workers",
 }
 
@@ -107,6 +106,9 @@ def signals(policy: Policy) -> Iterator[Fault]:
         if len(platforms) == 1:
             if signal.resource is not None and platforms[0] in _UNMEASURED:
                 yield (*path, "resource"), _UNMEASURED[platforms[0]], "ask prometheus, or scrape the instances"
+            if signal.container is not None and platforms[0] != "kubernetes":
+                said = f"does not go with a {platforms[0]} target: an instance there is one container"
+                yield (*path, "container"), said, "remove it"
             if signal.prometheus is not None:
                 yield from _placeholders(platforms[0], signal.prometheus, (*path, "prometheus"))
             if signal.push is not None:

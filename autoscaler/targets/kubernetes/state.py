@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 import msgspec
 
+from autoscaler.clients import kubernetes_wire as wire
+from autoscaler.clients.kubernetes_quantity import milli
 from autoscaler.clients.kubernetes_wire import Pod, Terminated, Workload, Written
+from autoscaler.model.pod import Container, PodFacts
 from autoscaler.model.target import Instance, TargetState, WorkloadRef
 
 OURS = "autoscaler"  # our field manager
@@ -48,6 +51,7 @@ def instance(pod: Pod, *, seen_ready: bool, now: float) -> Instance | None:
         config_hash=labels.get("pod-template-hash") or labels.get("controller-revision-hash", ""),
         node=pod.spec.node_name,
         address=status.pod_ip,
+        pod=_facts(pod, condition),
     )
 
 
@@ -88,6 +92,29 @@ def _told(pods: Sequence[Instance]) -> tuple[Instance, ...]:
         else each
         for each in pods
     )
+
+
+def _facts(pod: Pod, ready: wire.Condition | None) -> PodFacts:
+    spec, started = pod.spec, pod.status.start_time
+    return PodFacts(
+        phase=pod.status.phase,
+        ready=ready.status if ready is not None else None,
+        started=started.timestamp() if started is not None else None,
+        containers=_containers(spec.containers or ()),
+        init_containers=_containers(spec.init_containers),
+        requests=_amounts(spec.resources.requests),
+        overhead=_amounts(spec.overhead),
+    )
+
+
+def _containers(asked: Sequence[wire.Container]) -> tuple[Container, ...]:
+    return tuple(
+        Container(each.name, _amounts(each.resources.requests), each.restart_policy == "Always") for each in asked
+    )
+
+
+def _amounts(written: Mapping[str, str]) -> dict[str, int]:
+    return {resource: milli(amount) for resource, amount in written.items()}
 
 
 def _image_id(pod: Pod) -> str:

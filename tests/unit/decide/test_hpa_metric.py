@@ -9,6 +9,7 @@ import pytest
 
 from autoscaler.decide.hpa import average_value, cut, metric, milli, pods, several, value
 from autoscaler.decide.hpa.quantity import fraction, within
+from autoscaler.model.pod import Container
 
 NOW = 1000.0
 BAND = (0.1, 0.1)
@@ -17,9 +18,7 @@ NONE = (0.0, 0.0)
 
 def pod(name: str, **fields: object) -> pods.Pod:
     return msgspec.structs.replace(
-        pods.Pod(
-            name=name, ready_since=NOW - 3600, started=NOW - 3600, containers=(pods.Container("c", {"cpu": 100}),)
-        ),
+        pods.Pod(name=name, ready_since=NOW - 3600, started=NOW - 3600, containers=(Container("c", {"cpu": 100}),)),
         **fields,
     )
 
@@ -162,7 +161,7 @@ def test_filling_in_never_turns_the_direction_round() -> None:
 
 
 def test_one_dying_pod_without_a_request_fails_a_utilization() -> None:
-    dying = pod("b", deleting=True, containers=(pods.Container("c"),))
+    dying = pod("b", deleting=True, containers=(Container("c"),))
     made = metric.per_pod(sampled(a=50), [pod("a"), dying], 50, 2, BAND, NOW, resource="cpu", utilization=True)
     assert made is pods.Failure.MISSING_REQUEST
 

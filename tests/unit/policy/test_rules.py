@@ -109,7 +109,8 @@ signals:
         (signal("resource: cpu, utilization: 70%, max_age: 1m"), "max_age: does not go with resource"),
         (signal("resource: cpu, utilization: 70%, coverage: 50%"), "coverage: does not go with resource"),
         (signal("resource: cpu, value: 3"), "value: does not go with resource: more replicas do not lower the sum"),
-        (of(CPU, "{kubernetes: {namespace: a, name: web}}"), "resource: not available yet with a kubernetes"),
+        (signal("resource: cpu, utilization: 70%, container: app"), "container: does not go with a compose target"),
+        (signal(f"{QUERY}, per_replica: 8, container: app"), "container: does not go with prometheus: only resource"),
         (of(CPU, "{process: {command: [x]}}"), "resource: does not go with a process target: nothing measures single"),
         (signal("scrape: {metric: m, as: gauge, port: 1}, per_replica: 1, empty: {zero_if: up}"), "zero_if: does"),
         # ages that cannot be told

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from autoscaler.clients.kubernetes_wire import Pod, Workload
+from autoscaler.model.pod import Container, PodFacts
 from autoscaler.model.target import Instance, TargetState, WorkloadRef
 from autoscaler.targets.kubernetes.state import instance, owner, rolling_out, state, writer
 from tests.unit.targets.kubernetes.records import CREATED, deployment, pod, stamp, written
@@ -40,7 +41,26 @@ def test_a_ready_pod_tells_since_when_where_and_from_what() -> None:
         config_hash="abc",
         node="n1",
         address="10.0.0.9",
+        pod=PodFacts(phase="Running", ready="True", started=CREATED, containers=(Container("c"),)),
     )
+
+
+def test_what_a_pod_requests_is_told_by_container_at_the_pod_and_for_its_runtime() -> None:
+    record = pod("web-a", ready=None)
+    asked = {"resources": {"requests": {"cpu": "250m", "memory": "64Mi"}}}
+    record["spec"] = {
+        "containers": [{"name": "app", **asked}, {"name": "bare"}],
+        "initContainers": [{"name": "side", "restartPolicy": "Always", **asked}],
+        "resources": {"requests": {"cpu": "1"}},
+        "overhead": {"cpu": "5m"},
+    }
+    found = seen(record)
+    assert found is not None
+    assert found.pod is not None
+    requests = {"cpu": 250, "memory": 64 * 1024**2 * 1000}
+    assert found.pod.containers == (Container("app", requests), Container("bare"))
+    assert found.pod.init_containers == (Container("side", requests, restart_always=True),)
+    assert (found.pod.requests, found.pod.overhead, found.pod.ready) == ({"cpu": 1000}, {"cpu": 5}, None)
 
 
 def test_a_pod_unready_since_its_start_was_never_ready() -> None:

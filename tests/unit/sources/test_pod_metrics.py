@@ -1,0 +1,181 @@
+"""CPU and memory of pods as metrics.k8s.io tells them: the HPA's recorded pods, and what is missing and why."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import pytest
+
+from autoscaler.clients.kubernetes_wire import PodMetrics
+from autoscaler.decide.hpa.pods import Failure, Pod
+from autoscaler.decide.per_instance import proposed
+from autoscaler.decide.plan import goal_of, prepare
+from autoscaler.decide.step import step
+from autoscaler.model.observation import Ask, Seen
+from autoscaler.model.pod import Container, PodFacts
+from autoscaler.model.policy import Resource, Signal
+from autoscaler.model.signal import Missing, MissingWhy, Series
+from autoscaler.model.target import Instance, TargetState, WorkloadRef
+from autoscaler.policy.load import load
+from autoscaler.sources.pod_metrics import reading
+from benchmarks.hpa_nouns import read_pods, read_reading, read_timing
+from tests.unit.decide.test_hpa_vectors import FOLDER, needed
+
+NOW = 1_000_000.0
+WEB = WorkloadRef("kubernetes", "shop", "Deployment", "web")
+CPU = Signal(name="cpu", resource=Resource.CPU, utilization=0.5)
+CORES = Signal(name="cores", resource=Resource.CPU, per_replica=0.5)
+APP = Signal(name="app", resource=Resource.CPU, container="app", utilization=0.5)
+BYTES = Signal(name="bytes", resource=Resource.MEMORY, per_replica=100e6)
+BOTH = (Container("app", {"cpu": 200}), Container("log", {"cpu": 50}))
+
+
+def stamp(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat().replace("+00:00", "Z")
+
+
+def used(name: str, at: float = NOW - 10, window: str = "15.5s", **containers: dict[str, str]) -> PodMetrics:
+    parts = [{"name": each, "usage": usage} for each, usage in containers.items()]
+    told = {"metadata": {"name": name}, "timestamp": stamp(at), "window": window, "containers": parts}
+    return msgspec.convert(told, PodMetrics)
+
+
+def table(*told: PodMetrics) -> dict[str, PodMetrics]:
+    return {each.metadata.name: each for each in told}
+
+
+def pod(name: str, *containers: Container, ready: bool = True, started: float = NOW - 3600) -> Instance:
+    facts = PodFacts(phase="Running", ready=str(ready), started=started, containers=containers or BOTH)
+    since = started + 5
+    return Instance(
+        id=f"uid-{name}", name=name, created=started, ready=ready, since=since, was_ready=ready, pod=facts
+    )  # fmt: skip
+
+
+def values(made: Any) -> list[float]:
+    assert isinstance(made, Series), made
+    return [point.value for point in made.points]
+
+
+def ask(signal: Signal, *pods: Instance) -> Ask:
+    return Ask(WEB, signal, instances=pods)
+
+
+def instance_of(given: Pod) -> Instance:
+    """A recorded pod as the target tells of it."""
+    started = None if given.started is None else given.started + NOW
+    facts = PodFacts(
+        phase=given.phase, ready=given.ready, started=started, containers=given.containers,
+        init_containers=given.init_containers, requests=given.pod_requests, overhead=given.overhead,
+    )  # fmt: skip
+    return Instance(
+        id=given.name, name=given.name, created=0.0, ready=given.ready == "True", since=given.ready_since + NOW,
+        draining=given.deleting, pod=facts,
+    )  # fmt: skip
+
+
+def test_from_the_wire_to_the_count_recorded_pods_are_counted_as_the_hpa_counted_them() -> None:
+    """Samples of pods that are in no list are left out: the cluster's own list has none of them."""
+    needed()
+    checked = shares = containers = failures = 0
+    lines = [line for file in sorted(FOLDER.glob("metric_*.jsonl")) for line in file.read_text().splitlines()]
+    for vector in map(json.loads, lines):
+        given, out = vector["in"], vector["out"]
+        if given["function"] not in ("resource_value", "resource_utilization"):
+            continue
+        samples, pods = read_reading(given).samples, [instance_of(each) for each in read_pods(given)]
+        resource = {"cpu": Resource.CPU, "memory": Resource.MEMORY}.get(given["resource"])
+        if resource is None or set(samples or {}) - {each.name for each in pods} or not given["pod_level_resources"]:
+            continue
+        share, container = given["function"] == "resource_utilization", given.get("container") or None
+        aim = {"utilization": given["target"] / 100} if share else {"per_replica": given["target"] / 1000}
+        signal = Signal(name="s", resource=resource, container=container, **aim)
+        told = table(
+            *(
+                used(name, NOW + one.at, f"{one.window_s}s", **{container or "c": {resource.value: f"{one.value}m"}})
+                for name, one in (samples or {}).items()
+            )
+        )
+        made = reading(ask(signal, *pods), told, NOW)
+        if isinstance(made, Missing):
+            if made.why is not MissingWhy.STALE:
+                assert out["error"], (vector["id"], made)
+                failures += 1
+            continue
+        state = TargetState(ref=WEB, desired=0, existing=0, ready=0, at=NOW, instances=tuple(pods))
+        tolerance = given["tolerance_down"], given["tolerance_up"]
+        got = proposed(goal_of(signal), made, state, given["current_replicas"], tolerance, NOW, 60, read_timing(given))
+        if isinstance(got, Failure):
+            assert got.value == out["error"], vector["id"]
+            failures += 1
+            continue
+        assert (got.replicas, got.usage) == (out["replicas"], out["usage"]), vector["id"]
+        assert got.utilization == out.get("utilization"), vector["id"]
+        checked += 1
+        shares += share
+        containers += container is not None
+    assert checked >= 300, checked
+    assert min(shares, containers, failures) >= 30, (shares, containers, failures)
+
+
+def test_a_pod_is_the_sum_of_its_containers_in_cores_or_as_a_share_of_what_it_requests() -> None:
+    told = table(used("a", app={"cpu": "150m", "memory": "64Mi"}, log={"cpu": "25000000n", "memory": "1Mi"}))
+    cores, share, app, bytes_ = (reading(ask(each, pod("a")), told, NOW) for each in (CORES, CPU, APP, BYTES))
+    assert [values(each) for each in (cores, share, app, bytes_)] == [[0.175], [0.7], [0.75], [65 * 1024**2]]
+    assert isinstance(cores, Series)
+    assert (cores.age_s, cores.samples) == (10.0, ((NOW - 10, 15.5),))
+
+
+def test_a_ready_pod_without_a_reading_is_unread_and_one_that_starts_is_not() -> None:
+    told = table(used("a", app={"cpu": "1"}))
+    made = reading(ask(CORES, pod("a"), pod("b"), pod("c", ready=False)), told, NOW)
+    assert isinstance(made, Series)
+    assert made.unread == ("uid-b",)
+
+
+@pytest.mark.parametrize(
+    ("signal", "containers", "why", "said"),
+    [
+        (CPU, (Container("app", {"memory": 1}),), MissingWhy.NO_REQUEST, "pod a has no CPU request for container app"),
+        (APP, (Container("web", {"cpu": 1}),), MissingWhy.NO_REQUEST, "pod a has no container app; it has: web"),
+    ],
+)
+def test_a_pod_that_requests_nothing_has_no_share_and_the_way_out_is_named(
+    signal: Signal, containers: tuple[Container, ...], why: MissingWhy, said: str
+) -> None:
+    made = reading(ask(signal, pod("a", *containers)), table(used("a", app={"cpu": "1"})), NOW)
+    assert isinstance(made, Missing)
+    assert (made.why, said in made.detail) == (why, True), made.detail
+
+
+def test_no_reading_of_any_pod_and_readings_of_long_ago_are_missing_and_never_zero() -> None:
+    none = reading(ask(CORES, pod("a")), {}, NOW)
+    old = reading(ask(CORES, pod("a")), table(used("a", NOW - 130, app={"cpu": "1"})), NOW)
+    part = reading(ask(CORES, pod("a")), table(used("a", app={"cpu": "1"}, log={"memory": "1"})), NOW)
+    strange = reading(ask(CORES, pod("a")), table(used("a", app={"cpu": "much"})), NOW)
+    told = [each.why for each in (none, old, part, strange) if isinstance(each, Missing)]
+    assert told == [MissingWhy.EMPTY, MissingWhy.STALE, MissingWhy.EMPTY, MissingWhy.FAILED]
+
+
+def test_a_policy_without_strict_parity_counts_pods_as_the_hpa_does_too() -> None:
+    text = """
+name: web
+target: {kubernetes: {namespace: shop, name: web}}
+replicas: {min: 1, max: 20}
+signals: [{name: cpu, resource: cpu, utilization: 50%}]
+"""
+    (policy,) = load([("web.yaml", text)], "r").policies
+    old, new = [pod(name) for name in "abcd"], pod("e", ready=False, started=NOW - 20)
+    told = table(*(used(each.name, app={"cpu": "200m"}, log={"cpu": "25m"}) for each in (*old, new)))
+
+    def wish(*pods: Instance) -> int:
+        ready = sum(each.ready for each in pods)
+        state = TargetState(ref=WEB, desired=len(pods), existing=len(pods), ready=ready, at=NOW, instances=pods)
+        made = reading(ask(policy.signals[0], *pods), told, NOW)
+        return step([prepare(WEB, policy)], [Seen(state=state, readings=(made,))], {}, NOW).decisions[0].steps[0].after
+
+    assert wish(*old) == 8, "4 × 90 % ÷ 50 %"
+    assert wish(*old, new) == 8, "5 × 72 % ÷ 50 %: the new one counts as empty while others need more"
