@@ -20,9 +20,9 @@ import pytest
 from tests.e2e.test_helm import CHART, run, values
 from tests.parts import node_images
 from tests.parts.cluster import APPS, CORE, Answered
-from tests.parts.kubernetes import RealCluster
 from tests.parts.node import ADDRESS
 from tests.parts.prometheus import PrometheusMaker
+from tests.parts.real_cluster import RealCluster
 from tests.support.load import SteadyLoad
 from tests.support.wait import until
 
@@ -39,20 +39,28 @@ signals:
     max_age: 10s
 behavior: {down: {stabilization: 15s}}
 """
+HOT = """\
+name: hot
+target: {kubernetes: {namespace: shop, name: hot}}
+replicas: {min: 1, max: 2}
+signals: [{name: cpu, resource: cpu, utilization: 60%}]
+behavior: {down: {stabilization: 5s}}
+"""
 LOOK_S = 0.2  # how old the balancer's knowledge of ready pods may be
 GONE = (OSError, ValueError, http.client.HTTPException, Answered)  # what a request meets while the cluster ends
 
 
 class Outside:
-    """What anybody sees of the Deployment `web`: its pods, the ready ones, and every count that was ever asked for.
+    """What anybody sees of a Deployment of `shop`: its pods, the ready ones, and every count that was ever asked for.
 
     `targets` is a file of the pods for a Prometheus that has no Kubernetes discovery built in, as Debian's.
     """
 
-    def __init__(self, cluster: RealCluster, folder: Path) -> None:
+    def __init__(self, cluster: RealCluster, name: str, folder: Path) -> None:
         self.cluster = cluster
+        self.name = name
         self.counts: list[int] = []
-        self.targets = folder / "pods.json"
+        self.targets = folder / f"{name}.json"
         self._turn = itertools.count()
         self._urls: list[str] = []
         self._ended = threading.Event()
@@ -74,15 +82,17 @@ class Outside:
 
     def ready(self) -> int:
         """How many pods the Deployment's controller counts as ready."""
-        return self.cluster.ready("shop", "web")
+        return self.cluster.ready("shop", self.name)
 
     def pods(self) -> int:
         """How many pods there are, those on their way out too."""
-        return len(self.cluster.pods("shop", "web"))
+        return len(self.cluster.pods("shop", self.name))
 
     def _watch(self) -> None:
         with contextlib.suppress(*GONE):
-            for event in self.cluster.hand.watch(f"{APPS}/shop/deployments", fieldSelector="metadata.name=web"):
+            for event in self.cluster.hand.watch(
+                f"{APPS}/shop/deployments", fieldSelector=f"metadata.name={self.name}"
+            ):
                 count = event["object"]["spec"]["replicas"]
                 if self.counts[-1:] != [count]:
                     self.counts.append(count)
@@ -91,7 +101,7 @@ class Outside:
         known = ""
         while not self._ended.wait(LOOK_S):
             with contextlib.suppress(*GONE):
-                pods = [each for each in self.cluster.pods("shop", "web") if "podIP" in each["status"]]
+                pods = [each for each in self.cluster.pods("shop", self.name) if "podIP" in each["status"]]
                 self._urls = [f"http://{each['status']['podIP']}:8000/" for each in pods if is_ready(each)]
                 targets = [
                     {"targets": [f"{each['status']['podIP']}:8000"], "labels": {"pod": each["metadata"]["name"]}}
@@ -109,19 +119,18 @@ def is_ready(pod: dict[str, Any]) -> bool:
     return conditions.get("Ready") == "True" and "deletionTimestamp" not in pod["metadata"]
 
 
-def deploy(cluster: RealCluster) -> None:
-    """One pod of the tests' application, which ends in good order."""
-    cluster.namespace("shop")
+def deploy(cluster: RealCluster, name: str, cpu: str) -> None:
+    """One pod of the tests' application, which ends in good order and requests so much CPU."""
     probe = {"httpGet": {"path": "/healthz", "port": 8000}, "periodSeconds": 1}
     container = {
         "name": "web",
         "image": cluster.images.app,
         "env": [{"name": "DRAIN", "value": "2"}],
         "readinessProbe": probe,
-        "resources": {"requests": {"cpu": "20m", "memory": "32Mi"}, "limits": {"memory": "128Mi"}},
+        "resources": {"requests": {"cpu": cpu, "memory": "32Mi"}, "limits": {"memory": "128Mi"}},
     }
     spec = {"containers": [container], "terminationGracePeriodSeconds": 10}
-    cluster.deployment("shop", "web", 1, template={"metadata": {"labels": {"app": "web"}}, "spec": spec})
+    cluster.deployment("shop", name, 1, template={"metadata": {"labels": {"app": name}}, "spec": spec})
 
 
 def scraping(outside: Outside) -> str:
@@ -142,7 +151,7 @@ def install(cluster: RealCluster, prometheus: str, folder: Path) -> None:
         prometheus={"url": prometheus},
         namespaces=["shop"],
         cycle="1s",
-        policies={"web.yaml": POLICY},
+        policies={"web.yaml": POLICY, "hot.yaml": HOT},
     )
     access = ["--kubeconfig", cluster.kubeconfig(), "--namespace", "ops"]
     run("install", "web", CHART, *access, "-f", told)
@@ -170,26 +179,33 @@ def timed(what: str, fn: Callable[[], object], within: float = 60.0) -> None:
 def test_two_pods_of_our_image_steer_real_pods_under_load_and_the_death_of_the_leader_shrinks_nothing(
     real_cluster: RealCluster, prometheus_server: PrometheusMaker, tmp_path: Path
 ) -> None:
-    deploy(real_cluster)
-    with Outside(real_cluster, tmp_path) as outside:
-        prometheus = prometheus_server(config=scraping(outside), address=ADDRESS)
+    real_cluster.namespace("shop")
+    deploy(real_cluster, "web", "20m")
+    deploy(real_cluster, "hot", "50m")
+    with Outside(real_cluster, "web", tmp_path) as web, Outside(real_cluster, "hot", tmp_path) as hot:
+        prometheus = prometheus_server(config=scraping(web), address=ADDRESS)
         install(real_cluster, prometheus.url, tmp_path)
-        timed("a pod of the application serves", outside.url)
+        timed("a pod of each application serves", lambda: web.url() and hot.url())
         timed("both daemons are ready", lambda: len(daemons(real_cluster)) == 2, within=90)
         leader = until(lambda: holder(real_cluster), "one of them acts")
         (other,) = set(daemons(real_cluster)) - {leader}
-        with SteadyLoad(outside.url, clients=4) as load:
-            timed("more pods serve", lambda: outside.ready() >= 3)
+        with SteadyLoad(web.url, clients=4) as load:
+            timed("more pods serve", lambda: web.ready() >= 3)
             real_cluster.hand("DELETE", f"{CORE}/ops/pods/{leader}")
             timed("the other acts", lambda: holder(real_cluster) == other, within=15)
-            with SteadyLoad(outside.url, clients=8) as more:
-                timed("it gives more load more pods", lambda: outside.ready() == 5)
-            grown = list(outside.counts)
-        timed("one pod is left once the load has ended", lambda: outside.pods() == 1, within=90)
-    print(f"counts {outside.counts}, {load.sent + more.sent} requests")
+            with SteadyLoad(web.url, clients=8) as more:
+                timed("it gives more load more pods", lambda: web.ready() == 5)
+            grown = list(web.counts)
+        # answers that cost no wait but some CPU
+        with SteadyLoad(lambda: f"{hot.url()}metrics", every=0.005) as burning:
+            timed("metrics.k8s.io tells of the CPU, and a second pod serves", lambda: hot.ready() == 2)
+        timed("one pod is left once the load has ended", lambda: web.pods() == 1, within=90)
+        timed("and one where CPU was used", lambda: hot.pods() == 1, within=90)
+    print(f"counts {web.counts} and {hot.counts}, {load.sent + more.sent + burning.sent} requests")
     assert grown == sorted(grown), "nothing shrank while the load lasted"
     assert holder(real_cluster) == other
-    assert (load.failed, more.failed) == ({}, {})
+    assert hot.counts == [1, 2, 1]
+    assert (load.failed, more.failed, burning.failed) == ({}, {}, {})
 
 
 def test_the_image_has_no_pip_is_compiled_before_and_runs_as_nobody_in_particular() -> None:

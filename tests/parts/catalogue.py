@@ -17,6 +17,7 @@ from tests.parts import debian
 from tests.parts.cache import cached, drop_older, locked, whole
 
 KUBERNETES = "v1.37.2"
+METRICS_SERVER = "v0.9.0"
 HELM = "v3.22.0"
 AXE = "4.14.1"
 NEWER_DEBIAN = "trixie"  # bookworm has compose v1 only; trixie's v2 is one static program and runs here
@@ -67,16 +68,21 @@ def helm() -> Path:
     return cached("helm", HELM) / "helm"
 
 
-def _install_helm() -> None:
-    """Build from the Go module proxy: a minute or two when cold."""
+def metrics_server() -> Path:
+    """The program that serves metrics.k8s.io from what kubelets measure."""
+    return cached("metrics-server", METRICS_SERVER) / "metrics-server"
+
+
+def _install_go(place: Path, module: str) -> None:
+    """Build a program from the Go module proxy: a minute or two when cold."""
     if not program("go").exists():
-        raise debian.NotThisMachine("building Helm needs Go 1.26 or newer")
+        raise debian.NotThisMachine(f"building {place.name} needs Go 1.26 or newer")
 
     def build(folder: Path) -> None:
         env = {**os.environ, "CGO_ENABLED": "0", "GOBIN": str(folder)}
-        subprocess.run(["go", "install", f"helm.sh/helm/v3/cmd/helm@{HELM}"], env=env, check=True)
+        subprocess.run(["go", "install", "-trimpath", "-ldflags=-s -w", module], env=env, check=True)
 
-    whole(helm().parent, build)
+    whole(place.parent, build)
 
 
 def axe() -> Path:
@@ -210,7 +216,13 @@ PARTS = {
         ),
         Part("image-base", f"a small Debian {DEBIAN} to build images on", lambda: [image_base()], _install_image_base),
         Part("wheels", "what the daemon's image installs", lambda: [wheels()], _install_wheels),
-        Part("helm", f"Helm {HELM}", lambda: [helm()], _install_helm),
+        Part("helm", f"Helm {HELM}", lambda: [helm()], lambda: _install_go(helm(), f"helm.sh/helm/v3/cmd/helm@{HELM}")),
+        Part(
+            "metrics-server",
+            f"metrics.k8s.io of a real node, {METRICS_SERVER}",
+            lambda: [metrics_server()],
+            lambda: _install_go(metrics_server(), f"sigs.k8s.io/metrics-server/cmd/metrics-server@{METRICS_SERVER}"),
+        ),
     )
 }
 

@@ -14,11 +14,12 @@ from tests.parts.engine import Engine, open_engine
 from tests.parts.gauges import GaugeServer
 from tests.parts.images import LabImages
 from tests.parts.images import lab_images as import_images
-from tests.parts.kubernetes import ControlPlane, RealCluster
+from tests.parts.kubernetes import ControlPlane
 from tests.parts.namespace import network_of_our_own
 from tests.parts.nginx import NginxMaker
 from tests.parts.node_images import node_images
 from tests.parts.prometheus import PrometheusMaker
+from tests.parts.real_cluster import RealCluster
 from tests.parts.require import lacking, require
 
 
@@ -154,7 +155,7 @@ def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlP
 @pytest.fixture
 def real_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealCluster]:
     """A control plane with a real node that has our images, in a network without a way out; so is the test itself."""
-    require("docker", "kubernetes", "cni", "iproute2", "busybox", "image-base", "wheels")
+    require("docker", "kubernetes", "cni", "iproute2", "busybox", "image-base", "wheels", "metrics-server")
     if os.geteuid() != 0:
         lacking("a real node needs root")
     images = node_images()  # before: the engine is the machine's

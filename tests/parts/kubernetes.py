@@ -13,8 +13,6 @@ from tests.parts import node
 from tests.parts.catalogue import control_plane
 from tests.parts.certificates import Authority, key_pair
 from tests.parts.cluster import BREATH_S, Cluster
-from tests.parts.namespace import ip
-from tests.parts.node_images import NodeImages
 from tests.parts.process import Process, free_port, tail
 from tests.support.wait import until
 
@@ -34,11 +32,6 @@ CONTROLLERS = (
     "namespace-controller",
     "serviceaccount-controller",
     "disruption-controller",
-)
-OF_REAL_PODS = (  # what they mount, and the counting of what became of them
-    "root-ca-certificate-publisher-controller",
-    "node-lifecycle-controller",
-    "pod-garbage-collector-controller",
 )
 SERVICE = "10.43.0.1"  # where pods find the API server
 
@@ -130,18 +123,17 @@ class ControlPlane(Cluster):
         self._api.check()
         return self.hand.text("/readyz") == "ok"
 
-    def _certify(self) -> None:
+    def _certify(self) -> Authority:
         ca = Authority(self._folder, "ca")
         names = ("127.0.0.1", "localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc")
-        ca.sign("apiserver", "kube-apiserver", names=(*names, node.ADDRESS, SERVICE))
-        ca.sign("kubelet", f"system:node:{node.NAME}", organization="system:nodes", names=(node.NAME, node.ADDRESS))
-        ca.sign("kubelet-client", "kube-apiserver-kubelet-client", organization="system:masters")
+        ca.sign("apiserver", "kube-apiserver", names=(*names, self.address, SERVICE))
         key_pair(self._folder, "accounts")
         lines = []
         for user, token in self._tokens.items():
             name, group = USERS[user]
             lines.append(f'{token},{name},{user},"{group}"' if group else f"{token},{name},{user}")
         (self._folder / "tokens.csv").write_text("\n".join(lines))
+        return ca
 
     def _written(self, name: str, token: str, *, server: str = "") -> Path:
         path = self._folder / f"{name}.kubeconfig"
@@ -157,66 +149,6 @@ class ControlPlane(Cluster):
         path.write_text(json.dumps(config))  # JSON is YAML
         path.chmod(0o600)
         return path
-
-
-class RealCluster(ControlPlane):
-    """The control plane with a scheduler and one real node, for a network of its own: pods run for real.
-
-    No proxy of services runs; the API server's own service address is on the bridge, where pods look for it.
-    """
-
-    address = node.ADDRESS
-    controllers = (*CONTROLLERS, *OF_REAL_PODS)
-
-    def __init__(self, folder: Path, images: NodeImages) -> None:
-        super().__init__(folder, port=443)
-        self.images = images
-        self._machine = node.Node()
-        settings = folder / "scheduler.json"
-        told = {
-            "apiVersion": "kubescheduler.config.k8s.io/v1",
-            "kind": "KubeSchedulerConfiguration",
-            "leaderElection": {"leaderElect": False},
-            "clientConnection": {"kubeconfig": str(self.kubeconfig("scheduler"))},
-        }
-        settings.write_text(json.dumps(told))
-        self._scheduler = self._process("scheduler", [f"--config={settings}", "--secure-port=0"])
-
-    def start(self) -> None:
-        """Start all and wait until the node is Ready."""
-        self._machine.prepare()
-        ip("addr", "add", f"{SERVICE}/32", "dev", node.BRIDGE)
-        self._etcd.start()
-        self._machine.start_containerd(self.images)
-        self.start_api()
-        self._manager.start()
-        self._scheduler.start()
-        self._machine.start_kubelet(self.kubeconfig("node"), self._folder)
-        until(self._stands, "the node is Ready", within=START_S)
-
-    def stop(self) -> None:
-        """Pods first, the store last."""
-        self._machine.clean()
-        self._scheduler.stop()
-        super().stop()
-
-    def logs(self) -> dict[str, str]:
-        return {**super().logs(), "scheduler": tail(self._scheduler.log), **self._machine.logs()}
-
-    def _more(self) -> list[str]:
-        return [
-            "--bind-address=0.0.0.0",
-            f"--advertise-address={node.ADDRESS}",
-            "--kubelet-preferred-address-types=InternalIP",  # or it asks for the node's name
-            f"--kubelet-client-certificate={self._folder}/kubelet-client.crt",
-            f"--kubelet-client-key={self._folder}/kubelet-client.key",
-        ]
-
-    def _stands(self) -> bool:
-        found = self.hand("GET", "/api/v1/nodes")["items"]
-        return any(
-            (each["type"], each["status"]) == ("Ready", "True") for one in found for each in one["status"]["conditions"]
-        )
 
 
 def _etcd(data: Path, clients: int, peers: int) -> list[str]:
