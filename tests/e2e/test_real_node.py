@@ -192,7 +192,7 @@ def test_two_pods_of_our_image_steer_real_pods_under_load_and_the_death_of_the_l
         with SteadyLoad(web.url, clients=4) as load:
             timed("more pods serve", lambda: web.ready() >= 3)
             real_cluster.hand("DELETE", f"{CORE}/ops/pods/{leader}")
-            timed("the other acts", lambda: holder(real_cluster) == other, within=15)
+            timed("the other acts", lambda: holder(real_cluster) == other, within=6)
             with SteadyLoad(web.url, clients=8) as more:
                 timed("it gives more load more pods", lambda: web.ready() == 5)
             grown = list(web.counts)
