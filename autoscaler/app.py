@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -76,7 +76,7 @@ async def steer(
 
     lease, store = tenancy(settings, clock)
     streams = Streams(board)
-    keeper = Keeper(store, [LogSink(), streams])
+    keeper = Keeper(store, [LogSink(), streams, adapters.targets])
     actor = Actor(adapters.targets, keeper, lease, clock)
     if before_call is not None:
         actor.before_call = before_call
@@ -120,7 +120,8 @@ async def steer(
 def _meters(adapters: Adapters, door: Door | None) -> list[Family]:
     """What /metrics tells beside the board."""
     asked = {(name, how): n for name, client in adapters.prometheus.items() for how, n in client.outcomes.items()}
-    return [metrics.queries(asked), *(door.families() if door is not None else ())]
+    told: Mapping[str, int] = getattr(adapters.targets.made().get("kubernetes"), "events", {})
+    return [metrics.queries(asked), metrics.events(told), *(door.families() if door is not None else ())]
 
 
 @contextlib.asynccontextmanager

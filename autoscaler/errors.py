@@ -83,6 +83,10 @@ class Refused(TargetError):
     """The platform understood and said no; asking again does not help."""
 
 
+class Forbidden(Refused):
+    """The platform refused it because we have no right to it."""
+
+
 class Conflict(TargetError):
     """Somebody else was faster; the next cycle decides afresh."""
 

@@ -66,7 +66,11 @@ class Target(Protocol):
         ...
 
     def wakes(self) -> AsyncIterator[WorkloadRef]:
-        """Workloads about which something just happened, for as long as the daemon lives (reconnects by itself)."""
+        """Workloads about which something just happened, for as long as the daemon lives (reconnects by itself).
+
+        A platform that is known only in part, for want of a right, has `notices()` too: sentences that say so, once.
+        One that tells of decisions at the workloads themselves is a Sink as well.
+        """
         ...
 
     async def close(self) -> None:

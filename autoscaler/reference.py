@@ -24,6 +24,7 @@ from autoscaler.backtest.scenario import Verdicts
 from autoscaler.backtest.scenario_spec import PolicyTest
 from autoscaler.backtest.tuning import Tuning
 from autoscaler.cli.root import root
+from autoscaler.doctor.findings import Diagnosis
 from autoscaler.loop import answers, pages
 from autoscaler.loop.cleaner import Previews
 from autoscaler.loop.rehearse import Foresight
@@ -52,6 +53,7 @@ ANSWERS = (
     api.Who,
     Foresight,
     Previews,
+    Diagnosis,
     Findings,
     Report,
     Verdicts,

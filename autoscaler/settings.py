@@ -45,6 +45,7 @@ class KubernetesSettings(Node, frozen=True, kw_only=True):
 
     kubeconfig: Annotated[str, Meta(min_length=1, description="the kubeconfig file")] | None = None
     context: Annotated[str, Meta(min_length=1, description="the context in it")] | None = None
+    events: Annotated[bool, Meta(description="whether changes and refusals are told as Events on the workloads")] = True
     lease: (
         Annotated[
             str,

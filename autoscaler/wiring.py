@@ -201,7 +201,7 @@ def _compose(host: str | None, clock: Clock, *, specs: Path | None, instance: st
 def _kubernetes(settings: Settings, clock: Clock) -> Target:
     from autoscaler.targets.kubernetes import KubernetesTarget
 
-    return KubernetesTarget(_kubernetes_api(settings, clock), clock)
+    return KubernetesTarget(_kubernetes_api(settings, clock), clock, events=settings.kubernetes.events)
 
 
 def _kubernetes_api(settings: Settings, clock: Clock) -> KubernetesApi:

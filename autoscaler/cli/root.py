@@ -17,6 +17,7 @@ COMMANDS = {
     "run": "run",
     "validate": "validate",
     "lint": "lint",
+    "doctor": "doctor",
     "test": "test",
     "schema": "schema",
     "dry-run": "dry_run",

@@ -10,15 +10,17 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 from urllib.parse import urlencode
 
 import aiohttp
 import msgspec
 
+from autoscaler.clients.kubernetes_credentials import refused_credentials, unusable
 from autoscaler.clients.kubernetes_refusals import Asked, refusal
 from autoscaler.clients.kubernetes_wire import Page, PodMetrics, Resource, Scale, Served, ServedList
-from autoscaler.errors import Refused, SettingsError, TargetError, Unreachable
+from autoscaler.errors import SettingsError, TargetError, Unreachable
 
 R = TypeVar("R")
 
@@ -130,10 +132,10 @@ class KubernetesApi:
         }
         await self._call("POST", PODS.path(namespace, name, "eviction"), asked, body=(JSON, body))
 
-    async def delete(self, namespace: str, name: str, *, uid: str) -> None:
-        """Delete this very pod, whatever disruption budgets say; another uid is a Conflict."""
-        asked = Asked("delete", PODS, namespace, name)
-        await self._call("DELETE", PODS.path(namespace, name), asked, body=(JSON, {"preconditions": {"uid": uid}}))
+    async def delete(self, namespace: str, name: str, *, uid: str, resource: Resource = PODS) -> None:
+        """Delete this very object; another uid is a Conflict. A pod goes whatever disruption budgets say."""
+        asked, body = Asked("delete", resource, namespace, name), {"preconditions": {"uid": uid}}
+        await self._call("DELETE", resource.path(namespace, name), asked, body=(JSON, body))
 
     async def pages(
         self, resource: Resource, namespace: str, of: type[R], *, selectors: Mapping[str, str], partial: bool = False
@@ -241,13 +243,17 @@ class KubernetesApi:
                 return
             try:
                 await self._configure(again=again)
-            except (OSError, TypeError, ValueError, KeyError, AttributeError, self._config.ConfigException) as error:
-                where = self._kubeconfig or "the default place (KUBECONFIG, ~/.kube/config)"
-                raise Refused(
-                    f"no usable cluster configuration in {where}: {_words(error)}",
-                    hint="name a kubeconfig file and a context that is in it",
-                ) from None
+            except Exception as error:  # whatever a broken file, or the program it names, makes of the loader
+                raise unusable(self._kubeconfig, self._context, error, self._contexts()) from None
             self._read_at = now
+
+    def _contexts(self) -> list[str]:
+        """The contexts in the kubeconfig; none where that cannot be told."""
+        try:
+            found, _ = self._config.list_kube_config_contexts(self._kubeconfig)
+            return [str(each["name"]) for each in found]
+        except Exception:  # the same file has failed already
+            return []
 
     async def _configure(self, *, again: bool) -> None:
         configuration = self._api.configuration if self._api is not None else self._client.Configuration()
@@ -258,6 +264,8 @@ class KubernetesApi:
         if in_cluster:
             self._config.load_incluster_config(configuration)  # sets a hook that rereads the token every minute
         elif self._loader is None or again:
+            if self._kubeconfig is None and not any(Path(each).expanduser().is_file() for each in _places()):
+                raise ValueError("there is no such file")  # the library prints instead, and goes on
             self._loader = await self._config.load_kube_config(
                 self._kubeconfig, self._context, configuration, persist_config=False
             )
@@ -269,6 +277,8 @@ class KubernetesApi:
     async def _refusal(self, asked: Asked, answer: aiohttp.ClientResponse) -> TargetError:
         content = await answer.read()
         answer.release()
+        if answer.status == 401:
+            return refused_credentials(asked.words, self._tokens())
         return refusal(asked, answer.status, self._redact(content), answer.headers.get("Retry-After"))
 
     def _unreachable(self, asked: Asked, error: Exception) -> Unreachable:
@@ -276,12 +286,18 @@ class KubernetesApi:
         what = "timed out" if isinstance(error, TimeoutError) else _words(error)
         return Unreachable(f"{host} did not answer ({asked.words}): {what}")
 
+    def _tokens(self) -> list[str]:
+        found = (str(secret).rpartition(" ")[2].strip() for secret in self._api.configuration.api_key.values())
+        return [token for token in found if token]
+
     def _redact(self, content: bytes) -> bytes:
-        for secret in self._api.configuration.api_key.values():
-            token = str(secret).rpartition(" ")[2].strip().encode()
-            if token:
-                content = content.replace(token, b"***")
+        for token in self._tokens():
+            content = content.replace(token.encode(), b"***")
         return content
+
+
+def _places() -> list[str]:
+    return (os.environ.get("KUBECONFIG") or "~/.kube/config").split(os.pathsep)
 
 
 def _decode(content: bytes, of: type[R]) -> R:

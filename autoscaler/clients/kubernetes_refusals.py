@@ -7,7 +7,7 @@ import re
 import msgspec
 
 from autoscaler.clients.kubernetes_wire import Resource, Status
-from autoscaler.errors import Conflict, Gone, Refused, TargetError, Unreachable
+from autoscaler.errors import Conflict, Forbidden, Gone, Refused, TargetError, Unreachable
 
 _decode_status = msgspec.json.Decoder(Status).decode
 _NOT_ALLOWED = re.compile(r'cannot (\w+) resource "([^"]+)" in API group "([^"]*)"')
@@ -57,13 +57,8 @@ def refusal(asked: Asked, code: int, content: bytes, retry_after: str | None = N
         return Conflict(f"{asked.words}: the count is not what it was")
     if code == 429:
         return _busy(asked, status, retry_after)
-    if code == 401:
-        return Refused(
-            f"{asked.words}: the API server does not accept our credentials (401)",
-            hint="the token may have expired: renew the kubeconfig, or check the service account",
-        )
     if code == 403:
-        return Refused(said, hint=_rule(asked, status.message))
+        return Forbidden(said, hint=_rule(asked, status.message))
     if code >= 500 and "more than one PodDisruptionBudget" not in status.message:
         return Unreachable(said, retry_after_s=_seconds(retry_after))
     return Refused(said)
@@ -99,8 +94,18 @@ def _rule(asked: Asked, message: str) -> str:
     if found is None:
         return ""
     verb, what, group = found.groups()
-    role = f"Role in namespace {asked.namespace}" if asked.namespace else "ClusterRole"
-    return f'add this rule to the {role}:\n  - apiGroups: ["{group}"]\n    resources: ["{what}"]\n    verbs: ["{verb}"]'
+    return _told(asked.namespace, verb, what, group)
+
+
+def rule(asked: Asked) -> str:
+    """The RBAC rule that allows it, in the same words."""
+    return _told(asked.namespace, asked.verb, asked.what, asked.resource.group)
+
+
+def _told(namespace: str, verb: str, what: str, group: str) -> str:
+    verbs = '"list", "watch"' if verb in ("list", "watch") else f'"{verb}"'  # we never ask for one of them alone
+    role = f"Role in namespace {namespace}" if namespace else "ClusterRole"
+    return f'add this rule to the {role}:\n  - apiGroups: ["{group}"]\n    resources: ["{what}"]\n    verbs: [{verbs}]'
 
 
 def _seconds(written: str | None) -> float | None:

@@ -16,7 +16,7 @@ import msgspec
 from autoscaler.clients.kubernetes_api import KubernetesApi, Time
 from autoscaler.clients.kubernetes_refusals import Asked, refusal
 from autoscaler.clients.kubernetes_wire import Bookmark, Event, Meta, Resource, Status
-from autoscaler.errors import Gone, Refused, TargetError, Unreachable
+from autoscaler.errors import Forbidden, Gone, Refused, TargetError, Unreachable
 
 R = TypeVar("R")
 
@@ -24,6 +24,7 @@ WATCH_S = 45  # the server ends a watch after this and says how far it is: the c
 SILENCE_S = 55.0  # nothing at all for so long: the connection is dead
 PAUSE_FIRST_S = 0.25
 PAUSE_MOST_S = 15.0
+MOST_DOUBLINGS = 20
 BRIEF_S = 1.0  # a watch that ends sooner without a word counts as a failure, so that a bad proxy meets pauses
 
 _decode_event = msgspec.json.Decoder(Event).decode
@@ -53,7 +54,8 @@ class Listing(msgspec.Struct, Generic[R], frozen=True, kw_only=True):
 class Reflector(Generic[R]):
     """Tells `changed(uid, record)` of every object that is new or different, and `(uid, None)` of every one gone.
 
-    `fault` is what went wrong last, empty while all is well.
+    `fault` is what went wrong last, empty while all is well; `failed` is told each time. What may not be read, or does
+    not exist here, is asked for again after `denied_s` at most.
     """
 
     def __init__(
@@ -64,8 +66,12 @@ class Reflector(Generic[R]):
         changed: Callable[[str, R | None], None],
         *,
         spread: Callable[[], float] = random.random,
+        failed: Callable[[TargetError], None] = lambda error: None,
+        denied_s: float = PAUSE_MOST_S,
     ) -> None:
         self.fault = ""
+        self._failed = failed
+        self._denied_s = denied_s
         self._api = api
         self._clock = clock
         self._listing = listing
@@ -109,7 +115,7 @@ class Reflector(Generic[R]):
     async def _run(self) -> None:
         failures = 0
         while True:
-            begun, before = self._clock.monotonic(), self._version
+            begun, before, longest = self._clock.monotonic(), self._version, PAUSE_MOST_S
             try:
                 await self._once()
                 self.fault = ""
@@ -117,15 +123,20 @@ class Reflector(Generic[R]):
                 failures = failures + 1 if quiet else 0
             except Gone as error:
                 # Our place in the history is no longer kept (410): list again. A resource unknown here is a 404.
-                self.fault = "" if self._version else str(error)
+                self.fault = ""
+                if not self._version:
+                    self.fault, longest = str(error), self._denied_s
+                    self._failed(error)
                 self._version = ""
                 failures += 1
             except TargetError as error:
                 self.fault = str(error)
+                longest = self._denied_s if isinstance(error, Forbidden) else longest
+                self._failed(error)
                 failures = 1 if self._version != before else failures + 1
             self._tried.set()
             if failures:
-                most = min(PAUSE_MOST_S, PAUSE_FIRST_S * 2.0 ** (failures - 1))
+                most = min(longest, PAUSE_FIRST_S * 2.0 ** min(failures - 1, MOST_DOUBLINGS))
                 await self._clock.sleep(most * (0.5 + 0.5 * self._spread()))
 
     async def _once(self) -> None:

@@ -9,6 +9,9 @@ import msgspec
 
 R = TypeVar("R")
 
+PAUSED = "autoscaling.keda.sh/paused"  # the annotation by which KEDA lets go of a workload
+PAUSED_UNTIL = "autoscaler/paused-until"  # the annotation that pauses a workload
+
 
 class Wire(msgspec.Struct, frozen=True, kw_only=True, rename="camel", gc=False):
     """A JSON object of the API; what is absent has its default."""
@@ -98,10 +101,17 @@ class LabelledMeta(Meta, frozen=True, gc=False):
     labels: dict[str, str] = {}
 
 
+class Said(Wire, frozen=True, gc=False):
+    """The one annotation of a workload that is meant for us."""
+
+    paused_until: str | None = msgspec.field(name=PAUSED_UNTIL, default=None)
+
+
 class WrittenMeta(LabelledMeta, frozen=True, gc=False):
-    """Metadata with labels and who wrote what."""
+    """Metadata with labels, who wrote what, and what is said to us."""
 
     managed_fields: tuple[ManagedFields, ...] = ()
+    annotations: Said = Said()
 
 
 class Partial(Wire, frozen=True, gc=False):
@@ -135,6 +145,7 @@ class WorkloadSpec(Wire, frozen=True, gc=False):
     replicas: int | None = None
     paused: bool = False
     update_strategy: UpdateStrategy = UpdateStrategy()
+    template: Template | None = None
 
 
 class WorkloadStatus(Wire, frozen=True, gc=False):
@@ -199,9 +210,10 @@ class PodStatus(Wire, frozen=True, gc=False):
 
 
 class Requested(Wire, frozen=True, gc=False):
-    """What is requested, as quantities by resource."""
+    """What is requested, and the most there may be, as quantities by resource."""
 
     requests: dict[str, str] = {}
+    limits: dict[str, str] = {}
 
 
 class Container(Wire, frozen=True, gc=False):
@@ -217,6 +229,7 @@ class PodSpec(Wire, frozen=True, gc=False):
     """What a pod is made of and where it runs; `resources` are those written at the pod itself."""
 
     node_name: str = ""
+    priority_class_name: str = ""
     containers: tuple[Container, ...] | None = None
     init_containers: tuple[Container, ...] = ()
     resources: Requested = Requested()
@@ -245,6 +258,12 @@ class PodMetrics(Wire, frozen=True, gc=False):
     timestamp: datetime | None = None
     window: str = ""
     containers: tuple[ContainerUsage, ...] = ()
+
+
+class Template(Wire, frozen=True, gc=False):
+    """What a workload's pods are made from."""
+
+    spec: PodSpec = PodSpec()
 
 
 class ScaleSpec(Wire, frozen=True, gc=False):
@@ -280,6 +299,96 @@ class ServedList(Wire, frozen=True, gc=False):
     """What an API group's version has."""
 
     resources: tuple[Served, ...] = ()
+
+
+class QuotaScope(Wire, frozen=True, gc=False):
+    """One condition on the pods that a quota counts."""
+
+    scope_name: str = ""
+    operator: str = ""
+    values: tuple[str, ...] = ()
+
+
+class ScopeSelector(Wire, frozen=True, gc=False):
+    """All conditions on the pods that a quota counts."""
+
+    match_expressions: tuple[QuotaScope, ...] = ()
+
+
+class QuotaSpec(Wire, frozen=True, gc=False):
+    """Which pods a quota counts."""
+
+    scopes: tuple[str, ...] = ()
+    scope_selector: ScopeSelector = ScopeSelector()
+
+
+class QuotaStatus(Wire, frozen=True, gc=False):
+    """How much a quota allows, and how much of it is used."""
+
+    hard: dict[str, str] = {}
+    used: dict[str, str] = {}
+
+
+class Quota(Wire, frozen=True, gc=False):
+    """A ResourceQuota."""
+
+    metadata: Meta
+    spec: QuotaSpec = QuotaSpec()
+    status: QuotaStatus = QuotaStatus()
+
+
+class Requirement(Wire, frozen=True, gc=False):
+    """What a LimitRange writes into containers that do not say."""
+
+    type: str = ""
+    default: dict[str, str] = {}
+    default_request: dict[str, str] = {}
+
+
+class LimitRangeSpec(Wire, frozen=True, gc=False):
+    """The items of a LimitRange."""
+
+    limits: tuple[Requirement, ...] = ()
+
+
+class LimitRange(Wire, frozen=True, gc=False):
+    """A LimitRange."""
+
+    metadata: Meta
+    spec: LimitRangeSpec = LimitRangeSpec()
+
+
+class ScaleTarget(Wire, frozen=True, gc=False):
+    """Whose count another autoscaler sets; a ScaledObject may leave out the kind."""
+
+    api_version: str = ""
+    kind: str = "Deployment"
+    name: str = ""
+
+
+class SteererSpec(Wire, frozen=True, gc=False):
+    """The part of another autoscaler that is read."""
+
+    scale_target_ref: ScaleTarget = ScaleTarget()
+
+
+class SteererSaid(Wire, frozen=True, gc=False):
+    """The annotation by which KEDA lets go of a workload."""
+
+    paused: str = msgspec.field(name=PAUSED, default="")
+
+
+class SteererMeta(Meta, frozen=True, gc=False):
+    """Metadata of another autoscaler."""
+
+    annotations: SteererSaid = SteererSaid()
+
+
+class Steerer(Wire, frozen=True, gc=False):
+    """A HorizontalPodAutoscaler or a ScaledObject."""
+
+    metadata: SteererMeta
+    spec: SteererSpec = SteererSpec()
 
 
 class LeaseSpec(Wire, frozen=True, gc=False):

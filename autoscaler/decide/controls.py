@@ -7,7 +7,8 @@ import msgspec
 from autoscaler.decide.guards import spaced
 from autoscaler.decide.memory import FOREIGN_HOLD_S, Memory, conflicted
 from autoscaler.decide.turn import Turn
-from autoscaler.model.decision import Reason, Stage, Step
+from autoscaler.model.decision import Fact, Reason, Stage, Step
+from autoscaler.model.policy import Mode
 
 LONGEST_LEAD_S = 600.0
 TELLS_WRITERS = "kubernetes"  # its objects name the last writer of each field
@@ -56,7 +57,8 @@ def _foreign(turn: Turn, memory: Memory, known: int) -> Memory:
 
     A zero of ours ends with it: the next zero is not ours because an earlier one was.
     """
-    turn.steps.append(Step(Stage.STATE, known, turn.current, Reason.FOREIGN_COUNT, {"writer": turn.state.writer}))
+    told: dict[str, Fact] = {"writer": turn.state.writer, "remedy": turn.state.remedy}
+    turn.steps.append(Step(Stage.STATE, known, turn.current, Reason.FOREIGN_COUNT, told))
     if known == 0:
         memory = msgspec.structs.replace(memory, applied=None, stands=None)
     if memory.paused and turn.plan.workload.override is None:
@@ -70,7 +72,7 @@ def _foreign(turn: Turn, memory: Memory, known: int) -> Memory:
 
 
 def controlled(turn: Turn) -> bool:
-    """Decide by a pause or an override in force; True where one settles the count.
+    """Decide by a pause, another autoscaler or an override in force; True where one settles the count.
 
     An override is carried out at once. Where somebody else keeps undoing it, it is repeated less and less often.
     """
@@ -79,6 +81,8 @@ def controlled(turn: Turn) -> bool:
     if said.pause is not None and (said.pause.until is None or turn.now < said.pause.until):
         rest = None if said.pause.until is None else said.pause.until - turn.now
         turn.hold(Reason.PAUSED, Stage.CONTROL, by=said.pause.by, rest_s=rest)
+    elif _hands_off(turn):
+        pass
     elif said.override is not None and turn.now < said.override.until:
         freed = said.override.count
         rest = said.override.until - turn.now
@@ -89,6 +93,29 @@ def controlled(turn: Turn) -> bool:
         return False
     if not memory.paused or memory.idle is not None or memory.quiet is not None or memory.freed != freed:
         turn.remember(paused=True, idle=None, quiet=None, freed=freed)
+    return True
+
+
+def _hands_off(turn: Turn) -> bool:
+    """Hold by what is written on the workload itself, or for another autoscaler; True where that settles the count.
+
+    Beside a policy that only observes, another autoscaler is only named: to compare the two is what it is for.
+    """
+    state, policy = turn.state, turn.policy
+    if state.pause_fault:
+        turn.hold(Reason.PAUSE_UNREADABLE, Stage.CONTROL, fault=state.pause_fault)
+        return True
+    if state.paused_until is not None and turn.now < state.paused_until:
+        rest = state.paused_until - turn.now
+        turn.hold(Reason.PAUSED_BY_ANNOTATION, Stage.CONTROL, rest_s=rest)
+        return True
+    if not state.steered_by or policy.replicas is None:
+        return False
+    if policy.mode is Mode.OBSERVE:
+        turn.note(Reason.OTHER_AUTOSCALER, Stage.CONTROL, other=state.steered_by)
+        return False
+    adopts = policy.target.kubernetes is not None and policy.target.kubernetes.adopt
+    turn.hold(Reason.ADOPTING if adopts else Reason.OTHER_AUTOSCALER, Stage.CONTROL, other=state.steered_by)
     return True
 
 

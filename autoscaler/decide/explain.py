@@ -96,6 +96,7 @@ _SENTENCES: Mapping[Reason, str] = {
     Reason.RATE_LIMITED_UP: "growing to {before} at once is faster than behavior.up allows, {after} for now",
     Reason.RATE_LIMITED_DOWN: "shrinking to {before} at once is faster than behavior.down allows, {after} for now",
     Reason.CAPPED_AT_MAXIMUM: "{before} are asked for, no more than {after} are allowed{during}",
+    Reason.CAPPED_AT_QUOTA: "{before} are asked for, {quota} leaves room for {after}",
     Reason.RAISED_TO_MINIMUM: "{before} would be enough, the minimum is {after}{during}",
     Reason.ABOVE_MAXIMUM: "{before} run, replicas.max allows {limit}: {after} now",
     Reason.BELOW_MINIMUM: "{running} run, replicas.min asks for {after}",
@@ -113,16 +114,20 @@ _SENTENCES: Mapping[Reason, str] = {
     Reason.ROLLOUT_SURPLUS: "a rollout runs {surplus} instances too many, which ask for {before}: without them {after}",
     Reason.NONE_READY: "no instance is ready, which says nothing about demand: not below {after}",
     Reason.FLAPPING: "the direction changed {turns} times of late, which is the budget: {after} stay for {rest}",
-    Reason.CONTESTED: "somebody else{writer} keeps changing the count ({times} times of late): {after} for now",
+    Reason.CONTESTED: "somebody else{writer} keeps changing the count ({times} times of late): {after} for now{remedy}",
     Reason.CLAIMED_TWICE: "the policies {others} would steer it as well: {after} stay until one of them goes",
     Reason.FLEET_BRAKE: "too many workloads want to shrink at once, which looks like bad data: {after} stay",
     Reason.STATE_MISSING: "the state of the workload is not known ({why}: {detail}): nothing is done",
     Reason.STALE_STATE: "the state of the workload is too old ({age}): nothing is done",
-    Reason.FOREIGN_COUNT: "somebody else{writer} changed the count from {before} to {after}",
+    Reason.FOREIGN_COUNT: "somebody else{writer} changed the count from {before} to {after}{remedy}",
     Reason.HELD_ZERO_BY_OWNER: "switched off by its owner: it stays at 0 until the count rises or `resume`",
     Reason.RESUMED: "somebody said `resume`: its zero is over",
     Reason.RELEASED: "no policy steers it any more: back to its minimum of {after}",
     Reason.PAUSED: "paused{by} {for_how_long}: nothing is done",
+    Reason.OTHER_AUTOSCALER: "{other} sets this count: it is left alone until that one is gone",
+    Reason.ADOPTING: "{other} sets this count, and the policy says adopt: it is put away first",
+    Reason.PAUSED_BY_ANNOTATION: "paused by an annotation of its own for another {rest}: nothing is done",
+    Reason.PAUSE_UNREADABLE: "{fault}: nothing is done until it is mended",
     Reason.OVERRIDE: "set to {after}{by} for another {rest}",
     Reason.OBSERVED: "mode is observe: {after} would be set, nothing is changed",
     Reason.BUSY: "an earlier change to {after} is still being carried out",
@@ -189,6 +194,7 @@ def sentence(step: Step) -> str:
     words["measured"] = _measured(step.facts)
     words["by"] = f" by {words['by']}" if words.get("by") else ""
     words["writer"] = f" ({words['writer']})" if words.get("writer") else ""
+    words["remedy"] = f" (to keep it from that: {words['remedy']})" if words.get("remedy") else ""
     words["during"] = f" while the window {words['window']} is open" if "window" in words else ""
     words["for_how_long"] = "until resumed" if step.facts.get("rest_s") is None else f"for another {words['rest']}"
     if "cause" in step.facts:

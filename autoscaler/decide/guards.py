@@ -97,7 +97,7 @@ def spaced(turn: Turn, order: Applied | None) -> None:
 
 
 def _contest(turn: Turn) -> dict[str, Fact]:
-    return {"writer": turn.state.writer, "times": len(turn.memory.conflicts)}
+    return {"writer": turn.state.writer, "remedy": turn.state.remedy, "times": len(turn.memory.conflicts)}
 
 
 GUARDS = (doubt, reseeded, settling, rollout, none_ready, flapping)

@@ -24,6 +24,7 @@ from autoscaler.model.signal import Missing, Reading
 CYCLE_S = 15.0
 ALONE = Fleet()
 _ACT = Mode.ACT  # looking it up takes longer than most of what is done for a decision
+_HANDS_OFF = (Reason.PAUSED, Reason.PAUSED_BY_ANNOTATION, Reason.PAUSE_UNREADABLE, Reason.STALE_STATE)  # replaces none
 LONGEST_STALE_S = 60.0  # a state this old, or three cycles old, is not acted on
 
 
@@ -161,13 +162,16 @@ def _decided(turn: Turn, brake: Brake, *, look: bool = True) -> tuple[Decision, 
     """The decision as it is carried out; `look` is False where the state was too old to be remembered."""
     plan, policy, seen, current = turn.plan, turn.policy, turn.seen, turn.current
     act = policy.mode is _ACT
+    fits = turn.state.fits
+    if fits is not None and turn.count > current and turn.count > fits:
+        turn.move(max(fits, current), Reason.CAPPED_AT_QUOTA, Stage.BOUND, quota=turn.state.fits_by)
     if seen.busy and turn.count != current:
         turn.hold(Reason.BUSY, Stage.STATE)
     shrinks = turn.count < current and act and turn.by_load and current > turn.memory.freed
     if shrinks and brake.holds(plan.key):
         turn.hold(Reason.FLEET_BRAKE, Stage.GUARD, latched=brake.latched is not None)
     replace: tuple[Replacement, ...] = ()
-    if policy.recycle is not None and turn.reason not in (Reason.PAUSED, Reason.STALE_STATE):
+    if policy.recycle is not None and turn.reason not in _HANDS_OFF:
         replace = _replaced(turn, brake, act=act)
     if not act and (turn.count != current or replace):
         turn.steps.append(Step(Stage.CONTROL, current, turn.count, Reason.OBSERVED))

@@ -170,7 +170,8 @@ class Board:
             self.trails[decision.ref.key].note(decision, state)
         entry.state, entry.operations = state, tuple(operations)
         sick = any(step.stage is Stage.RECYCLE for step in decision.steps)  # to be replaced, now or after a pause
-        if not (decision.changes or sick or operations or decision.reason in _OF_WAKES):
+        wanted = decision.changes or sick or operations or decision.reason is Reason.ADOPTING
+        if not (wanted or decision.reason in _OF_WAKES):
             entry.ended = None  # what could not be had is not wanted any more
         before = entry.decision
         if before is not None and decision.reason is Reason.AWAITING_CYCLE and not decision.replace:

@@ -89,7 +89,8 @@ class Cycle:
         if term != self._actor.term or not self._keeper.ours():
             return []  # stopped for longer than the lease lasts: what was seen then is of no use now
         policies = [plan.workload.policy for plan in plans]
-        operations = sorted(self._orders.following(decisions, seen, policies, now), key=urgency)
+        orders = self._orders.following(decisions, seen, policies, now)
+        operations = sorted([each for each in orders if not self._actor.underway.adopting(each)], key=urgency)
         await self._keeper.record(self._shown(decisions, seen))  # first: no change without its line, whoever dies now
         spent = {each.ref.key for each in decisions if each.act and each.replace}
         budgets = [plain(key, self.memories[key]) for key in sorted(spent)]

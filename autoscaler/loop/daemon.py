@@ -329,7 +329,13 @@ class Daemon:
                     async for ref in target.wakes():
                         self._cadence.wake(ref.key)
 
+                async def hear(name: str = name, target: Any = target) -> None:
+                    async for sentence in target.notices():
+                        self._fault(f"{name}: {sentence}")
+
                 self._spawn(f"wakes of {name}", listen)
+                if hasattr(target, "notices"):
+                    self._spawn(f"notices of {name}", hear)
 
     async def _put_down(self) -> None:
         """Another process may act: what was under way here is its business now."""

@@ -36,9 +36,13 @@ HELD = frozenset({
     Reason.DOUBT, Reason.RESEEDED, Reason.SETTLING, Reason.ROLLOUT, Reason.ROLLOUT_SURPLUS, Reason.NONE_READY,
     Reason.FLAPPING, Reason.CONTESTED, Reason.CLAIMED_TWICE, Reason.FLEET_BRAKE, Reason.STATE_MISSING,
     Reason.STALE_STATE, Reason.HELD_ZERO_BY_OWNER, Reason.STABILIZED_DOWN, Reason.STABILIZED_UP, Reason.BUSY,
-    Reason.NO_OPINION, Reason.NOT_ALL_AGREE, Reason.AT_LEAST,
+    Reason.NO_OPINION, Reason.NOT_ALL_AGREE, Reason.AT_LEAST, Reason.OTHER_AUTOSCALER, Reason.PAUSED_BY_ANNOTATION,
+    Reason.PAUSE_UNREADABLE, Reason.CAPPED_AT_QUOTA, Reason.ADOPTING,
 })  # fmt: skip
-SEEN_TO = (Reason.CONTESTED, Reason.CLAIMED_TWICE, Reason.FLEET_BRAKE)  # these wait for a person
+SEEN_TO = (  # these wait for a person
+    Reason.CONTESTED, Reason.CLAIMED_TWICE, Reason.FLEET_BRAKE, Reason.OTHER_AUTOSCALER, Reason.PAUSE_UNREADABLE,
+    Reason.CAPPED_AT_QUOTA,
+)  # fmt: skip
 
 
 class _Known(msgspec.Struct, frozen=True):

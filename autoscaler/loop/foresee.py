@@ -96,10 +96,7 @@ async def foresee(
     reach = max((reach_s(plan, cycle_s) for plan in others), default=0.0)
     times = beats(clock.now(), reach, cycle_s)
     recalled = await recall(others, past, times, silent) if others else []
-    seen = await observer.look(plans, taken.underway, clock.now(), wake=False)
-    if any(_counts(signal) for plan in plans for signal in plan.workload.policy.signals):
-        await clock.sleep(BETWEEN_LOOKS_S)
-        seen = await observer.look(plans, taken.underway, clock.now(), wake=False)
+    seen = await looked(plans, observer, taken.underway, clock)
     now, looks = clock.now(), {plan.key: look for plan, look in zip(plans, seen, strict=True)}
     decided = next_cycle(known, [looks[plan.key] for plan in known], taken, now, cycle_s)
     told = {plan.key: foretold(plan, each, remembered=True) for plan, each in zip(known, decided, strict=True)}
@@ -107,6 +104,14 @@ async def foresee(
         decision = rehearse(taken.words.on(plan), looks[plan.key], times, before, now=now, cycle_s=cycle_s)
         told[plan.key] = foretold(plan, decision)
     return [told[plan.key] for plan in plans], [note for each in recalled for note in each.notes]
+
+
+async def looked(plans: Sequence[Plan], observer: Observer, underway: Underway, clock: Clock) -> list[Seen]:
+    """What is to be seen of these workloads; looked at twice where a signal has a value only then."""
+    if any(_counts(signal) for plan in plans for signal in plan.workload.policy.signals):
+        await observer.look(plans, underway, clock.now(), wake=False)
+        await clock.sleep(BETWEEN_LOOKS_S)
+    return await observer.look(plans, underway, clock.now(), wake=False)
 
 
 def retelling(past: Past, cycle_s: float) -> Retell:

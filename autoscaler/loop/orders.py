@@ -39,6 +39,8 @@ class Orders:
             if decision.changes:
                 change = (decision.current, decision.desired, decision.reason)
                 found.append(self.count(look.state, *change, policy.lifecycle, now))
+            if decision.reason is Reason.ADOPTING:
+                found.append(self.adoption(decision.ref, now))
             found.extend(self.replacement(decision.ref, each, policy, now) for each in decision.replace)
         return found
 
@@ -58,6 +60,17 @@ class Orders:
             reason=reason.value,
             version=state.version,
             **_spans(lifecycle),
+        )
+
+    def adoption(self, ref: WorkloadRef, now: float) -> Operation:
+        """Another autoscaler of a workload put away."""
+        return Operation(
+            id=self._name(),
+            kind=OperationKind.ADOPT,
+            ref=ref,
+            started=now,
+            deadline=now + SCALE_S,
+            reason=Reason.ADOPTING.value,
         )
 
     def replacement(self, ref: WorkloadRef, due: Replacement, policy: Policy, now: float) -> Operation:

@@ -8,7 +8,7 @@ from autoscaler.errors import AutoscalerError
 from autoscaler.model.policy import Policy
 from autoscaler.model.signal import Missing, MissingWhy
 from autoscaler.model.target import TargetState, WorkloadRef
-from autoscaler.ports import Target
+from autoscaler.ports import Record, Target
 
 PLATFORMS = ("compose", "kubernetes", "process")
 
@@ -46,6 +46,13 @@ class Targets:
     def made(self) -> Mapping[str, Target]:
         """The targets in use."""
         return self._made
+
+    def accept(self, records: Sequence[Record]) -> None:
+        """Let platforms that tell of decisions at the workloads themselves have what is on record."""
+        for target in self._made.values():
+            take: Callable[[Sequence[Record]], None] | None = getattr(target, "accept", None)
+            if take is not None:
+                take(records)
 
     def discover(self, policies: Sequence[Policy]) -> list[tuple[WorkloadRef, Policy]]:
         """The workloads of all policies; those of a platform that cannot be had are left out."""

@@ -64,6 +64,11 @@ class Underway:
         """The instances being replaced."""
         return tuple(each.instance for each in self.of(key) if each.kind is OperationKind.REPLACE)
 
+    def adopting(self, order: Operation) -> bool:
+        """True where an order to adopt is being carried out already."""
+        kind = OperationKind.ADOPT
+        return order.kind is kind and any(each.kind is kind for each in self.of(order.ref.key))
+
     def intent(self, key: str) -> int | None:
         """The count ordered last, while instances for it are still being created or taken away; else None.
 

@@ -10,12 +10,15 @@ from autoscaler.model.target import WorkloadRef
 
 
 class OperationKind(enum.Enum):
-    """SCALE sets a count; the others carry one instance each and may last minutes."""
+    """SCALE sets a count and ADOPT puts another autoscaler away; the others carry one instance each and may last
+    minutes.
+    """
 
     SCALE = "scale"
     CREATE = "create"
     REMOVE = "remove"
     REPLACE = "replace"
+    ADOPT = "adopt"
 
 
 BEGIN = "begin"

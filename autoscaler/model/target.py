@@ -84,6 +84,12 @@ class TargetState(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     instances: tuple[Instance, ...] = ()
     rollout: bool = False
     version: str = ""
-    writer: str = ""  # who wrote the count last, where the platform tells
+    writer: str = ""  # who else wrote the count last, where the platform tells
+    remedy: str = ""  # what keeps that one from writing it again, where that is known
     off_by_owner: bool = False  # a zero that the platform does not know to be ours
+    fits: int | None = None  # the count that there is room for, where the platform tells; `fits_by` says what limits it
+    fits_by: str = ""
+    steered_by: str = ""  # which other autoscaler sets the count, where one is known to
+    paused_until: float | None = None  # what is written on the workload itself: hands off until then
+    pause_fault: str = ""  # what is written there and cannot be read: hands off until it is mended
     foreign_at: float | None = None  # when other hands created or removed instances last, where that can be told

@@ -57,6 +57,13 @@ class _Known(msgspec.Struct):
     looked: float = 0.0
 
 
+class _Named(msgspec.Struct):
+    """What a selector's labels named of one workload so far, of what is there still; and when that was looked at."""
+
+    ids: set[str]
+    looked: float
+
+
 class _Name(msgspec.Struct, frozen=True, gc=False):
     """A value that a label has: which label, and the age of its newest sample."""
 
@@ -77,7 +84,7 @@ class Coverage:
 
     def __init__(self) -> None:
         self._known: dict[str, _Known] = {}
-        self._naming: dict[tuple[str, str], float] = {}  # selector and workload → when it was looked at last
+        self._named: dict[tuple[str, str], _Named] = {}  # by selector and workload
         self._swept = 0.0
 
     def apart(self, asks: Sequence[Ask], at: float) -> dict[str, tuple[str, ...]]:
@@ -98,23 +105,37 @@ class Coverage:
         found: list[Reading] = []
         for ask, reading in zip(asks, readings, strict=True):
             inside: list[set[str]] = []
+            before: list[set[str]] = []
             asked = _selectors(ask)
             for selector in asked:
                 sight = sights.get(selector.text)
                 if sight is None:
                     sight = sights[selector.text] = _sight(selector, told)
                 ids = _inside(ask, selector, sight, told.intervals)
-                place = selector.text, ask.ref.key
-                if ids or place in self._naming:
-                    self._naming[place] = told.at
+                named = self._name(ask, selector, ids, told.at)
+                if named is not None:
+                    before.append(named.ids)
                     # One that has no samples at all has no part in the answer.
                     if sight.rows or judge.sampled_before(selector, told.answers):
                         inside.append(ids)
             counts = isinstance(reading, Series) and asked
-            found.append(_told(ask, reading, inside, told) if counts else reading)  # type: ignore[arg-type]
+            found.append(_told(ask, reading, inside, before, told) if counts else reading)  # type: ignore[arg-type]
         for text, sight in sights.items():
             self._learn(text, sight, told)
         return found
+
+    def _name(self, ask: Ask, selector: Selector, ids: set[str], at: float) -> _Named | None:
+        """Take note of the instances that are named now; None where none ever was."""
+        place = selector.text, ask.ref.key
+        named = self._named.get(place)
+        if named is None:
+            if not ids:
+                return None
+            named = self._named[place] = _Named(ids, at)
+        elif not ids <= named.ids:
+            named.ids = (ids | named.ids).intersection(each.id for each in ask.instances)
+        named.looked = at
+        return named
 
     def _learn(self, text: str, sight: _Sight, told: Told) -> None:
         known = self._known[text]
@@ -126,7 +147,7 @@ class Coverage:
         if at - self._swept > KEEP_S:
             self._swept = at
             self._known = {text: each for text, each in self._known.items() if at - each.looked < KEEP_S}
-            self._naming = {key: looked for key, looked in self._naming.items() if at - looked < KEEP_S}
+            self._named = {key: each for key, each in self._named.items() if at - each.looked < KEEP_S}
 
 
 def _selectors(ask: Ask) -> tuple[Selector, ...]:
@@ -135,15 +156,19 @@ def _selectors(ask: Ask) -> tuple[Selector, ...]:
     return (selectors(ask.query) or ()) if counted else ()
 
 
-def _told(ask: Ask, reading: Series, inside: Sequence[set[str]], told: Told) -> Series:
-    """An instance is in the data where every selector that names instances names it."""
+def _told(ask: Ask, reading: Series, inside: Sequence[set[str]], before: Sequence[set[str]], told: Told) -> Series:
+    """An instance is in the data where every selector that names instances names it.
+
+    It should be where each has named it `before`, and where it has been ready for long enough.
+    """
     ids = set.intersection(*inside) if inside else set()
+    once = set.intersection(*before) if before else set()
     two_scrapes_s = max(told.intervals.limit(each.text) or UNTIL_SEEN_S for each in _selectors(ask))
     ready = [each for each in ask.instances if each.ready and not each.draining]
     return msgspec.structs.replace(
         reading,
         found=tuple(each.id for each in ready if each.id in ids),
-        expected=tuple(each.id for each in ready if told.at - each.since >= two_scrapes_s),
+        expected=tuple(each.id for each in ready if each.id in once or told.at - each.since >= two_scrapes_s),
     )
 
 

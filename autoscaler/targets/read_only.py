@@ -41,6 +41,13 @@ class ReadOnly:
         """As the target."""
         return self._target.wakes()
 
+    async def notices(self) -> AsyncIterator[str]:
+        """As the target, where it has any."""
+        tell: Callable[[], AsyncIterator[str]] | None = getattr(self._target, "notices", None)
+        if tell is not None:
+            async for sentence in tell():
+                yield sentence
+
     def stockroom(self) -> Stockroom | None:
         """The target's, where it has one; who cleans up in it must not be told to act."""
         room: Callable[[], Stockroom] | None = getattr(self._target, "stockroom", None)

@@ -10,6 +10,7 @@ from autoscaler import __version__
 from autoscaler.decide.explain import asked_for
 from autoscaler.loop.board import SPANS_S, Board, Entry, Spread
 from autoscaler.loop.views import signals
+from autoscaler.model.decision import Reason
 from autoscaler.model.signal import Missing, Series
 from autoscaler.model.target import TargetState
 
@@ -48,7 +49,7 @@ def text(
 def families() -> list[Family]:
     """Every metric there is, without samples."""
     board = Board()
-    return [*_daemon(board, leading=False, store_failing=False, clients=0), *_workloads(board), queries({})]
+    return [*_daemon(board, leading=False, store_failing=False, clients=0), *_workloads(board), queries({}), events({})]
 
 
 def queries(outcomes: Mapping[tuple[str, str], int]) -> Family:
@@ -56,6 +57,13 @@ def queries(outcomes: Mapping[tuple[str, str], int]) -> Family:
     asked = [("", labels(server=server, outcome=how), count) for (server, how), count in sorted(outcomes.items())]
     about = "Queries asked, by server and how they ended."
     return Family("prometheus_queries_total", "counter", about, ("server", "outcome"), asked)
+
+
+def events(counts: Mapping[str, int]) -> Family:
+    """How many Kubernetes Events were to be written, by what became of them."""
+    return Family(
+        "kubernetes_events_total", "counter", "Kubernetes Events, by outcome.", ("outcome",), _by("outcome", counts)
+    )
 
 
 def _daemon(board: Board, *, leading: bool, store_failing: bool, clients: int) -> Iterator[Family]:
@@ -125,6 +133,8 @@ def _workloads(board: Board) -> Iterator[Family]:
     yield each("workload_max_replicas", "The upper bound.", [("", of, both.max) for both, of in bounds if both])
     stuck = [("", of, int(entry.stuck is not None)) for entry, _, of in decided]
     yield each("workload_stuck", "1 while the last operation was refused or failed.", stuck)
+    left = [("", of, int(d.act and d.reason is Reason.OTHER_AUTOSCALER)) for _, d, of in decided]
+    yield each("workload_left_alone", "1 while another autoscaler sets the count and this one leaves it alone.", left)
     read = [(_of(entry, signal=name), reading) for entry, d, _ in decided for name, reading in d.readings]
     present = [("", of, int(isinstance(reading, Series))) for of, reading in read]
     yield each("signal_present", "1 while the signal has data.", present, of_signal)
@@ -163,7 +173,7 @@ def _of(entry: Entry, **more: str) -> str:
     return labels(workload=entry.workload.ref.key, policy=entry.workload.policy.name, **more)
 
 
-def _by(name: str, counts: dict[str, int]) -> list[Sample]:
+def _by(name: str, counts: Mapping[str, int]) -> list[Sample]:
     return [("", labels(**{name: key}), count) for key, count in sorted(counts.items())]
 
 

@@ -8,10 +8,11 @@ import uuid
 from collections.abc import AsyncIterator
 from typing import Any
 
+import msgspec
 import pytest
 
 from autoscaler.model.operation import Operation, OperationKind, OutcomeKind
-from autoscaler.model.policy import Policy
+from autoscaler.model.policy import Mode, Policy, Recycle, Replicas, When
 from autoscaler.model.signal import Missing
 from autoscaler.model.target import TargetState, WorkloadRef
 from tests.contracts.harness import drive
@@ -212,3 +213,18 @@ async def test_without_the_right_to_see_all_namespaces_the_rule_to_add_is_printe
     (state,) = await target.states([WorkloadRef("kubernetes", shop.namespace, "Deployment", "web")])
     assert isinstance(state, Missing)
     assert "add this rule to the ClusterRole" in state.detail
+
+
+async def test_rights_that_acting_takes_are_known_before_and_the_rule_to_add_is_told(shop: KubernetesHarness) -> None:
+    rules = [{"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["get", "list", "watch"]}]
+    config = await asyncio.to_thread(shop.cluster.service_account, shop.namespace, "looker", rules)
+    acting = msgspec.structs.replace(
+        shop.policy, replicas=Replicas(min=1, max=3), recycle=Recycle(when=When(unhealthy_for=60.0))
+    )
+    looking = msgspec.structs.replace(acting, mode=Mode.OBSERVE)
+    target = shop.another(config)
+    assert await target.lacking([(shop.ref, looking)]) == []
+    scaling, evicting = await target.lacking([(shop.ref, acting)])
+    assert scaling[0] == f"we may not patch deployments/scale in namespace {shop.namespace}"
+    assert 'resources: ["pods/eviction"]' in evicting[1]
+    assert await shop.another(shop.cluster.kubeconfig()).lacking([(shop.ref, acting)]) == []

@@ -68,6 +68,12 @@ def test_status_shows_the_workload_its_workers_and_the_daemon(shop: Workers) -> 
     assert answer["version"] == 1
 
 
+def test_the_doctor_finds_nothing_wrong_with_what_runs(shop: Workers) -> None:
+    told = shop.cli("doctor")
+    assert "✗" not in told
+    assert "daemon: runs for " in told
+
+
 def test_explain_tells_the_decision_of_now_and_of_a_past_time(shop: Workers) -> None:
     until(lambda: "signal" in shop.cli("explain", "shop"), what="the signal is decided by", within=10)
     shop.load(35)

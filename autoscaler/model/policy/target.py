@@ -42,6 +42,14 @@ class KubernetesTarget(Node, frozen=True, kw_only=True):
         | None
     ) = None
 
+    adopt: Annotated[
+        bool,
+        Meta(
+            description="whether an HPA of the same workload is deleted, or a ScaledObject paused, on record; else "
+            "the count is left to it"
+        ),
+    ] = False
+
     @property
     def namespaces(self) -> tuple[str, ...]:
         """The namespaces as a list."""

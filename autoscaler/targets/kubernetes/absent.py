@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from autoscaler.clients.kubernetes_wire import OwnerReference
 from autoscaler.model.target import WorkloadRef
@@ -11,8 +11,9 @@ from autoscaler.model.target import WorkloadRef
 NAMED = 8  # how many of a namespace's workloads a message names
 
 
-def absent(ref: WorkloadRef, names: Sequence[str]) -> str:
-    """What to say of a workload that is not there, given the names of those that are.
+def absent(ref: WorkloadRef, names: Sequence[str], namespaces: Collection[str] = (), *, listed: bool = False) -> str:
+    """What to say of a workload that is not there, given the names of those that are, and the namespaces known of:
+    all there are where they were `listed`.
 
     >>> absent(WorkloadRef("kubernetes", "shop", "Deployment", "wep"), ["api", "web"])
     'Deployment shop/wep does not exist; did you mean web? shop has: api, web'
@@ -20,12 +21,34 @@ def absent(ref: WorkloadRef, names: Sequence[str]) -> str:
     'Deployment shpo/web does not exist; shpo has no Deployment at all: is the namespace right?'
     """
     said = f"{ref.kind} {ref.namespace}/{ref.name} does not exist"
+    if not names and listed and ref.namespace in namespaces:
+        return f"{said}; {ref.namespace} has no {ref.kind} at all"
     if not names:
-        return f"{said}; {ref.namespace} has no {ref.kind} at all: is the namespace right?"
+        wrong = misplaced(ref.namespace, namespaces, listed=listed)
+        return f"{said}; {wrong or f'{ref.namespace} has no {ref.kind} at all: is the namespace right?'}"
     near = difflib.get_close_matches(ref.name, names, n=1)
     meant = f" did you mean {near[0]}?" if near else ""
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     return f"{said};{meant} {ref.namespace} has: {', '.join(names[:NAMED])}{more}"
+
+
+def misplaced(namespace: str, namespaces: Collection[str], *, listed: bool) -> str:
+    """What to say of a namespace that may be misspelt, given those known of; empty where it may well be meant so.
+
+    >>> misplaced("shpo", ["shop", "pay"], listed=True)
+    'there is no namespace shpo: did you mean shop?'
+    >>> misplaced("shpo", ["shop"], listed=False)
+    'is the namespace shpo right? did you mean shop?'
+    >>> misplaced("fruit", ["shop"], listed=False), misplaced("shop", ["shop"], listed=True)
+    ('', '')
+    """
+    if namespace in namespaces:
+        return ""
+    near = difflib.get_close_matches(namespace, sorted(namespaces), n=1)
+    meant = f"did you mean {near[0]}?" if near else ""
+    if listed:
+        return f"there is no namespace {namespace}" + (f": {meant}" if meant else "")
+    return f"is the namespace {namespace} right? {meant}" if meant else ""
 
 
 def steered_by(ref: WorkloadRef, owner: OwnerReference) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator, Mapping
 
 from autoscaler.clients.kubernetes_api import PODS, KubernetesApi
@@ -48,6 +49,14 @@ class Pods:
             self.between[resource] = Reflector(self._api, self._clock, listing, self._between_changed)
             self.between[resource].start()
         return self.between[resource]
+
+    def let_go(self, resource: Resource) -> list[asyncio.Task[None]]:
+        """End the watch of what stands between, and forget what it told; the tasks to wait for."""
+        task = self.between.pop(resource).stop()
+        if not self.between:
+            self._between.clear()
+            self._betweens.clear()
+        return [task] if task is not None else []
 
     def owned(self, uid: str) -> Iterator[Instance]:
         """The pods a workload controls, but for finished ones."""

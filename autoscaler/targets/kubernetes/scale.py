@@ -9,7 +9,7 @@ from autoscaler.clients.kubernetes_wire import Scale, Workload, Written
 from autoscaler.errors import Conflict, Gone, TargetError, Unreachable
 from autoscaler.model.operation import BEGIN, Advanced, Operation, Outcome, OutcomeKind
 from autoscaler.targets.kubernetes.kinds import Kind
-from autoscaler.targets.kubernetes.state import OURS, owner
+from autoscaler.targets.kubernetes.writers import OURS, known_as, owner
 
 LOOK = "look"
 PAUSE_S = 1.0
@@ -54,7 +54,7 @@ async def look(api: KubernetesApi, kind: Kind, operation: Operation, now: float)
         # The version moves with every change of status: the count is still the one we decided from.
         return msgspec.structs.replace(operation, stage=BEGIN, version=found.metadata.resource_version)
     name = owner(found) or "somebody"
-    by = "another autoscaler" if name == OURS else name
+    by = "another autoscaler" if name == OURS else known_as(name)
     detail = f"{by} set {count} while {operation.before} → {operation.count} was on its way; nothing changed"
     return Outcome(operation, OutcomeKind.CONFLICT, now, detail)
 

@@ -9,11 +9,12 @@ import msgspec
 
 from autoscaler.clients import kubernetes_wire as wire
 from autoscaler.clients.kubernetes_quantity import milli
-from autoscaler.clients.kubernetes_wire import Pod, Terminated, Workload, Written
+from autoscaler.clients.kubernetes_wire import PAUSED_UNTIL, Pod, Terminated, Workload
 from autoscaler.model.pod import Container, PodFacts
 from autoscaler.model.target import Instance, TargetState, WorkloadRef
+from autoscaler.targets.kubernetes.quotas import Room
+from autoscaler.targets.kubernetes.writers import remedy, writer
 
-OURS = "autoscaler"  # our field manager
 FIRST_REPORT_S = 5.0  # a node reports "not ready" of a new pod within this after the pod's start
 FINISHED = ("Succeeded", "Failed")
 
@@ -63,12 +64,15 @@ def state(
     ready: int,
     zero_is_ours: bool,
     at: float,
+    steered_by: str = "",
+    room: Room | None = None,
 ) -> TargetState:
     """How a workload stood at `at`, with so many pods `ready`.
 
     `zero_is_ours` says that a count of 0 was ordered by us: the API does not record who wrote a zero through /scale.
     """
     spec, status = workload.spec, workload.status
+    until, fault = paused(workload.metadata.annotations.paused_until)
     return TargetState(
         ref=ref,
         desired=spec.replicas,
@@ -79,8 +83,33 @@ def state(
         rollout=rolling_out(ref.kind, workload),
         version=workload.metadata.resource_version,
         writer=writer(workload),
+        remedy=remedy(workload, ref.kind),
         off_by_owner=spec.replicas == 0 and not zero_is_ours,
+        steered_by=steered_by,
+        fits=status.replicas + room.more if room is not None else None,
+        fits_by=room.by if room is not None else "",
+        paused_until=until,
+        pause_fault=fault,
     )
+
+
+def paused(written: str | None) -> tuple[float | None, str]:
+    """Until when an annotation pauses its workload, and what is wrong with it where that cannot be told.
+
+    >>> paused("2026-12-24T18:00:00+01:00")
+    (1798131600.0, '')
+    >>> paused(None)
+    (None, '')
+    """
+    if written is None:
+        return None, ""
+    try:
+        until = msgspec.convert(written.strip(), datetime, strict=False)
+    except msgspec.ValidationError:
+        until = None
+    if until is None or until.tzinfo is None:
+        return None, f"the annotation {PAUSED_UNTIL}: {written!r} is no time with its zone, like 2026-12-24T18:00:00Z"
+    return until.timestamp(), ""
 
 
 def _told(pods: Sequence[Instance]) -> tuple[Instance, ...]:
@@ -145,25 +174,6 @@ def rolling_out(kind: str, workload: Workload) -> bool:
         return False
     rolling = spec.update_strategy.rolling_update
     return status.updated_replicas < status.replicas - (rolling.partition if rolling is not None else 0)
-
-
-def writer(workload: Workload) -> str:
-    """Who else wrote the count last; empty where it was us, or where nobody is on record (a zero through /scale)."""
-    name = owner(workload)
-    return "" if name == OURS else name
-
-
-def owner(workload: Workload | Written) -> str:
-    """The field manager that wrote the count last, which may be us; empty where none is on record."""
-    owners = [
-        each
-        for each in workload.metadata.managed_fields
-        if each.fields_v1 is not None and each.fields_v1.spec is not None and each.fields_v1.spec.replicas is not None
-    ]
-    if any(each.manager == OURS and each.operation == "Update" for each in owners):
-        return OURS  # an update that changes the count takes it away from all others; who owns it beside us only agrees
-    owners.sort(key=lambda each: _seconds(each.time, 0.0))
-    return owners[-1].manager if owners else ""
 
 
 def _last_end(pod: Pod) -> Terminated | None:

@@ -35,6 +35,10 @@ class Workloads:
         """Those of a namespace, in order."""
         return sorted(name for place, name in self._records if place == namespace)
 
+    def any_in(self, namespace: str) -> bool:
+        """Whether there is any in a namespace."""
+        return any(place == namespace for place, _ in self._records)
+
     def zero_is_ours(self, workload: Workload) -> bool:
         """True where a count of 0 was written by us."""
         return workload.metadata.uid in self._zeroed

@@ -17,5 +17,5 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 
 {{- define "autoscaler.settings" -}}
 {{- $lease := printf "%s/%s" .Release.Namespace (include "autoscaler.name" .) -}}
-{{- dict "kubernetes" (dict "lease" $lease) "policies" (list "/etc/autoscaler/policies") "prometheus" .Values.prometheus "cycle" .Values.cycle "data" "/var/lib/autoscaler" "listen" "0.0.0.0:8730" "log" "json" | toYaml -}}
+{{- dict "kubernetes" (dict "lease" $lease "events" .Values.rights.events) "policies" (list "/etc/autoscaler/policies") "prometheus" .Values.prometheus "cycle" .Values.cycle "data" "/var/lib/autoscaler" "listen" "0.0.0.0:8730" "log" "json" | toYaml -}}
 {{- end }}

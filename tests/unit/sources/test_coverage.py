@@ -145,6 +145,22 @@ async def test_only_who_is_ready_for_two_scrapes_is_expected(bench: Bench) -> No
     assert (found, expected) == (("uid-web-a",), ("uid-web-a",))
 
 
+async def test_who_was_in_the_data_is_expected_from_then_on_however_new(bench: Bench) -> None:
+    new, newer = pod("web-b", since=NOW), pod("web-c", since=NOW)
+    bench.wire.holds("load", [{"pod": "web-a"}, {"pod": "web-b"}])
+    await bench.found(ask("load", A, new, newer))
+    bench.wire.holds("load", [{"pod": "web-a"}])
+    assert await bench.found(ask("load", A, new, newer)) == (("uid-web-a",), ("uid-web-a", "uid-web-b"))
+    assert await bench.found(ask("load", A, newer)) == (("uid-web-a",), ("uid-web-a",))
+
+
+async def test_who_is_in_only_one_of_two_kinds_of_series_yet_is_not_expected(bench: Bench) -> None:
+    new = pod("web-b", since=NOW)
+    bench.wire.holds("load", [{"pod": "web-a"}, {"pod": "web-b"}])
+    bench.wire.holds("busy", [{"pod": "web-a"}])
+    assert (await bench.found(ask("load / busy", A, new)))[1] == ("uid-web-a",)
+
+
 async def test_series_that_name_nobody_find_nobody_and_what_cannot_be_told_is_none(bench: Bench) -> None:
     bench.wire.holds("load", [{"instance": "ingress:80", "service": "web"}])
     assert (await bench.found(ask("load", A)))[0] == ()

@@ -472,4 +472,4 @@ def test_prometheus_takes_the_rules() -> None:
     words = [str(program("promtool")), "check", "rules", str(ROOT / "monitoring" / "alerts.yaml")]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "12 rules found" in done.stdout
+    assert "13 rules found" in done.stdout

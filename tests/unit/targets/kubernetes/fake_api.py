@@ -34,6 +34,11 @@ class FakeApi:
             "deployments": [deployment()],
             "replicasets": [replica_set()],
             "pods": [pod("web-a"), pod("web-b")],
+            "horizontalpodautoscalers": [],
+            "scaledobjects": [],
+            "statefulsets": [],
+            "resourcequotas": [],
+            "limitranges": [],
         }
         self.version = 10
         self.streams = True

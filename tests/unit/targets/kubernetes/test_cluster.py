@@ -78,11 +78,13 @@ async def test_another_writer_is_a_conflict_with_a_name_and_nothing_changes(web:
     await web.set_count(3, manager="argocd-controller")
     ended = await scale(web, 2, 6)
     assert ended.kind is OutcomeKind.CONFLICT
-    assert ended.detail == "argocd-controller set 3 while 2 → 6 was on its way; nothing changed"
+    assert ended.detail == "Argo CD as argocd-controller set 3 while 2 → 6 was on its way; nothing changed"
     assert (await web.deployment())["spec"]["replicas"] == 3
 
     async def named() -> bool:
-        return (await state(web)).writer == "argocd-controller"
+        seen = await state(web)
+        mended = "ignoreDifferences: [{group: apps, kind: Deployment, jsonPointers: [/spec/replicas]}]" in seen.remedy
+        return seen.writer == "Argo CD as argocd-controller" and mended
 
     await auntil(named, "the state names the writer")
 
@@ -274,7 +276,7 @@ async def test_a_state_without_rights_says_which_are_missing(web: KubernetesHarn
     web.target = await limited(web, [])
     (found,) = await web.target.states([web.ref])
     assert isinstance(found, Missing)
-    assert 'verbs: ["watch"]' in found.detail
+    assert 'verbs: ["list", "watch"]' in found.detail
 
 
 async def test_the_target_needs_nothing_before_its_first_look(web: KubernetesHarness) -> None:

@@ -313,8 +313,8 @@ async def test_410_lists_again_and_forgets_what_went_unseen(api: FakeApi, target
 async def test_a_server_that_does_not_stream_lists_is_read_by_pages(api: FakeApi, target: KubernetesTarget) -> None:
     api.streams = False
     assert len((await look(target)).instances) == 2
-    assert sorted(api.lists) == ["deployments", "pods", "replicasets"]
-    await auntil(lambda: len(api.live) == 3, "and watched from there")
+    assert sorted(api.lists) == sorted(set(api.objects) - {"statefulsets"})
+    await auntil(lambda: len(api.live) == 7, "and watched from there")
     assert {version for _, version in api.watches} == {"10"}
 
 
@@ -324,13 +324,13 @@ async def test_a_server_that_is_away_is_not_hammered(api: FakeApi, target: Kuber
     api.away = True
     before = len(api.tokens)
     api.cut()
-    await auntil(lambda: len(clock.naps) >= 3 * 9, "each watch was tried nine times")
-    assert len(api.tokens) - before <= len(clock.naps) + 3, "a pause before each try"
+    await auntil(lambda: len(clock.naps) >= 7 * 9, "each watch was tried nine times")
+    assert len(api.tokens) - before <= len(clock.naps) + 7, "a pause before each try"
     assert sum(clock.naps) > 60
     assert max(clock.naps) <= 15
     assert (await look(target)).ready == 2  # known for less than a minute: still a state
     api.away = False
-    await auntil(lambda: len(api.live) == 3, "all watches are back")
+    await auntil(lambda: len(api.live) == 7, "all watches are back")
 
 
 async def test_watches_that_end_at_once_meet_pauses(api: FakeApi, target: KubernetesTarget, clock: Skipping) -> None:
@@ -369,7 +369,7 @@ async def test_a_refused_watch_says_which_rule_is_missing(api: FakeApi, target: 
         api.once("GET", "/deployments", saying(403, said, "Forbidden"))
     found = await missing(target)
     assert found.why is MissingWhy.FAILED
-    assert '- apiGroups: ["apps"]\n    resources: ["deployments"]\n    verbs: ["watch"]' in found.detail
+    assert '- apiGroups: ["apps"]\n    resources: ["deployments"]\n    verbs: ["list", "watch"]' in found.detail
 
 
 async def test_nobody_listening_is_a_state_that_is_not_there(
@@ -416,7 +416,7 @@ async def test_a_pod_turning_unready_wakes_its_workload(api: FakeApi, target: Ku
 async def test_close_leaves_no_task_behind(target: KubernetesTarget) -> None:
     before = asyncio.all_tasks()
     await look(target)
-    assert len([task for task in asyncio.all_tasks() if task.get_name().startswith("watch ")]) == 3
+    assert len([task for task in asyncio.all_tasks() if task.get_name().startswith("watch ")]) == 7
     await target.close()
     assert {task for task in asyncio.all_tasks() - before if task.get_name().startswith("watch ")} == set()
 
@@ -425,3 +425,21 @@ async def test_a_namespace_no_policy_names_is_not_watched_any_more(api: FakeApi,
     await look(target)
     target.discover([])
     await auntil(lambda: not [t for t in asyncio.all_tasks() if t.get_name().startswith("watch ")], "no watch runs")
+
+
+async def test_what_stands_between_is_watched_only_as_long_as_a_policy_needs_it(
+    api: FakeApi, target: KubernetesTarget
+) -> None:
+    def watched() -> set[str]:
+        return {task.get_name().removeprefix("watch ") for task in asyncio.all_tasks()} & {"replicasets", "pods"}
+
+    await look(target)
+    db = WorkloadRef("kubernetes", "shop", "StatefulSet", "db")
+    sets = Policy(name="db", target=TargetSpec(kubernetes=Named(namespace="shop", name="db", kind="StatefulSet")))
+    target.discover([POLICY, sets])
+    await target.states([REF, db])
+    assert watched() == {"replicasets", "pods"}
+    target.discover([sets])
+    await auntil(lambda: watched() == {"pods"}, "no ReplicaSet is watched")
+    target.discover([POLICY, sets])
+    assert [each.name for each in (await look(target)).instances] == ["web-a", "web-b"], "and its pods are known again"

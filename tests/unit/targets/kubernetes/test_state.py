@@ -10,7 +10,8 @@ import pytest
 from autoscaler.clients.kubernetes_wire import Pod, Workload
 from autoscaler.model.pod import Container, PodFacts
 from autoscaler.model.target import Instance, TargetState, WorkloadRef
-from autoscaler.targets.kubernetes.state import instance, owner, rolling_out, state, writer
+from autoscaler.targets.kubernetes.state import instance, rolling_out, state
+from autoscaler.targets.kubernetes.writers import owner, remedy, writer
 from tests.unit.targets.kubernetes.records import CREATED, deployment, pod, stamp, written
 
 REF = WorkloadRef("kubernetes", "shop", "Deployment", "web")
@@ -185,6 +186,31 @@ def test_the_writer_is_who_owns_the_count_and_never_us() -> None:
     assert writer(workload(managed=[{"manager": "controller-manager", "fieldsV1": {"f:status": {}}}])) == ""
     flux = [written("helm", at=5.0, operation="Apply"), written("flux", at=9.0, operation="Apply")]
     assert writer(workload(managed=flux)) == "flux"
+
+
+@pytest.mark.parametrize(("entry", "named", "said"), [
+    (written("kustomize-controller", operation="Apply", at=5.0), "Flux as kustomize-controller", "reconciles"),
+    (written("helm", at=5.0), "helm", "the chart renders"),
+    (written("kube-controller-manager"), "a HorizontalPodAutoscaler as kube-controller-manager", "delete the Ho"),
+    (written("kubectl-client-side-apply", at=5.0), "kubectl-client-side-apply", "out of what it applies"),
+    (written("kubectl", operation="Apply", at=5.0), "kubectl", "out of what it applies"),
+    (written("kubectl", at=5.0), "kubectl", ""),
+    (written("somebody-else", at=5.0), "somebody-else", ""),
+    (written("autoscaler"), "", ""),
+])  # fmt: skip
+def test_a_writer_is_known_by_the_name_people_use_with_what_keeps_it_from_writing(
+    entry: dict[str, Any], named: str, said: str
+) -> None:
+    record = workload(managed=[entry])
+    assert writer(record) == named
+    told = remedy(record, "Deployment")
+    assert said in told if said else told == ""
+
+
+def test_argo_cd_is_told_the_kind_whose_count_it_should_ignore() -> None:
+    record = workload(managed=[written("argocd-controller", operation="Apply", at=5.0)])
+    assert "[{group: apps, kind: Deployment, jsonPointers" in remedy(record, "Deployment")
+    assert "[{group: argoproj.io, kind: Rollout, jsonPointers" in remedy(record, "Rollout.v1alpha1.argoproj.io")
 
 
 def test_a_zero_not_ours_is_the_owners() -> None:

@@ -1,0 +1,68 @@
+"""`autoscaler doctor`."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections import Counter
+from pathlib import Path
+
+import click
+import msgspec
+
+from autoscaler import settings
+from autoscaler.cli.root import config, output
+from autoscaler.cli.talk import print_json
+from autoscaler.doctor.findings import Diagnosis, Finding, Verdict
+
+SIGNS = {Verdict.FINE: "✓", Verdict.NONE: "·", Verdict.WARNING: "!", Verdict.FAILURE: "✗"}
+COLOURS = {Verdict.FINE: "green", Verdict.NONE: None, Verdict.WARNING: "yellow", Verdict.FAILURE: "red"}
+FEW = 12  # so many things that work are told one by one
+
+
+@click.command("doctor")
+@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+@output
+@config
+def command(paths: tuple[Path, ...], form: str, config: Path | None) -> None:
+    """Try everything a daemon of these settings needs, and say how to mend what does not work.
+
+    PATHS are files and folders with policies; without any, those of the settings. Tried are the policies, each
+    Prometheus server and its clock, each platform, workload and signal, our rights in a cluster, the data folder, the
+    address to listen on, and the daemon where one runs. Nothing is changed. Ends with exit status 1 where something
+    failed. `--format json` is for a support request: there are no secrets in it.
+    """
+    from autoscaler.doctor.examine import examine
+
+    chosen = settings.load(config, os.environ)
+    if paths:
+        chosen = msgspec.structs.replace(chosen, policies=tuple(map(str, paths)))
+    told = asyncio.run(examine(chosen))
+    if form == "json":
+        print_json(told)
+    else:
+        _print(told)
+    if not told.fit:
+        sys.exit(1)
+
+
+def _print(told: Diagnosis) -> None:
+    works = [each for each in told.findings if each.verdict is Verdict.FINE]
+    brief = len(works) > FEW
+    for each in told.findings:
+        if not brief or each.verdict is not Verdict.FINE:
+            _print_one(each)
+    if brief:
+        about = Counter("signals" if " · " in each.about else each.about for each in works)
+        click.echo(f"✓ {', '.join(f'{name}: {number}' for name, number in about.items())}")
+    number = Counter(each.verdict for each in told.findings)
+    said = f"{number[Verdict.FAILURE]} failed, {number[Verdict.WARNING]} to look at, {number[Verdict.FINE]} fine"
+    click.echo(f"\nautoscaler {told.release}: {said}")
+
+
+def _print_one(each: Finding) -> None:
+    sign = click.style(SIGNS[each.verdict], fg=COLOURS[each.verdict])
+    click.echo(f"{sign} {each.about}: {each.text}" + (f"  ({each.place})" if each.place and not each.fix else ""))
+    if each.fix:
+        click.echo("\n".join(f"    {line}" for line in [*([each.place] if each.place else []), *each.fix.splitlines()]))
