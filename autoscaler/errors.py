@@ -19,6 +19,8 @@ Expected absence is a value (`Missing`, `Outcome`), not an exception. A library'
 
 from __future__ import annotations
 
+_HINT = "\n  hint: "
+
 
 class AutoscalerError(Exception):
     """A sentence for the reader, a hint what to do next and the exit code a command ends with."""
@@ -31,7 +33,17 @@ class AutoscalerError(Exception):
         self.hint = hint
 
     def __str__(self) -> str:
-        return f"{self.message}\n  hint: {self.hint}" if self.hint else self.message
+        return f"{self.message}{_HINT}{self.hint}" if self.hint else self.message
+
+
+def parted(said: str) -> tuple[str, str]:
+    """What was written of an error, taken apart again: the sentence, and the hint if there is one.
+
+    >>> parted(str(AutoscalerError("replicas.max: must be at least 2", hint="raise max")))
+    ('replicas.max: must be at least 2', 'raise max')
+    """
+    sentence, _, hint = said.partition(_HINT)
+    return sentence, hint
 
 
 class PolicyError(AutoscalerError):

@@ -27,7 +27,7 @@ from autoscaler.policy.load import load
 from autoscaler.ports import Clock, Fact
 from autoscaler.settings import Settings
 from autoscaler.sources.past import PastSource
-from autoscaler.wiring import MEMORY, adapters_of, fitting, servers_of, stockroom
+from autoscaler.wiring import MEMORY, adapters_of, fitting, key_of, servers_of, stockroom
 
 ANSWER_S = 5.0
 
@@ -195,7 +195,6 @@ async def _silent(servers: Mapping[str, PrometheusClient]) -> dict[str, str]:
     silent = {name: why for name, why in found.items() if why}
     if silent and len(silent) == len(servers):
         name, why = next(iter(silent.items()))
-        key, _, server = name.partition("/")
-        way_out = f"set servers.{server}.url in the settings" if server else f"set {key}.url in the settings"
-        raise SourceError(why, hint=way_out if server else f"{way_out}, or AUTOSCALER_PROMETHEUS_URL")
+        also = ", or AUTOSCALER_PROMETHEUS_URL" if name == "prometheus" else ""
+        raise SourceError(why, hint=f"set {key_of(name)}.url in the settings{also}")
     return silent

@@ -163,12 +163,22 @@ def _push(settings: Settings) -> PushSource | None:
 
 def servers_of(settings: Settings) -> dict[str, Server]:
     """The Prometheus servers by the name of their source. Raises SettingsError for certificates that cannot be used."""
-    told: dict[str, tuple[str, PrometheusServer]] = {"prometheus": ("prometheus", settings.prometheus)}
-    told |= {f"prometheus/{name}": (f"servers.{name}", server) for name, server in settings.servers.items()}
-    servers = {source: Server(_access(name, server), Intervals()) for source, (name, server) in told.items()}
+    told: dict[str, PrometheusServer] = {"prometheus": settings.prometheus}
+    told |= {f"prometheus/{name}": server for name, server in settings.servers.items()}
+    servers = {source: Server(_access(key_of(source), server), Intervals()) for source, server in told.items()}
     for each in servers.values():
         check(each.access)
     return servers
+
+
+def key_of(source: str) -> str:
+    """Where in the settings the server of a source stands.
+
+    >>> key_of("prometheus"), key_of("prometheus/eu")
+    ('prometheus', 'servers.eu')
+    """
+    usual, _, server = source.partition("/")
+    return f"servers.{server}" if server else usual
 
 
 def _access(name: str, server: PrometheusServer) -> Access:

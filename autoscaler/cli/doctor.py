@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 from collections import Counter
 from pathlib import Path
 
 import click
-import msgspec
 
-from autoscaler import settings
+from autoscaler.cli.reach import known
 from autoscaler.cli.root import config, output
 from autoscaler.cli.talk import print_json
 from autoscaler.doctor.findings import Diagnosis, Finding, Verdict
@@ -35,9 +33,7 @@ def command(paths: tuple[Path, ...], form: str, config: Path | None) -> None:
     """
     from autoscaler.doctor.examine import examine
 
-    chosen = settings.load(config, os.environ)
-    if paths:
-        chosen = msgspec.structs.replace(chosen, policies=tuple(map(str, paths)))
+    chosen = known(config, None, paths)
     told = asyncio.run(examine(chosen))
     if form == "json":
         print_json(told)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from pathlib import Path
 
 import click
-import msgspec
 
-from autoscaler import settings
+from autoscaler.cli.reach import known
 from autoscaler.cli.root import config, output
 from autoscaler.cli.table import table
 from autoscaler.cli.talk import print_json
@@ -38,9 +36,7 @@ def command(
     """
     from autoscaler.rehearsal import dry_run
 
-    chosen = settings.load(config, os.environ)
-    if paths:
-        chosen = msgspec.structs.replace(chosen, policies=tuple(map(str, paths)))
+    chosen = known(config, None, paths)
     seen = asyncio.run(dry_run(chosen, current=current, memory=memory))
     if form == "json":
         print_json(seen)

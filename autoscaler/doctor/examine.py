@@ -17,7 +17,7 @@ from autoscaler.decide.plan import Plan
 from autoscaler.decide.step import step
 from autoscaler.doctor.findings import Diagnosis, Finding, Verdict, failure, fault, fine, of_signal, settled, warning
 from autoscaler.doctor.house import around
-from autoscaler.errors import AutoscalerError, PolicyError, SourceError
+from autoscaler.errors import AutoscalerError, PolicyError, SourceError, parted
 from autoscaler.loop.claims import Claim, claimed
 from autoscaler.loop.foresee import looked
 from autoscaler.loop.observe import Observer
@@ -28,7 +28,7 @@ from autoscaler.model.policy import Mode, Placed, PolicySet
 from autoscaler.model.signal import Missing
 from autoscaler.policy.load import load
 from autoscaler.settings import Settings
-from autoscaler.wiring import Adapters, adapters_of, fitting
+from autoscaler.wiring import Adapters, adapters_of, fitting, key_of
 
 ANSWER_S = 5.0
 WAYS_IN = {
@@ -47,7 +47,8 @@ async def examine(settings: Settings) -> Diagnosis:
         for name, client in sorted(_asked(loaded, adapters).items()):
             told = await _prometheus(name, client, clock)
             findings += told
-            silent |= {name for each in told if each.verdict is Verdict.FAILURE}
+            if any(each.verdict is Verdict.FAILURE for each in told):
+                silent.add(name)
         findings += await _platforms(loaded, adapters, clock, silent, settings.cycle)
     findings += await asyncio.to_thread(around, settings, clock.now())
     return Diagnosis(at=clock.now(), release=__version__, findings=settled(findings))
@@ -61,7 +62,7 @@ def _policies(settings: Settings) -> tuple[Sequence[Placed], list[Finding]]:
         texts = read([Path(each) for each in settings.policies])
         loaded: PolicySet = fitting(settings, load, texts, identity(texts))
     except PolicyError as error:
-        return (), [failure(about, problem, "") for problem in error.problems]
+        return (), [failure(about, *parted(problem)) for problem in error.problems]
     except AutoscalerError as error:
         return (), [fault(about, error, "name them on the command line, or with `policies` in the settings")]
     if not loaded.placed and not loaded.cleanups:
@@ -82,8 +83,7 @@ async def _prometheus(name: str, client: PrometheusClient, clock: SystemClock) -
     try:
         answer = await client.instant("time()", ANSWER_S)
     except SourceError as error:
-        _, _, server = name.partition("/")
-        return [fault(name, error, f"set {f'servers.{server}' if server else 'prometheus'}.url in the settings")]
+        return [fault(name, error, f"set {key_of(name)}.url in the settings")]
     took = clock.monotonic() - since
     found = [fine(name, f"{client.url} answers in {1000 * took:.0f} ms")]
     off = max((abs(float(each.value[0]) - began - took / 2) - took / 2 for each in answer.samples), default=0.0)
@@ -101,7 +101,7 @@ async def _platforms(
     await adapters.targets.survey(policies)
     claims = claimed(adapters.targets.discover(policies), {})
     plans = [claim.plan() for claim in claims]
-    found = [failure(name, *_parted(said)) for name, said in adapters.targets.faults.items()]
+    found = [failure(name, *parted(said)) for name, said in adapters.targets.faults.items()]
     found += _claims(claims, placed if not found else ())
     looks = await looked(plans, Observer(adapters.targets, adapters.sources), Underway(), clock)
     places = {each.policy.name: f"{each.file}:{each.line}" for each in placed}
@@ -133,7 +133,7 @@ def _workload(plan: Plan, seen: Seen, place: str, silent: set[str], cycle_s: flo
     """What is to be said of one workload's state and signals; nothing of what a silent server would have told."""
     state = seen.state
     if isinstance(state, Missing):
-        said, hint = _parted(state.detail or state.why.value)
+        said, hint = parted(state.detail or state.why.value)
         return [failure(plan.ref.place, f"{plan.key}: {said}", hint or WAYS_IN.get(plan.ref.platform, ""))]
     found = [fine(plan.ref.place, f"{plan.key}: {state.ready} of {state.existing} ready")]
     (decision,) = step([plan], [seen], {}, state.at, cycle_s=cycle_s).decisions
@@ -146,9 +146,3 @@ def _workload(plan: Plan, seen: Seen, place: str, silent: set[str], cycle_s: flo
         elif signal.source not in silent:
             found.append(of_signal(about, place, signal, steps.get(signal.name), reading))
     return found
-
-
-def _parted(said: str) -> tuple[str, str]:
-    """What an error of ours says, and its hint."""
-    text, _, hint = said.partition("\n  hint: ")
-    return text, hint

@@ -81,13 +81,13 @@ def fault(about: str, error: AutoscalerError, fix: str = "") -> Finding:
 def settled(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """Each thing once, failures about the same first."""
     order = list(dict.fromkeys(findings))
-    places = {about: at for at, about in reversed([(at, each.about) for at, each in enumerate(order)])}
+    abouts = list(dict.fromkeys(each.about for each in order))
+    places = {about: at for at, about in enumerate(abouts)}
     return tuple(sorted(order, key=lambda each: (places[each.about], each.verdict is not Verdict.FAILURE)))
 
 
 def of_signal(about: str, place: str, signal: Signal, step: Step | None, reading: Reading) -> Finding:
     """What a signal's reading is worth, by the step that was decided from it (None: it was not asked for a vote)."""
-    detail = ""
     if step is not None and step.reason is Reason.SIGNAL_MISSING:
         why, detail = str(step.facts.get("why", MissingWhy.FAILED.value)), str(step.facts.get("detail", ""))
         return _missing(about, place, why, detail)

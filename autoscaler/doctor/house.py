@@ -53,8 +53,7 @@ def _daemon(settings: Settings, now: float) -> Finding:
         return warning(about, said, "is the machine busy, or a server slow? /metrics tells how long cycles take")
     said = f"runs for {span(now - told.started)}, last cycle {span(max(0.0, now - last))} ago"
     if told.faults:
-        fault_ = told.faults[-1]
-        return warning(about, f"{said}; it went through: {fault_.sentence}", "`autoscaler history` tells when")
+        return warning(about, f"{said}; it went through: {told.faults[-1].sentence}", "`autoscaler history` tells when")
     return fine(about, said)
 
 

@@ -7,7 +7,7 @@ import math
 import re
 from collections.abc import Awaitable, Callable, Sequence
 
-from autoscaler.errors import PolicyError, UsageError
+from autoscaler.errors import PolicyError, UsageError, parted
 from autoscaler.loop import views
 from autoscaler.loop.answers import WindowStatus
 from autoscaler.loop.board import Board, Entry
@@ -138,7 +138,7 @@ def problem(said: str) -> PolicyProblem:
     >>> problem("web.yaml:6:17: replicas.max: must be at least 2\\n  hint: raise max")
     PolicyProblem(file='web.yaml', line=6, column=17, sentence='replicas.max: must be at least 2', hint='raise max')
     """
-    text, _, hint = said.partition("\n  hint: ")
+    text, hint = parted(said)
     found = _PLACE.fullmatch(text)
     if found is None:
         return PolicyProblem(file="", sentence=text, hint=hint)

@@ -114,7 +114,7 @@ class Coverage:
                 ids = _inside(ask, selector, sight, told.intervals)
                 named = self._name(ask, selector, ids, told.at)
                 if named is not None:
-                    before.append(named.ids)
+                    before.append(named)
                     # One that has no samples at all has no part in the answer.
                     if sight.rows or judge.sampled_before(selector, told.answers):
                         inside.append(ids)
@@ -124,8 +124,8 @@ class Coverage:
             self._learn(text, sight, told)
         return found
 
-    def _name(self, ask: Ask, selector: Selector, ids: set[str], at: float) -> _Named | None:
-        """Take note of the instances that are named now; None where none ever was."""
+    def _name(self, ask: Ask, selector: Selector, ids: set[str], at: float) -> set[str] | None:
+        """Take note of the instances that are named now: all that were named so far, or None where none ever was."""
         place = selector.text, ask.ref.key
         named = self._named.get(place)
         if named is None:
@@ -135,7 +135,7 @@ class Coverage:
         elif not ids <= named.ids:
             named.ids = (ids | named.ids).intersection(each.id for each in ask.instances)
         named.looked = at
-        return named
+        return named.ids
 
     def _learn(self, text: str, sight: _Sight, told: Told) -> None:
         known = self._known[text]
