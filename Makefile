@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test setup parts check unit real bench bench-check clean
+.PHONY: help demo test setup parts check unit real manifests bench bench-check clean
 
 help: ## what there is
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -39,6 +39,11 @@ unit: setup ## the fast tests, no real parts
 
 real: setup ## the suites on a real Docker engine, Prometheus and Kubernetes API, and the simulated world
 	$(BIN)/python -m tests.suites
+
+manifests: ## helm/plain again, for those without Helm (needs helm)
+	for name in everywhere namespaced; do \
+	  helm template autoscaler helm/autoscaler --kube-version 1.31.0 --namespace autoscaler \
+	    -f helm/plain/$$name.values.yaml > helm/plain/$$name.yaml || exit 1; done
 
 bench: setup ## timings and ratios
 	$(BIN)/python -m benchmarks

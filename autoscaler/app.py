@@ -26,7 +26,7 @@ from autoscaler.loop.past import Past
 from autoscaler.loop.timetable import Timetable
 from autoscaler.loop.warming import Warming
 from autoscaler.model.operation import Operation
-from autoscaler.ports import Clock, PolicySource
+from autoscaler.ports import Clock, Lease, PolicySource
 from autoscaler.rehearsal import attempt
 from autoscaler.settings import Settings
 from autoscaler.web import metrics
@@ -35,6 +35,7 @@ from autoscaler.wiring import Adapters, adapters_of, loading, stockroom, tenancy
 
 if TYPE_CHECKING:
     from autoscaler.web.receiver import Door
+    from autoscaler.web.relay import Relay
 
 
 async def run(
@@ -105,7 +106,12 @@ async def steer(
     if settings.kubernetes.lease is None:
         await daemon.begin()
     rooms = Rooms(desk, Gallery(board, desk, clock, partial(attempt, settings)), streams)
-    async with serve(rooms, vitals, settings.socket_path, settings.address, settings.web):
+    relay = _relay(settings, lease, clock)
+    names = [settings.kubernetes.address] if settings.kubernetes.address is not None else []
+    doors = serve(
+        rooms, vitals, settings.socket_path, settings.address, settings.web, relay=relay, names=names
+    )  # fmt: skip
+    async with doors:
         log.event("started", socket=str(settings.socket_path), listen=settings.listen, read_only=read_only)
         if settings.kubernetes.lease is None or await daemon.stand_by():
             # Opened only where somebody decides by it: what is sent to one that stands by would be lost.
@@ -115,6 +121,19 @@ async def steer(
                 await daemon.run()
     await lease.close()
     await store.close()
+
+
+def _relay(settings: Settings, lease: Lease, clock: Clock) -> Relay | None:
+    """What hands requests on, where daemons share a lease. Raises SettingsError."""
+    from autoscaler.web.guard import Tokens
+    from autoscaler.web.relay import Relay
+
+    if settings.kubernetes.lease is None:
+        return None
+    tokens = Tokens(Path(settings.web.tokens) if settings.web.tokens is not None else None)
+    relay = Relay(lease, tokens, clock.now, reachable=bool(settings.url), certificate=settings.web.cert)
+    relay.check()
+    return relay
 
 
 def _meters(adapters: Adapters, door: Door | None) -> list[Family]:

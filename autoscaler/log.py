@@ -26,6 +26,8 @@ ERROR = logging.ERROR
 Field = str | int | float | bool | None
 
 _NAME = "autoscaler"
+# A command that has not configured the log says itself what there is to say: an event's bare name helps nobody.
+logging.getLogger(_NAME).addHandler(logging.NullHandler())
 _SECRET_KEYS = re.compile(r"password|passwd|secret|token|authorization|cookie|credential|api_?key", re.IGNORECASE)
 _SECRETS = (
     (re.compile(r"(?<=://)[^/\s@]+@"), f"{HIDDEN}@"),

@@ -178,6 +178,10 @@ class Lease(Protocol):
         """Who has it, as far as known."""
         ...
 
+    def address(self) -> str:
+        """The URL of the holder's API, as far as known; empty where it says none."""
+        ...
+
     def remaining(self) -> float:
         """Seconds for which it is surely ours still (infinite where the kernel keeps it); 0 where it is not."""
         ...

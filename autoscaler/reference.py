@@ -34,6 +34,7 @@ from autoscaler.policy.importers.report import Report
 from autoscaler.policy.lint import Findings
 from autoscaler.policy.reference import keys
 from autoscaler.settings import Settings
+from autoscaler.start import table
 from autoscaler.web import api, metrics
 
 WIDTH = 100
@@ -162,6 +163,18 @@ def exposition() -> str:
     return "\n".join(rows)
 
 
+def counters() -> str:
+    """One row per request counter that `init` looks for, best first."""
+    rows = ["| counter | of | counted | beside it |", "| --- | --- | --- | --- |"]
+    for each in sorted(table.KNOWN, key=lambda known: known.where):
+        beside = ", ".join(f"`{name}`" for name in (each.served, each.ready) if name)
+        counted = each.where.why.removeprefix("counted ")
+        rows.append(
+            f"| `{each.metric}` | {each.what} | {counted} | {beside} |".replace("(?:", "(").replace("  |", " |")
+        )
+    return "\n".join(rows)
+
+
 PARTS: Mapping[str, Callable[[], str]] = {
     "policy-keys": lambda: f"{keys(Policy)}\n\n{keys(Scope, 'scope')}",
     "cleanup-keys": lambda: keys(Cleanup),
@@ -170,6 +183,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "json": shapes,
     "api": endpoints,
     "metrics": exposition,
+    "counters": counters,
     "help": lambda: help_of(""),
     **{f"help-{name}": lambda name=name: help_of(name) for name in root.list_commands(click.Context(root))},  # type: ignore[misc]
 }

@@ -14,6 +14,7 @@ from autoscaler.backtest.recording import Recording
 from autoscaler.backtest.replay import acting
 from autoscaler.clients import control
 from autoscaler.clients.prometheus import PrometheusClient
+from autoscaler.decide.measured import sources
 from autoscaler.decide.plan import Plan
 from autoscaler.errors import SourceError, StoreError, Unreachable, UsageError
 from autoscaler.loop.claims import claimed
@@ -76,7 +77,7 @@ async def attempt(
         taken = NOTHING if kept is None else await asyncio.to_thread(taken_over, kept, clock.now())
         claims = {claim.ref.key: claim for claim in claimed(found, taken.steering, taken.prints)}
         plans = [claims[key].plan() for key in dict.fromkeys(ref.key for ref, _ in found)]
-        asked = {signal.source for plan in plans for signal in plan.workload.policy.signals}
+        asked = {name for plan in plans for name in sources(plan.workload.policy)}
         servers = {name: client for name, client in adapters.prometheus.items() if name in asked}
         silent = await _silent(servers)
         observer = Observer(adapters.targets, adapters.sources)

@@ -58,6 +58,18 @@ class KubernetesSettings(Node, frozen=True, kw_only=True):
         ]
         | None
     ) = None
+    address: (
+        Annotated[
+            str,
+            Meta(
+                pattern=r"^[-.:a-zA-Z0-9]+$",
+                description="the name or IP at which the other daemons of the lease reach `listen`: with a peer line "
+                "in web.tokens, one that stands by hands on what it is asked",
+                examples=["10.1.2.3"],
+            ),
+        ]
+        | None
+    ) = None
 
 
 class WebSettings(Node, frozen=True, kw_only=True):
@@ -109,6 +121,14 @@ class Settings(Node, frozen=True, kw_only=True):
     def socket_path(self) -> Path:
         """The API's unix socket."""
         return Path(self.socket).expanduser() if self.socket else self.data_folder / "autoscaler.sock"
+
+    @property
+    def url(self) -> str:
+        """Where the other daemons of the lease reach the API; empty where nobody says."""
+        host, own = self.kubernetes.address, self.address
+        if host is None or own is None:
+            return ""
+        return f"http{'s' if self.web.cert else ''}://{f'[{host}]' if ':' in host else host}:{own[1]}"
 
     @property
     def address(self) -> tuple[str, int] | None:
@@ -209,6 +229,16 @@ def _faults(file: str, settings: Settings) -> list[nodes.Problem]:
         missing = "key" if settings.web.key is None else "cert"
         said = f"web.{missing} is missing: a certificate and its key go together"
         return [nodes.Problem(file, 1, 1, said, f"add {missing}: FILE")]
+    if settings.kubernetes.address is not None:
+        needs = {
+            "kubernetes.lease": settings.kubernetes.lease,
+            "listen": settings.address,
+            "web.tokens": settings.web.tokens,
+        }
+        missing = ", ".join(key for key, value in needs.items() if value is None)
+        if missing:
+            said = f"kubernetes.address: does nothing without {missing}"
+            return [nodes.Problem(file, 1, 1, said, "take it out, or say where the others reach this one, and how")]
     return []
 
 

@@ -108,7 +108,7 @@ def tenancy(settings: Settings, clock: Clock) -> tuple[Lease, Store]:
 
     namespace, _, name = settings.kubernetes.lease.partition("/")
     identity = f"{socket.gethostname()}_{uuid.uuid4().hex[:8]}"
-    lease = ClusterLease(_kubernetes_api(settings, clock), clock, namespace, name, identity)
+    lease = ClusterLease(_kubernetes_api(settings, clock), clock, namespace, name, identity, settings.url)
     return lease, ClusterMemory(local, _kubernetes_api(settings, clock), namespace, name)
 
 

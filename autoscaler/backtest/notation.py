@@ -27,6 +27,9 @@ MISSING = {
     "partial": Missing(MissingWhy.PARTIAL, "a store did not answer"),
     "implausible": Missing(MissingWhy.IMPLAUSIBLE, "-1 cannot be"),
     "uncovered": Missing(MissingWhy.UNCOVERED, "1 of 4 in it"),
+    "unserved": Missing(MissingWhy.UNSERVED, "no metrics.k8s.io"),
+    "forbidden": Missing(MissingWhy.FORBIDDEN, "no right to list pods"),
+    "no_request": Missing(MissingWhy.NO_REQUEST, "a container has no cpu request"),
 }
 ANY = "_"  # among what is expected: whatever it is
 AGE_S = 5.0  # of every reading that is there

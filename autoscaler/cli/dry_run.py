@@ -40,7 +40,12 @@ def command(
     seen = asyncio.run(dry_run(chosen, current=current, memory=memory))
     if form == "json":
         print_json(seen)
-        return
+    else:
+        show(seen, steps=steps)
+
+
+def show(seen: Foresight, *, steps: bool = False) -> None:
+    """Print it as a table, with `steps` every step of each decision."""
     click.echo(_head(seen))
     if not seen.workloads:
         click.echo("\nno policies there")

@@ -14,6 +14,7 @@ from autoscaler import __version__
 from autoscaler.errors import AutoscalerError
 
 COMMANDS = {
+    "init": "init",
     "run": "run",
     "validate": "validate",
     "lint": "lint",

@@ -296,6 +296,12 @@ class KubernetesApi:
         return content
 
 
+def named(kubeconfig: str | None) -> bool:
+    """Whether anything says which cluster there is: a pod's own environment, or a kubeconfig."""
+    inside = kubeconfig is None and "KUBERNETES_SERVICE_HOST" in os.environ
+    return inside or any(Path(each).expanduser().is_file() for each in ([kubeconfig] if kubeconfig else _places()))
+
+
 def _places() -> list[str]:
     return (os.environ.get("KUBECONFIG") or "~/.kube/config").split(os.pathsep)
 

@@ -9,6 +9,7 @@ import msgspec
 from autoscaler.clients.kubernetes_wire import Resource, Status
 from autoscaler.errors import Conflict, Forbidden, Gone, Refused, TargetError, Unreachable
 
+MEASURED = "metrics.k8s.io"  # a group that knows no watch
 _decode_status = msgspec.json.Decoder(Status).decode
 _NOT_ALLOWED = re.compile(r'cannot (\w+) resource "([^"]+)" in API group "([^"]*)"')
 _BUDGET = re.compile(r"disruption budget ([^ ]+)")
@@ -103,7 +104,8 @@ def rule(asked: Asked) -> str:
 
 
 def _told(namespace: str, verb: str, what: str, group: str) -> str:
-    verbs = '"list", "watch"' if verb in ("list", "watch") else f'"{verb}"'  # we never ask for one of them alone
+    both = verb in ("list", "watch") and group != MEASURED  # everything else that we list we watch as well
+    verbs = '"list", "watch"' if both else f'"{verb}"'
     role = f"Role in namespace {namespace}" if namespace else "ClusterRole"
     return f'add this rule to the {role}:\n  - apiGroups: ["{group}"]\n    resources: ["{what}"]\n    verbs: [{verbs}]'
 

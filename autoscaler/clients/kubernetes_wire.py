@@ -400,10 +400,16 @@ class LeaseSpec(Wire, frozen=True, gc=False):
     lease_transitions: int = 0
 
 
+class LeaseMeta(Meta, frozen=True, gc=False):
+    """What a Lease has beside what every object has."""
+
+    annotations: dict[str, str] = {}
+
+
 class LeaseObject(Wire, frozen=True, gc=False):
     """A Lease of coordination.k8s.io."""
 
-    metadata: Meta
+    metadata: LeaseMeta
     spec: LeaseSpec = LeaseSpec()
 
 

@@ -8,14 +8,15 @@ from collections.abc import Sequence
 import msgspec
 
 from autoscaler.decide.lineage import Recycling, Tally
+from autoscaler.decide.measured import growth
 from autoscaler.model.decision import SICK, Fact, Reason
 from autoscaler.model.policy import When
 from autoscaler.model.target import Instance
 
 SPREAD = 0.2  # of an age: instances made together do not all go together
 _ORDER = (
-    Reason.UNHEALTHY, Reason.EXITED, Reason.NEVER_READY, Reason.OOM_KILLS, Reason.RESTARTS, Reason.CONFIG_CHANGED,
-    Reason.IMAGE_CHANGED, Reason.TOO_OLD,
+    Reason.UNHEALTHY, Reason.EXITED, Reason.NEVER_READY, Reason.OOM_KILLS, Reason.RESTARTS, Reason.OUTLIER,
+    Reason.MEMORY_GROWTH, Reason.CONFIG_CHANGED, Reason.IMAGE_CHANGED, Reason.TOO_OLD,
 )  # fmt: skip
 _NONE = Tally(0)
 
@@ -52,7 +53,10 @@ def age_limit_s(instance: Instance, older_than_s: float) -> float:
 
 def _due(one: Instance, when: When, known: Recycling, now: float) -> Due | None:
     return (
-        _unready(one, when, now) or _failing(one, when, known.tallies.get(one.id, _NONE), now) or _stale(one, when, now)
+        _unready(one, when, now)
+        or _failing(one, when, known.tallies.get(one.id, _NONE), now)
+        or _apart(one, when, known, now)
+        or _stale(one, when, now)
     )
 
 
@@ -78,6 +82,22 @@ def _failing(one: Instance, when: When, tally: Tally, now: float) -> Due | None:
         recent = [at for at in times if limit is not None and now - at < limit.per]
         if limit is not None and len(recent) >= limit.count:
             return Due(one, reason, recent[0], {"times": len(recent), "per_s": limit.per, "limit": limit.count})
+    return None
+
+
+def _apart(one: Instance, when: When, known: Recycling, now: float) -> Due | None:
+    outlying, grown = known.outlying.get(one.id), known.grown.get(one.id)
+    if when.outlier is not None and outlying is not None and now - outlying.since >= when.outlier.lasts:
+        facts: dict[str, Fact] = {
+            "value": outlying.value, "median": outlying.median, "among": outlying.among,
+            "limit_times": when.outlier.times_median, "for_s": round(now - outlying.since, 1),
+        }  # fmt: skip
+        return Due(one, Reason.OUTLIER, outlying.since, facts)
+    if when.memory_growth is not None and grown is not None:
+        said = growth(grown, when.memory_growth, now)
+        if said is not None:
+            facts = {"from_bytes": said.before, "to_bytes": said.after, "per_s": when.memory_growth.per}
+            return Due(one, Reason.MEMORY_GROWTH, said.since, facts)
     return None
 
 

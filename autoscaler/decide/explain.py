@@ -47,6 +47,8 @@ _DUE: Mapping[Reason, str] = {
     Reason.EXITED: "ended with exit code {exit_code} and nobody starts it again",
     Reason.OOM_KILLS: "ran out of memory {times} times in {per}",
     Reason.RESTARTS: "was restarted {times} times in {per}",
+    Reason.OUTLIER: "has been at {value} for {for}, more than {limit_times} times the median of {among}, {median}",
+    Reason.MEMORY_GROWTH: "grew from {from} to {to} of memory in {per}, steadily",
     Reason.CONFIG_CHANGED: "is made from a configuration that was changed",
     Reason.IMAGE_CHANGED: "is made from an image whose tag means another one by now",
     Reason.TOO_OLD: "is {for} old, {limit} are allowed",
@@ -132,6 +134,7 @@ _SENTENCES: Mapping[Reason, str] = {
     Reason.OBSERVED: "mode is observe: {after} would be set, nothing is changed",
     Reason.BUSY: "an earlier change to {after} is still being carried out",
     **{reason: f"{{instance}} {said}: a new one takes its place" for reason, said in _DUE.items()},
+    Reason.RECYCLE_UNREAD: "{cause_unread}: no data ({why}: {detail}), so nobody is due by it",
     Reason.RECYCLE_BUDGET: "{instance} {is_due}, but the budget of {count} in {per} is spent; next in {rest}",
     Reason.RECYCLE_UNAVAILABLE: (
         "{instance} {is_due}, but {out} are out of service or being replaced, which is all that {unavailable} allows"
@@ -187,7 +190,10 @@ def sentence(step: Step) -> str:
     """
     words: dict[str, str] = {"before": str(step.before), "after": str(step.after)}
     for key, value in step.facts.items():
-        words[key.removesuffix("_s")] = span(value) if key.endswith("_s") else number(value)
+        if key.endswith("_bytes"):
+            words[key.removesuffix("_bytes")] = f"{float(value or 0) / 2**20:.0f} MiB"
+        else:
+            words[key.removesuffix("_s")] = span(value) if key.endswith("_s") else number(value)
     if "expected" in step.facts:
         words["expected"], words["per"] = _load(step.facts["expected"]), words.get("per", "")
         words["within"] = f"{number(step.facts.get('within_s'))} s"

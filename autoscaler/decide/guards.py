@@ -28,11 +28,14 @@ def doubt(turn: Turn) -> None:
 
 
 def reseeded(turn: Turn) -> None:
-    """A past that is not known well enough holds the count it was seeded with, never more than the current one."""
+    """A past that is not known well enough holds the count it was seeded with, never more than the current one.
+
+    A seed below the minimum holds the minimum: between that and an idle there is no count to stop at.
+    """
     seed = turn.memory.seed
     if seed is None or turn.now >= seed.until or turn.count >= seed.count:
         return
-    floor = min(seed.count, turn.current)
+    floor = min(max(seed.count, turn.low), turn.current)
     _floor(turn, floor, Reason.RESEEDED, rest_s=seed.until - turn.now, because=seed.because)
 
 

@@ -39,12 +39,26 @@ class Tally(msgspec.Struct, frozen=True):
     ooms: tuple[float, ...] = ()
 
 
+class Outlying(msgspec.Struct, frozen=True):
+    """One instance that stands out: since when, by which value, and what the median is among how many."""
+
+    since: float
+    value: float
+    median: float
+    among: int
+
+
+Grown = tuple[tuple[int, float], ...]  # the least bytes of an instance in each eighth of a period, by its number
+
+
 class Recycling(msgspec.Struct, frozen=True):
-    """All of it for one workload. `begun` are the starts of replacements."""
+    """All of it for one workload. `begun` are the starts of replacements; the rest goes by instances' ids."""
 
     begun: tuple[float, ...] = ()
     lineages: dict[str, Lineage] = {}
     tallies: dict[str, Tally] = {}
+    outlying: dict[str, Outlying] = {}
+    grown: dict[str, Grown] = {}
 
 
 NOTHING = Recycling()
@@ -120,6 +134,8 @@ def clamped(known: Recycling, now: float) -> Recycling:
             )
             for id, each in known.tallies.items()
         },
+        {id: msgspec.structs.replace(each, since=min(each.since, now)) for id, each in known.outlying.items()},
+        known.grown,
     )
 
 

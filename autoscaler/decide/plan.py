@@ -7,6 +7,7 @@ import msgspec
 from autoscaler.decide.hpa import DEFAULT_DOWN, DEFAULT_UP, LEGACY, Behavior, Legacy, Rate, Rules, Select, completed
 from autoscaler.decide.hpa import milli as to_milli
 from autoscaler.decide.hpa.quantity import Tolerance
+from autoscaler.decide.measured import measures
 from autoscaler.decide.memory import fingerprint
 from autoscaler.model import policy as asked
 from autoscaler.model.observation import Override, Pause, Workload
@@ -41,7 +42,7 @@ class Plan(msgspec.Struct, frozen=True):
     `signals` are the names of all its signals; `every_s` is the time between its decisions where the policy says so;
     `strict` leaves our guards out. `adaptive` sizes signals that have a capacity for what is expected, and `quick` then
     is how fast the count may change: as written, without the HPA's defaults. `beside` is the same with the other
-    algorithm, where the policy compares the two.
+    algorithm, where the policy compares the two. `measures` is what is read of instances only to tell who is due.
     """
 
     key: str  # the workload's
@@ -57,6 +58,7 @@ class Plan(msgspec.Struct, frozen=True):
     adaptive: bool = False
     quick: Behavior | Legacy = Behavior()
     beside: Plan | None = None
+    measures: tuple[asked.Signal, ...] = ()
     claimed_by: tuple[str, ...] = ()  # other policies that would steer it as well
 
     @property
@@ -137,4 +139,5 @@ def prepare(ref: WorkloadRef, policy: asked.Policy) -> Plan:
         adaptive=policy.algorithm is asked.Algorithm.ADAPTIVE,
         quick=_behavior(policy.behavior, AT_ONCE, AT_ONCE),
         beside=other,
+        measures=() if policy.recycle is None else measures(policy.recycle.when),
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from autoscaler.decide import lineage
+from autoscaler.decide import lineage, measured
 from autoscaler.decide.calendar import open_windows
 from autoscaler.decide.due import Due, due, period_s
 from autoscaler.decide.lineage import Lineage, Recycling
@@ -17,6 +17,7 @@ from autoscaler.decide.turn import counted
 from autoscaler.model.decision import Fact, Reason, Replacement, Stage, Step
 from autoscaler.model.observation import Seen, Workload
 from autoscaler.model.policy import Recycle
+from autoscaler.model.signal import Missing
 from autoscaler.model.target import Instance, TargetState
 
 BACKOFF_FIRST_S = 10.0  # after the first replacement that did not last; doubles
@@ -55,16 +56,18 @@ def replacements(
     recycle, state = workload.policy.recycle, seen.state
     if recycle is None or not isinstance(state, TargetState) or state.off_by_owner:
         return Recycled((), (), known)
+    steps = [_unread(desired, name, reading) for name, reading in seen.measured.items() if isinstance(reading, Missing)]
     per_s = period_s(recycle.when)
     if per_s:
         known = lineage.tallied(known, state.instances, now, per_s)
+    if recycle.when.outlier is not None or recycle.when.memory_growth is not None:
+        known = measured.noted(known, workload.policy, seen.measured, state.instances, now)
     waiting = [
         each for each in due(state.instances, recycle.when, known, now) if each.instance.id not in seen.replacing
     ]
     if not waiting:
-        return Recycled((), (), known)
+        return Recycled((), tuple(steps), known)
     turn = _Turn(workload, recycle, seen, state, waiting, desired, now)
-    steps: list[Step] = []
     held: Step | None = None
     for each in waiting:
         hold = turn.held(each, known)
@@ -77,6 +80,11 @@ def replacements(
         known = turn.choose(each, known)
     chosen = tuple(turn.chosen)
     return Recycled(chosen, (*steps, *((held,) if held else ())), known)
+
+
+def _unread(desired: int, name: str, reading: Missing) -> Step:
+    facts: dict[str, Fact] = {"cause_unread": name, "why": reading.why.value, "detail": reading.detail}
+    return Step(Stage.RECYCLE, desired, desired, Reason.RECYCLE_UNREAD, facts)
 
 
 class _Turn:

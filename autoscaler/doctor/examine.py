@@ -13,6 +13,7 @@ from autoscaler import __version__
 from autoscaler.clients.prometheus import PrometheusClient
 from autoscaler.clock import SystemClock
 from autoscaler.decide.explain import span
+from autoscaler.decide.measured import sources
 from autoscaler.decide.plan import Plan
 from autoscaler.decide.step import step
 from autoscaler.doctor.findings import Diagnosis, Finding, Verdict, failure, fault, fine, of_signal, settled, warning
@@ -74,7 +75,7 @@ def _policies(settings: Settings) -> tuple[Sequence[Placed], list[Finding]]:
 
 def _asked(placed: Sequence[Placed], adapters: Adapters) -> Mapping[str, PrometheusClient]:
     """The servers that policies ask; the usual one while there are no policies."""
-    names = {signal.source for each in placed for signal in each.policy.signals} if placed else {"prometheus"}
+    names = {name for each in placed for name in sources(each.policy)} if placed else {"prometheus"}
     return {name: client for name, client in adapters.prometheus.items() if name in names}
 
 
@@ -145,4 +146,6 @@ def _workload(plan: Plan, seen: Seen, place: str, silent: set[str], cycle_s: flo
             found.append(Finding(about=about, verdict=Verdict.NONE, text=said, place=place))
         elif signal.source not in silent:
             found.append(of_signal(about, place, signal, steps.get(signal.name), reading))
-    return found
+    apart = [signal for signal in plan.measures if signal.source not in silent]
+    told = [(f"{plan.key} · {each.name}", each, seen.measured[each.name]) for each in apart]
+    return found + [of_signal(about, place, signal, None, reading) for about, signal, reading in told]

@@ -72,6 +72,10 @@ class Keeper:
                 "another autoscaler has taken over: nothing can be kept here", hint="ask the one that acts"
             )
         await self.store.put(facts)
+        if not self.ours():  # whoever has taken over meanwhile may have read what was kept before
+            raise StoreError(
+                "another autoscaler has taken over meanwhile: it may not know of this", hint="say it again"
+            )
 
     async def record(self, records: Sequence[Record]) -> None:
         """Add lines of history and hand them to the sinks. Lines that could not be added come with the next ones."""

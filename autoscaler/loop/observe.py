@@ -19,13 +19,14 @@ from autoscaler.ports import Source
 
 
 class Read:
-    """What was read for one workload: its signals in the policy's order, vouchers by the signal's name."""
+    """What was read for one workload: its signals in the policy's order, the rest by name."""
 
-    __slots__ = ("gathered", "vouchers")
+    __slots__ = ("gathered", "measured", "vouchers")
 
     def __init__(self, gathered: list[Reading]) -> None:
         self.gathered = gathered
         self.vouchers: dict[str, Reading] = {}
+        self.measured: dict[str, Reading] = {}
 
     @property
     def readings(self) -> tuple[Reading, ...]:
@@ -60,6 +61,7 @@ class Observer:
                 state=state,
                 readings=read.readings,
                 vouchers=read.vouchers,
+                measured={} if wake else read.measured,
                 busy=underway.busy(key),
                 removing=underway.removing(key),
                 replacing=underway.replacing(key),
@@ -110,27 +112,34 @@ class Observer:
         return found
 
     async def _reads(self, plans: Sequence[Plan], states: Sequence[TargetState | Missing], now: float) -> list[Read]:
-        """Every signal and every voucher of these plans, one batch per source."""
+        """Every signal, every voucher and what is measured of instances of these plans, one batch per source."""
         asks: dict[str, list[Ask]] = {}
-        places: dict[str, list[tuple[int, int | str]]] = {}
+        places: dict[str, list[tuple[int, int | str, bool]]] = {}
         found = [Read([Missing(MissingWhy.FAILED, "no such source")] * len(plan.goals)) for plan in plans]
         for index, (plan, state) in enumerate(zip(plans, states, strict=True)):
             instances = state.instances if isinstance(state, TargetState) else ()
             for place, signal in enumerate(plan.workload.policy.signals):
                 query = fill(signal.asks, plan.ref)
                 asks.setdefault(signal.source, []).append(Ask(plan.ref, signal, query, instances))
-                places.setdefault(signal.source, []).append((index, place))
+                places.setdefault(signal.source, []).append((index, place, False))
                 if isinstance(signal.empty, ZeroIf):
                     voucher = Ask(plan.ref, signal, fill(signal.empty.zero_if, plan.ref), voucher=True)
                     asks[signal.source].append(voucher)
-                    places[signal.source].append((index, signal.name))
+                    places[signal.source].append((index, signal.name, False))
+            for signal in plan.measures:
+                ask = Ask(plan.ref, signal, fill(signal.asks, plan.ref), instances, apart=True)
+                asks.setdefault(signal.source, []).append(ask)
+                places.setdefault(signal.source, []).append((index, signal.name, True))
+                found[index].measured[signal.name] = Missing(MissingWhy.FAILED, "no such source")
 
         async def read(name: str) -> None:
             source = self._sources.get(name)
             if source is None:
                 return
-            for (index, place), reading in zip(places[name], await source.read(asks[name], now), strict=True):
-                if isinstance(place, int):
+            for (index, place, apart), reading in zip(places[name], await source.read(asks[name], now), strict=True):
+                if apart:
+                    found[index].measured[str(place)] = reading
+                elif isinstance(place, int):
                     found[index].gathered[place] = reading
                 else:
                     found[index].vouchers[place] = reading

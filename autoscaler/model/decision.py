@@ -111,9 +111,12 @@ class Reason(enum.Enum):
     EXITED = "exited"
     OOM_KILLS = "oom_kills"
     RESTARTS = "restarts"
+    OUTLIER = "outlier"
+    MEMORY_GROWTH = "memory_growth"
     CONFIG_CHANGED = "config_changed"
     IMAGE_CHANGED = "image_changed"
     TOO_OLD = "too_old"
+    RECYCLE_UNREAD = "recycle_unread"
     RECYCLE_BUDGET = "recycle_budget"
     RECYCLE_UNAVAILABLE = "recycle_unavailable"
     RECYCLE_WINDOW = "recycle_window"
@@ -125,7 +128,12 @@ class Reason(enum.Enum):
 
 
 # Why an instance is due for replacement: it does not serve as it should, or it does and is not what it should be.
-SICK = frozenset({Reason.UNHEALTHY, Reason.NEVER_READY, Reason.EXITED, Reason.OOM_KILLS, Reason.RESTARTS})
+SICK = frozenset(
+    {
+        Reason.UNHEALTHY, Reason.NEVER_READY, Reason.EXITED, Reason.OOM_KILLS, Reason.RESTARTS, Reason.OUTLIER,
+        Reason.MEMORY_GROWTH,
+    }
+)  # fmt: skip
 STALE = frozenset({Reason.CONFIG_CHANGED, Reason.IMAGE_CHANGED, Reason.TOO_OLD})
 
 Fact = str | int | float | bool | None

@@ -44,7 +44,7 @@ class Ask(msgspec.Struct, frozen=True):
     """One question to a source: a signal of a workload, with the instances that should be in the answer.
 
     `query` is the signal's query with its placeholders filled in. A `voucher` only asks whether a fresh result is
-    there (the query of `zero_if`): any series will do.
+    there (the query of `zero_if`): any series will do. `apart` wants a point for each instance, not one value.
     """
 
     ref: WorkloadRef
@@ -52,12 +52,14 @@ class Ask(msgspec.Struct, frozen=True):
     query: str = ""
     instances: tuple[Instance, ...] = ()
     voucher: bool = False
+    apart: bool = False
 
 
 class Seen(msgspec.Struct, frozen=True, gc=False):
     """What one cycle saw of one workload: readings in the order of the policy's signals.
 
-    `vouchers` are the readings of `zero_if` queries by the signal's name. `state.desired` is never None here. `busy`
+    `vouchers` are the readings of `zero_if` queries by the signal's name, `measured` those that only say who is due for
+    replacement, by what they are for (none between two cycles). `state.desired` is never None here. `busy`
     says that a count of ours is not carried out yet, `removing` that instances of ours are on their way out,
     `replacing` which instances are being replaced.
     """
@@ -65,6 +67,7 @@ class Seen(msgspec.Struct, frozen=True, gc=False):
     state: TargetState | Missing
     readings: tuple[Reading, ...] = ()
     vouchers: dict[str, Reading] = {}
+    measured: dict[str, Reading] = {}
     busy: bool = False
     removing: bool = False
     replacing: tuple[str, ...] = ()

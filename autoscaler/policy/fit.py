@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 
-from autoscaler.model.policy import Mode, Parity, Placed, PlacedCleanup, Policy
+from autoscaler.model.policy import GROWTH_PARTS, Mode, Parity, Placed, PlacedCleanup, Policy
 from autoscaler.policy.nodes import Problem
 from autoscaler.policy.units import duration
 from autoscaler.policy.words import nearest
@@ -31,6 +31,7 @@ def misfits(
         for each in policies
         for said, hint in (
             *_every(each.policy, cycle_s),
+            *_growth(each.policy, cycle_s),
             *_servers(each.policy, servers),
             *_engine(each.policy, engines),
             *_strict(each.policy, strict_may_act),
@@ -53,11 +54,23 @@ def _every(policy: Policy, cycle_s: float) -> Iterator[Misfit]:
         yield said, f"{duration(max(1, round(cycles)) * cycle_s)}?"
 
 
+def _growth(policy: Policy, cycle_s: float) -> Iterator[Misfit]:
+    asked = policy.recycle.when.memory_growth if policy.recycle is not None else None
+    least_s = GROWTH_PARTS * max(cycle_s, policy.every or 0.0)
+    if asked is not None and asked.per < least_s:
+        said = f"recycle.when.memory_growth.per: {duration(asked.per)} is less than {GROWTH_PARTS} looks take"
+        yield said, f"at least {duration(least_s)}; hours are usual"
+
+
 def _servers(policy: Policy, servers: Collection[str]) -> Iterator[Misfit]:
     for index, signal in enumerate(policy.signals):
         if signal.server is not None and signal.server not in servers:
             said = f"signals[{index}].server: the daemon's settings know no server {signal.server}"
             yield said, _known(signal.server, servers, "servers")
+    outlier = policy.recycle.when.outlier if policy.recycle is not None else None
+    if outlier is not None and outlier.server is not None and outlier.server not in servers:
+        said = f"recycle.when.outlier.server: the daemon's settings know no server {outlier.server}"
+        yield said, _known(outlier.server, servers, "servers")
 
 
 def _engine(policy: Policy, engines: Collection[str]) -> Iterator[Misfit]:

@@ -7,5 +7,4 @@ from autoscaler.model import policy
 LATER: dict[type, frozenset[str]] = {
     policy.TargetSpec: frozenset({"swarm"}),
     policy.KubernetesTarget: frozenset({"cluster"}),
-    policy.When: frozenset({"memory_growth", "outlier"}),
 }

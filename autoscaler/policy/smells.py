@@ -80,6 +80,11 @@ def smells(
         yield from _value(look)
         yield from _waived(look)
     yield from _served(looks)
+    outlier = policy.recycle.when.outlier if policy.recycle is not None else None
+    if outlier is not None:
+        path, known = ("recycle", "when", "outlier", "prometheus"), facts(sample(outlier.prometheus))
+        yield from _reading(known, path)
+        yield from _alone(outlier.prometheus, known, path)
 
 
 def _unparsable(why: str, path: Path) -> Smell:

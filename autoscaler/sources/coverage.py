@@ -12,32 +12,14 @@ import msgspec
 
 from autoscaler.model.observation import Ask
 from autoscaler.model.signal import Reading, Series
-from autoscaler.model.target import Instance
 from autoscaler.policy.promql import Selector, selectors
 from autoscaler.sources import judge
+from autoscaler.sources.instances import LABELS, spellings, words
 from autoscaler.sources.intervals import UNTIL_SEEN_S, Intervals
 
-# Labels in which exporters, service discovery and cAdvisor tell whose series it is.
-LABELS = (
-    "address",
-    "container",
-    "container_name",
-    "exported_instance",
-    "exported_pod",
-    "host",
-    "hostname",
-    "instance",
-    "kubernetes_pod_name",
-    "name",
-    "pod",
-    "pod_name",
-    "server",
-)
 MANY = 100  # rows without any instance that are not worth having every cycle
 WIDE_S = 300.0  # all labels are looked at so often, whatever is known
 KEEP_S = 3600.0  # a selector nobody asked about for so long is forgotten
-
-LOOPBACK = ("127.", "::1", "localhost")
 
 
 class Told(msgspec.Struct, frozen=True):
@@ -185,14 +167,6 @@ def _inside(ask: Ask, selector: Selector, sight: _Sight, intervals: Intervals) -
     return found
 
 
-def words(instance: Instance) -> list[str]:
-    """What a label may call an instance; an address that others have too is none."""
-    address = instance.address
-    if _host(address) == address:  # without a port
-        address = "" if address.strip("[]").startswith(LOOPBACK) else address.strip("[]")
-    return [word for word in (instance.name, address) if word]
-
-
 def _sight(selector: Selector, told: Told) -> _Sight:
     """The values of a selector's labels, as they are and without port."""
     names: dict[str, _Name] = {}
@@ -204,20 +178,3 @@ def _sight(selector: Selector, told: Told) -> _Sight:
                 if before is None or age_s < before.age_s:
                     names[word] = _Name(label, age_s)
     return _Sight(names, len(rows))
-
-
-def spellings(value: str) -> tuple[str, ...]:
-    """What the value of a label may call an instance: as it is, and without port."""
-    bare = value.lstrip("/")  # an engine's own names of containers begin with a slash
-    host = _host(bare).strip("[]") if ":" in bare else bare
-    return (bare, host) if host != bare else (bare,)
-
-
-def _host(address: str) -> str:
-    """The address without its port, if it has one.
-
-    >>> [_host(each) for each in ("10.0.0.5:8080", "[::1]:80", "::1", "web-1")]
-    ['10.0.0.5', '[::1]', '::1', 'web-1']
-    """
-    host, _, port = address.rpartition(":")
-    return host if host and port.isdecimal() and (":" not in host or host.endswith("]")) else address

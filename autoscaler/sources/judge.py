@@ -16,6 +16,7 @@ from autoscaler.model.observation import Ask
 from autoscaler.model.policy import Reduce
 from autoscaler.model.signal import Missing, MissingWhy, Point, Reading, Series
 from autoscaler.policy.promql import Selector, selectors
+from autoscaler.sources.instances import named
 from autoscaler.sources.intervals import UNTIL_SEEN_S, Intervals
 
 # Warnings about the query, not about data that is not there. Everything else means a partial response.
@@ -59,7 +60,10 @@ def learn(query: str, told: Told, intervals: Intervals, apart: Apart = ALIKE) ->
 
 
 def reading(ask: Ask, told: Told, intervals: Intervals, apart: Apart = ALIKE) -> Reading:
-    """The reading of one ask from the answers to its query and companions. A voucher's value means nothing."""
+    """The reading of one ask from the answers to its query and companions. A voucher's value means nothing.
+
+    Where instances are told apart, each that the labels of a series name has its point.
+    """
     answer = told[ask.query]
     if isinstance(answer, SourceError):
         return Missing(MissingWhy.FAILED, answer.message)
@@ -68,9 +72,9 @@ def reading(ask: Ask, told: Told, intervals: Intervals, apart: Apart = ALIKE) ->
         return Missing(MissingWhy.PARTIAL, missing)
     if not answer.samples:
         return Missing(MissingWhy.EMPTY, "the query gives no series")
-    value = float(len(answer.samples)) if ask.voucher else _value(ask, answer.samples)
-    if isinstance(value, Missing):
-        return value
+    points = _apart(ask, answer.samples) if ask.apart else _together(ask, answer.samples)
+    if isinstance(points, Missing):
+        return points
     oldest: float | None = None
     for selector, age in _ages(ask.query, told, apart):
         if isinstance(age, SourceError):
@@ -79,8 +83,7 @@ def reading(ask: Ask, told: Told, intervals: Intervals, apart: Apart = ALIKE) ->
         if age > most:
             return Missing(MissingWhy.STALE, f"the newest sample is {span(age)} old, max_age is {span(most)}{because}")
         oldest = age if oldest is None else max(oldest, age)
-    labels = tuple(sorted(answer.samples[0].metric.items())) if len(answer.samples) == 1 else ()
-    return Series((Point(value, labels),), oldest)
+    return Series(points, oldest)
 
 
 def partial(answer: Answer) -> str:
@@ -116,6 +119,28 @@ def age_now(selector: Selector, apart: Apart = ALIKE) -> str:
     labels = apart.get(selector.text, ())
     by = f" by ({', '.join(labels)}) " if labels else ""
     return f"time() - max{by}(timestamp({selector.text}))"
+
+
+def _together(ask: Ask, samples: Sequence[Sample]) -> tuple[Point, ...] | Missing:
+    value = float(len(samples)) if ask.voucher else _value(ask, samples)
+    if isinstance(value, Missing):
+        return value
+    return (Point(value, tuple(sorted(samples[0].metric.items())) if len(samples) == 1 else ()),)
+
+
+def _apart(ask: Ask, samples: Sequence[Sample]) -> tuple[Point, ...] | Missing:
+    """A point for each instance that is named; what is not a number, and what names nobody here, is left out."""
+    found: dict[str, Point] = {}
+    for sample in samples:
+        id, value = named(ask.instances, sample.metric), _number(sample.value[1])
+        if id in found:
+            return Missing(MissingWhy.SEVERAL, "the query gives several series of one instance: aggregate in the query")
+        if id and math.isfinite(value):
+            found[id] = Point(value, instance=id)
+    if not found:
+        said = f"none of {len(samples)} series names an instance: keep a label that does, such as instance or pod"
+        return Missing(MissingWhy.UNCOVERED, said)
+    return tuple(found.values())
 
 
 def _value(ask: Ask, samples: Sequence[Sample]) -> float | Missing:

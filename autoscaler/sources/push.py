@@ -20,7 +20,7 @@ from autoscaler.model.policy import ScrapeMode, Signal
 from autoscaler.model.signal import Missing, MissingWhy, Point, Reading, Series
 from autoscaler.model.target import WorkloadRef
 from autoscaler.policy.promql import chosen
-from autoscaler.sources.coverage import spellings, words
+from autoscaler.sources.instances import spellings, words
 from autoscaler.sources.intervals import UNTIL_SEEN_S, Intervals
 from autoscaler.sources.judge import REDUCED
 from autoscaler.sources.pushed import RATE_S, Index, Pushed

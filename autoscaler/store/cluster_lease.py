@@ -12,23 +12,30 @@ from autoscaler.ports import Clock
 
 LEASES = Resource("coordination.k8s.io/v1", "leases")
 DURATION_S = 15.0  # what a renewal promises; after so long without one another daemon takes over
+ADDRESS = "autoscaler/address"  # the annotation with the URL of the holder's API
 
 
 class ClusterLease:
     """The Lease `name` in `namespace`, held as `identity`, which no other process may ever have had.
 
+    `address` is the URL of the API of this daemon, for those that stand by; empty where they cannot reach it.
+
     Time is measured by this process's own steady clock from when it saw a renewal, so clocks of other machines do not
     matter. What is promised counts from before the request that got it. Raises LeaseError when it cannot be asked for.
     """
 
-    def __init__(self, api: KubernetesApi, clock: Clock, namespace: str, name: str, identity: str) -> None:
+    def __init__(
+        self, api: KubernetesApi, clock: Clock, namespace: str, name: str, identity: str, address: str = ""
+    ) -> None:
         self._api = api
         self._clock = clock
         self._namespace = namespace
         self._name = name
         self._identity = identity
+        self._own_address = address
         self._until = 0.0  # by the steady clock: ours until then
         self._holder: str | None = None
+        self._address = ""
         self._version = ""  # of our own last renewal: while it is the newest, nobody else has written
         self._seen: tuple[str, str, str] | None = None  # the last renewal of somebody else
         self._seen_at = 0.0
@@ -50,6 +57,10 @@ class ClusterLease:
     def holder(self) -> str | None:
         """Who had it when `hold` last asked; None before, and after `release`."""
         return self._holder
+
+    def address(self) -> str:
+        """The URL of the API of whom `holder` names, where that one told it."""
+        return self._address
 
     def remaining(self) -> float:
         """Seconds for which it is surely ours still; 0 where it is not."""
@@ -90,15 +101,17 @@ class ClusterLease:
         """Take it where nobody has it; who has it then."""
         found = await self._found()
         if found is None:
-            body = {"metadata": {"name": self._name}, "spec": self._spec(0)}
+            body = {"metadata": {"name": self._name, **self._noted()}, "spec": self._spec(0)}
             made = await self._api.create(LEASES, self._namespace, body, LeaseObject)
         elif found.spec.holder_identity not in ("", self._identity) and not self._over(found, now):
+            self._address = found.metadata.annotations.get(ADDRESS, "")
             return found.spec.holder_identity
         else:
             spec = self._spec(found.spec.lease_transitions + (found.spec.holder_identity != self._identity))
-            change = {"metadata": {"resourceVersion": found.metadata.resource_version}, "spec": spec}
+            meta = {"resourceVersion": found.metadata.resource_version, **self._noted()}
+            change = {"metadata": meta, "spec": spec}
             made = await self._api.merge(LEASES, self._namespace, self._name, change, LeaseObject)
-        self._version = made.metadata.resource_version
+        self._version, self._address = made.metadata.resource_version, self._own_address
         return self._identity
 
     async def _found(self) -> LeaseObject | None:
@@ -115,6 +128,9 @@ class ClusterLease:
             self._seen, self._seen_at = renewal, now
             self._seen_lasts_s = max(spec.lease_duration_seconds, DURATION_S)
         return now - self._seen_at > self._seen_lasts_s
+
+    def _noted(self) -> dict[str, Any]:
+        return {"annotations": {ADDRESS: self._own_address or None}}  # none takes that of the one before away
 
     def _spec(self, transitions: int) -> dict[str, Any]:
         return {

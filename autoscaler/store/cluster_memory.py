@@ -6,6 +6,7 @@ again from Prometheus.
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import zlib
 from collections.abc import Iterable, Sequence
@@ -43,6 +44,9 @@ class ClusterMemory:
         self._names = names(name)
         self._facts: list[dict[tuple[FactKind, str], bytes]] = []
         self._versions: list[str] = []
+        self._one = (
+            asyncio.Lock()
+        )  # a ConfigMap is written as a whole: two writers at once would be in each other's way
 
     async def append(self, records: Sequence[Record]) -> None:
         """Add lines of history, in the pod."""
@@ -54,8 +58,30 @@ class ClusterMemory:
 
     async def put(self, facts: Sequence[Fact]) -> None:
         """Keep these facts: what people said and orders first. Durable when it returns."""
+        async with self._one:
+            await self._put(facts)
+
+    async def facts(self) -> Sequence[Fact]:
+        """Everything kept, read again: another daemon may have written."""
+        async with self._one:
+            await self._look()
+        there = [Fact(kind, key, value) for facts in self._facts for (kind, key), value in facts.items()]
+        learned = [fact for fact in await self._local.facts() if fact.kind is FactKind.LEARNED]
+        return sorted([*there, *learned], key=lambda fact: (fact.kind.value, fact.key))
+
+    async def close(self) -> None:
+        """Let go of connections and of the pod's own store."""
+        await self._api.close()
+        await self._local.close()
+
+    async def _look(self) -> None:
+        found = [await self._read(name) for name in self._names]
+        self._facts = [facts for facts, _ in found]
+        self._versions = [version for _, version in found]
+
+    async def _put(self, facts: Sequence[Fact]) -> None:
         if not self._facts:
-            await self.facts()
+            await self._look()
         await self._local.put([fact for fact in facts if fact.kind is FactKind.LEARNED])
         changed: dict[int, dict[tuple[FactKind, str], bytes | None]] = {}
         for fact in facts:
@@ -66,20 +92,6 @@ class ClusterMemory:
             kept = {key: value for key, value in told.items() if value is not None}
             if kept != self._facts[shard]:
                 await self._write(shard, kept)
-
-    async def facts(self) -> Sequence[Fact]:
-        """Everything kept, read again: another daemon may have written."""
-        found = [await self._read(name) for name in self._names]
-        self._facts = [facts for facts, _ in found]
-        self._versions = [version for _, version in found]
-        there = [Fact(kind, key, value) for facts in self._facts for (kind, key), value in facts.items()]
-        learned = [fact for fact in await self._local.facts() if fact.kind is FactKind.LEARNED]
-        return sorted([*there, *learned], key=lambda fact: (fact.kind.value, fact.key))
-
-    async def close(self) -> None:
-        """Let go of connections and of the pod's own store."""
-        await self._api.close()
-        await self._local.close()
 
     async def _read(self, name: str) -> tuple[dict[tuple[FactKind, str], bytes], str]:
         try:

@@ -59,6 +59,10 @@ class FileLease:
         """Who had it when `hold` last asked; None before, and after `release`."""
         return self._holder
 
+    def address(self) -> str:
+        """None: whoever wants the same files is on this machine, and ends where somebody has them."""
+        return ""
+
     def remaining(self) -> float:
         """Infinite while it is ours, 0 while it is not: the kernel keeps it, no clock runs."""
         return math.inf if self._mine() else 0.0

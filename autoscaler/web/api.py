@@ -13,7 +13,7 @@ from autoscaler.loop.desk import HISTORY_LIMIT, Desk, Word
 from autoscaler.loop.fleet_views import LIMIT, ORDERS, STATES
 from autoscaler.loop.gallery import MOST_TEXT, Gallery
 from autoscaler.loop.recollect import Recollection
-from autoscaler.web.endpoint import Asked, Endpoint, Param
+from autoscaler.web.endpoint import Asked, By, Endpoint, Param
 from autoscaler.web.guard import Caller
 
 PREFIX = API
@@ -83,9 +83,21 @@ def _reads(desk: Desk, gallery: Gallery) -> tuple[Endpoint, ...]:
 
     name = "any name of the workload: its key, its policy's, a short one that only it has"
     return (
-        _get("/head", "The daemon itself: cycle, policy set, faults.", answers.Head, lambda asked: desk.head()),
-        _get("/status", "Everything at a glance, all workloads.", answers.Status, lambda asked: desk.status()),
-        _get("/whoami", "Who asks, and what that one may.", Who, whoami),
+        _get(
+            "/head",
+            "The daemon itself: cycle, policy set, faults.",
+            answers.Head,
+            lambda asked: desk.head(),
+            by=By.ANYBODY,
+        ),
+        _get(
+            "/status",
+            "Everything at a glance, all workloads.",
+            answers.Status,
+            lambda asked: desk.status(),
+            by=By.ANYBODY,
+        ),
+        _get("/whoami", "Who asks, and what that one may.", Who, whoami, by=By.ASKED),
         _get(
             "/workloads",
             "A page of workloads, filtered and sorted.",
@@ -131,6 +143,7 @@ def _reads(desk: Desk, gallery: Gallery) -> tuple[Endpoint, ...]:
             Param(name="workload", about="only of this workload, by any of its names"),
             _time("until", "not after this time"),
             Param(name="limit", about="how many lines", kind=int, default=50, least=1, most=HISTORY_LIMIT),
+            by=By.ANYBODY,
         ),
         _get(
             "/memory",
@@ -193,7 +206,9 @@ def _time(name: str, about: str) -> Param:
     return Param(name=name, about=f"{about}, seconds since the epoch", kind=float, least=0, most=LAST_TIME)
 
 
-def _get(path: str, about: str, answer: type, handle: Any, *params: Param, named: str = "") -> Endpoint:
+def _get(
+    path: str, about: str, answer: type, handle: Any, *params: Param, named: str = "", by: By = By.HOLDER
+) -> Endpoint:
     return Endpoint(
-        method="GET", path=PREFIX + path, about=about, answer=answer, handle=handle, params=params, named=named
+        method="GET", path=PREFIX + path, about=about, answer=answer, handle=handle, params=params, named=named, by=by
     )

@@ -17,9 +17,10 @@ from autoscaler.loop.desk import Desk
 from autoscaler.loop.gallery import Gallery
 from autoscaler.loop.names import UnknownWorkload
 from autoscaler.web import api, openapi
-from autoscaler.web.endpoint import Endpoint, asked
-from autoscaler.web.events import Streams, stream
-from autoscaler.web.guard import HEADERS, SOCKET, Caller, Guard, Refusal
+from autoscaler.web.endpoint import By, Endpoint, asked
+from autoscaler.web.events import BEAT_S, Streams, stream
+from autoscaler.web.guard import HEADERS, SOCKET, Caller, Guard, Refusal, Refused
+from autoscaler.web.relay import ANSWER_S, SIGNED, Relay
 
 STATIC = Path(__file__).parent / "static"
 TYPES = {
@@ -43,8 +44,38 @@ class Rooms(msgspec.Struct, frozen=True):
     streams: Streams
 
 
-def routes(rooms: Rooms, guard: Guard | None) -> list[web.RouteDef]:
-    """Every route of the API; without a guard (on the socket) whoever is there may do everything."""
+class Entrance(msgspec.Struct, frozen=True):
+    """Who is let in where: without a guard (on the socket) whoever is there may do everything.
+
+    `relay` hands on what another daemon is to answer, where several share a lease.
+    """
+
+    guard: Guard | None = None
+    relay: Relay | None = None
+
+    async def admitted(self, request: web.Request, *, write: bool) -> Caller:
+        """Who asks. Raises Refused with why not."""
+        if self.guard is None:
+            return SOCKET
+        if self.relay is not None and SIGNED in request.headers:
+            return await self.relay.judged(request)
+        refusal = self.guard.foreign(request)
+        caller = refusal or self.guard.caller(request, write=write)
+        if isinstance(caller, Refusal):
+            raise Refused(caller)
+        return caller
+
+    async def elsewhere(
+        self, request: web.Request, caller: Caller, *, anyway: bool, silence_s: float = ANSWER_S
+    ) -> web.StreamResponse | None:
+        """The answer of another daemon that acts; None where this one is to answer. Raises Refused."""
+        if self.relay is None:
+            return None
+        return await self.relay.answer(request, caller, anyway=anyway, silence_s=silence_s)
+
+
+def routes(rooms: Rooms, entrance: Entrance) -> list[web.RouteDef]:
+    """Every route of the API."""
     table = api.endpoints(rooms.desk, rooms.gallery)
 
     @functools.cache  # made when somebody first asks: few do, and it takes tens of milliseconds
@@ -55,44 +86,32 @@ def routes(rooms: Rooms, guard: Guard | None) -> list[web.RouteDef]:
         return web.Response(body=described(), content_type="application/json")
 
     async def events(request: web.Request) -> web.StreamResponse:
-        admitted(request, guard, write=False)
+        caller = await entrance.admitted(request, write=False)
+        answer = await entrance.elsewhere(request, caller, anyway=True, silence_s=2 * BEAT_S)
+        if answer is not None:
+            return answer
         name = request.query.get("workload", "")
         key = rooms.desk.entry(name).workload.ref.key if name else ""
         return await stream(request, rooms.streams, key)
 
-    found = [_route(each, guard) for each in table]
+    found = [_route(each, entrance) for each in table]
     found += [web.get(f"{api.PREFIX}/openapi.json", description), web.get(f"{api.PREFIX}/events", events)]
     return found
 
 
-def _route(endpoint: Endpoint, guard: Guard | None) -> web.RouteDef:
-    async def handle(request: web.Request) -> web.Response:
-        caller = admitted(request, guard, write=endpoint.write)
+def _route(endpoint: Endpoint, entrance: Entrance) -> web.RouteDef:
+    async def handle(request: web.Request) -> web.StreamResponse:
+        caller = await entrance.admitted(request, write=endpoint.write)
+        if endpoint.by is not By.ASKED:
+            answered = await entrance.elsewhere(request, caller, anyway=endpoint.by is By.ANYBODY)
+            if answered is not None:
+                return answered
         answer = await endpoint.handle(await asked(endpoint, request, caller))
         return web.Response(
             body=_encode(answer), content_type="application/json", headers={"Cache-Control": "no-store"}
         )
 
     return web.route(endpoint.method, endpoint.path.replace("{name}", "{name:.+}"), handle)
-
-
-def admitted(request: web.Request, guard: Guard | None, *, write: bool) -> Caller:
-    """Who asks. Raises Refused with why not."""
-    if guard is None:
-        return SOCKET
-    refusal = guard.foreign(request)
-    caller = refusal or guard.caller(request, write=write)
-    if isinstance(caller, Refusal):
-        raise Refused(caller)
-    return caller
-
-
-class Refused(Exception):
-    """A request that is not let in."""
-
-    def __init__(self, refusal: Refusal) -> None:
-        super().__init__(refusal.sentence)
-        self.refusal = refusal
 
 
 def pages() -> list[web.RouteDef]:

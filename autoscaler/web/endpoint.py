@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import math
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -56,6 +57,14 @@ class Asked(msgspec.Struct, frozen=True):
     caller: Caller
 
 
+class By(enum.Enum):
+    """Which of several daemons that share a lease answers."""
+
+    HOLDER = "the one that acts"
+    ANYBODY = "the one that acts; where it cannot be asked, the one that was"
+    ASKED = "the one that was asked"
+
+
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     """One way to ask: `path` may hold `{name}`; `answer` and `body` are structs; `write` needs the right to."""
 
@@ -68,6 +77,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     body: type | None = None
     write: bool = False
     named: str = ""  # what the name in the path is
+    by: By = By.HOLDER
 
 
 async def asked(endpoint: Endpoint, request: web.Request, caller: Caller) -> Asked:

@@ -23,6 +23,8 @@ from autoscaler.settings import WebSettings
 LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 DIGEST = "sha256:"
 RIGHTS = ("read", "write")
+PEER = "peer"  # no right to ask: the secret by which daemons of one lease sign what they hand on
+SHORTEST = 16
 
 _HOST = re.compile(r"(?:\[(?P<six>[^\]]+)\]|(?P<name>[^:\[\]]*))(?::\d+)?")
 
@@ -43,23 +45,52 @@ class Refusal(msgspec.Struct, frozen=True):
     hint: str = ""
 
 
+class Refused(Exception):
+    """A request that is not let in."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.sentence)
+        self.refusal = refusal
+
+
 class Caller(msgspec.Struct, frozen=True):
-    """Who asks: the token's name (empty: nobody in particular), whether it may write."""
+    """Who asks: the token's name (empty: nobody in particular), whether it may write.
+
+    `handed_on` is true where another daemon asks, for somebody that it has let in.
+    """
 
     name: str = ""
     write: bool = False
+    handed_on: bool = False
 
 
 SOCKET = Caller(write=True)  # whoever may open the socket; its words carry the name they say themselves
 
 
+class Peer(msgspec.Struct, frozen=True):
+    """A secret that daemons share, and until when it holds (None: for ever)."""
+
+    secret: bytes
+    until: float | None = None
+
+
+class Known(msgspec.Struct, frozen=True):
+    """What a file of tokens holds: tokens by their digests, and the secrets of daemons, in order."""
+
+    tokens: dict[bytes, Token] = {}
+    peers: tuple[Peer, ...] = ()
+
+
 class Tokens:
-    """The tokens of a file, read again when it changes: `NAME read|write TOKEN|sha256:HEX [until TIME]` a line."""
+    """The tokens of a file, read again when it changes: `NAME read|write TOKEN|sha256:HEX [until TIME]` a line.
+
+    `NAME peer SECRET` is the secret by which the daemons of one lease know each other.
+    """
 
     def __init__(self, file: Path | None) -> None:
         self._file = file
         self._mark: tuple[int, int, int] | None = None
-        self._known: dict[bytes, Token] = {}
+        self._known = Known()
 
     def check(self) -> None:
         """Raises SettingsError for a file that cannot be used."""
@@ -68,7 +99,12 @@ class Tokens:
     def of(self, secret: str) -> Token | None:
         """Whose this is; found by its digest, so that how long it takes tells nothing. Raises SettingsError."""
         self._look()
-        return self._known.get(hashlib.sha256(secret.encode()).digest())
+        return self._known.tokens.get(hashlib.sha256(secret.encode()).digest())
+
+    def peers(self, now: float) -> list[bytes]:
+        """The secrets that hold, the first one first: that is signed by. Raises SettingsError."""
+        self._look()
+        return [each.secret for each in self._known.peers if each.until is None or now < each.until]
 
     def _look(self) -> None:
         if self._file is None:
@@ -84,29 +120,41 @@ class Tokens:
             raise SettingsError(f"{self._file}: cannot be read: {why}", hint="see web.tokens") from None
 
 
-def tokens(file: str, text: str) -> dict[bytes, Token]:
-    """The tokens of a file's text by their digests. Raises SettingsError, which never shows a token."""
+def tokens(file: str, text: str) -> Known:
+    """What a file's text holds. Raises SettingsError, which never shows a token."""
     known: dict[bytes, Token] = {}
+    peers: list[Peer] = []
     for number, line in enumerate(text.splitlines(), start=1):
         words = line.split()
         if not words or words[0].startswith("#"):
             continue
-        problem = "expected NAME read|write TOKEN, or NAME read|write TOKEN until TIME"
-        if len(words) not in (3, 5) or words[1] not in RIGHTS or (len(words) == 5 and words[3] != "until"):
+        problem = "expected NAME read|write TOKEN, or NAME read|write TOKEN until TIME; or NAME peer SECRET"
+        if len(words) not in (3, 5) or words[1] not in (*RIGHTS, PEER) or (len(words) == 5 and words[3] != "until"):
             raise SettingsError(f"{file}:{number}:1: {problem}", hint="alice write sha256:… until 2027-01-31T00:00:00Z")
         try:
             until = parse(words[4]) if len(words) == 5 else None
+            if words[1] == PEER:
+                peers.append(Peer(_secret(words[2]), until))
+                continue
             digest = _digest(words[2])
         except ValueError as error:
             raise SettingsError(f"{file}:{number}:1: {error}", hint="a time such as 2027-01-31T00:00:00Z") from None
         known[digest] = Token(words[0], words[1] == "write", until)
-    return known
+    return Known(known, tuple(peers))
+
+
+def _secret(word: str) -> bytes:
+    if word.startswith(DIGEST):
+        raise ValueError("a peer line needs the secret itself, not its digest: requests are signed by it")
+    if len(word) < SHORTEST:
+        raise ValueError(f"a secret has at least {SHORTEST} characters")
+    return word.encode()
 
 
 def _digest(word: str) -> bytes:
     if not word.startswith(DIGEST):
-        if len(word) < 16:
-            raise ValueError("a token has at least 16 characters")
+        if len(word) < SHORTEST:
+            raise ValueError(f"a token has at least {SHORTEST} characters")
         return hashlib.sha256(word.encode()).digest()
     digest = bytes.fromhex(word.removeprefix(DIGEST))
     if len(digest) != 32:
@@ -115,12 +163,15 @@ def _digest(word: str) -> bytes:
 
 
 class Guard:
-    """Decides about every request to the API and the dashboard over TCP. `host` is the address that is listened on."""
+    """Decides about every request to the API and the dashboard over TCP.
 
-    def __init__(self, settings: WebSettings, host: str, now: Callable[[], float]) -> None:
+    `host` is the address that is listened on, `names` are others that it goes by beside those of the settings.
+    """
+
+    def __init__(self, settings: WebSettings, host: str, now: Callable[[], float], *names: str) -> None:
         self._settings = settings
         self._tokens = Tokens(Path(settings.tokens) if settings.tokens else None)
-        self._names = LOCAL_NAMES | {host.lower()} | {each.lower() for each in settings.hosts}
+        self._names = LOCAL_NAMES | {each.lower() for each in (host, *names, *settings.hosts)}
         self._now = now
         self._tokens.check()
 

@@ -13,9 +13,10 @@ from autoscaler.clients.access import certify
 from autoscaler.loop.board import Board
 from autoscaler.settings import WebSettings
 from autoscaler.web import doors, metrics
-from autoscaler.web.doors import Rooms
+from autoscaler.web.doors import Entrance, Rooms
 from autoscaler.web.endpoint import MOST_BODY
 from autoscaler.web.guard import Guard
+from autoscaler.web.relay import Relay
 from autoscaler.web.serving import running, tcp, unix
 
 LATE_CYCLES = 5  # a daemon whose last cycle ended this many cycles (and at least a minute) ago hangs
@@ -32,12 +33,14 @@ class Vitals:
         self.leading = leading
         self.store_failing = store_failing
         self.more: Callable[[], Iterable[metrics.Family]] = tuple
+        self._stood_by = 0.0  # when it was asked last while another daemon acted
 
     def alive(self) -> str:
         """Empty while cycles go on, or another daemon acts; else why not."""
         if not self.leading():
+            self._stood_by = self.now()
             return ""
-        last = self.board.cycle_at or self.board.started
+        last = max(self.board.cycle_at or self.board.started, self._stood_by)
         late = self.now() - last
         if late > max(LATE_CYCLES * self.board.cycle_s, 60.0):
             return f"the last cycle ended {late:.0f} s ago"
@@ -57,20 +60,25 @@ async def serve(
     path: Path,
     address: tuple[str, int] | None,
     settings: WebSettings = WebSettings(),  # noqa: B008 (frozen)
+    *,
+    relay: Relay | None = None,
+    names: Iterable[str] = (),
 ) -> AsyncIterator[None]:
-    """Keep both doors open. Raises SettingsError when one cannot be opened."""
+    """Keep both doors open; over TCP the daemon goes by these `names` too. Raises SettingsError."""
     async with contextlib.AsyncExitStack() as stack:
         private = web.Application(middlewares=[doors.problems], client_max_size=MOST_BODY)
-        private.add_routes([*doors.routes(rooms, None), *_routes(vitals, rooms, workloads=settings.workload_series)])
+        private.add_routes(
+            [*doors.routes(rooms, Entrance(relay=relay)), *_routes(vitals, rooms, workloads=settings.workload_series)]
+        )
         await stack.enter_async_context(running(private, unix(path)))
         stack.callback(path.unlink, missing_ok=True)
         if address is not None:
-            guard = Guard(settings, address[0], vitals.now)
+            guard = Guard(settings, address[0], vitals.now, *names)
             strict = doors.named(guard)
             public = web.Application(middlewares=[strict, doors.problems], client_max_size=MOST_BODY)
             public.add_routes(
                 [
-                    *doors.routes(rooms, guard),
+                    *doors.routes(rooms, Entrance(guard, relay)),
                     *doors.pages(),
                     *_routes(vitals, rooms, workloads=settings.workload_series),
                 ]

@@ -31,10 +31,11 @@ class Rivals:
         self._numbers = itertools.count(1)
         self._made: list[ClusterLease] = []
 
-    def one(self, clock: Clock | None = None, *, config: str = "") -> ClusterLease:
+    def one(self, clock: Clock | None = None, *, config: str = "", address: str = "") -> ClusterLease:
         api = KubernetesApi(SystemClock(), kubeconfig=config or self._config)
         name = f"daemon-{next(self._numbers)}"
-        self._made.append(ClusterLease(api, clock or ManualClock(1000.0), self.namespace, "autoscaler", name))
+        clock = clock or ManualClock(1000.0)
+        self._made.append(ClusterLease(api, clock, self.namespace, "autoscaler", name, address))
         return self._made[-1]
 
     async def close(self) -> None:
@@ -167,3 +168,15 @@ async def test_with_the_server_away_it_is_ours_for_as_long_as_was_promised(
         assert mine.remaining() == DURATION_S
         clock.advance(DURATION_S)
         assert mine.remaining() == 0
+
+
+@pytest.mark.kubernetes
+async def test_who_has_it_says_where_it_is_asked_and_the_next_does_not_say_the_last_one_s(rivals: Rivals) -> None:
+    first, second, third = rivals.one(address="http://10.0.0.1:8730"), rivals.one(), rivals.one()
+    assert await first.hold()
+    assert not await third.hold()
+    assert (third.holder(), third.address()) == (first.holder(), "http://10.0.0.1:8730")
+    await first.release()
+    assert await second.hold()
+    assert not await third.hold()
+    assert (third.holder(), third.address()) == (second.holder(), "")

@@ -6,12 +6,14 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 
+import msgspec
 import pytest
 from aiohttp import web
 
 from autoscaler.clients.prometheus import PrometheusClient
 from autoscaler.model.policy import Reduce
 from autoscaler.model.signal import Missing, MissingWhy, Reading, Series
+from autoscaler.model.target import Instance
 from autoscaler.sources.prometheus import PrometheusSource
 from tests.parts.prometheus import PrometheusMaker, PrometheusServer
 from tests.support import asks
@@ -256,3 +258,28 @@ async def test_without_max_age_two_intervals_as_seen_are_the_limit(
     assert missing.why is MissingWhy.STALE, missing
     assert missing.detail.endswith("max_age is 15s, by the interval at which samples came")
     assert 8.0 < time.monotonic() - gone < 40.0
+
+
+async def test_each_instance_is_told_apart_by_the_labels_of_its_series(
+    prometheus_server: PrometheusMaker, started: Started
+) -> None:
+    now = time.time()
+    lines = [
+        f'lag_seconds{{pod="web-{pod}",path="{path}"}} {pod} {now - 15 * n:.3f}'
+        for pod in (1, 2, 3)
+        for path in ("a", "b")
+        for n in range(20, 0, -1)
+    ]
+    source = started(prometheus_server(openmetrics="\n".join(["# TYPE lag_seconds gauge", *lines, "# EOF\n"])))
+    there = tuple(Instance(id=f"id-{n}", name=f"web-{n}", created=0.0, ready=True, since=0.0) for n in (1, 2, 4))
+    told = [
+        msgspec.structs.replace(asks.query(query, max_age=60.0), instances=there, apart=True)
+        for query in ("sum by (pod) (lag_seconds)", "lag_seconds", "sum(lag_seconds)")
+    ]
+    each, several, nobody = await source.read(told, time.time())
+    assert isinstance(each, Series)
+    assert {point.instance: point.value for point in each.points} == {"id-1": 2.0, "id-2": 4.0}
+    assert isinstance(several, Missing)
+    assert several.why is MissingWhy.SEVERAL
+    assert isinstance(nobody, Missing)
+    assert nobody.why is MissingWhy.UNCOVERED

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import uuid
 from collections.abc import AsyncIterator, Callable
@@ -147,6 +148,18 @@ async def test_the_next_pod_knows_what_the_last_one_kept_but_for_its_history(con
     await first.append([nouns.record(1.0, "a")])
     assert set(await second.facts()) == {*kept, Fact(FactKind.PAUSE, "a", b"1")}
     assert list(await second.history(None, until=NEVER_FILLS, limit=10)) == []
+    await first.close()
+    await second.close()
+
+
+@pytest.mark.kubernetes
+async def test_words_and_orders_that_are_kept_at_once_are_all_kept(control_plane: ControlPlane) -> None:
+    namespace = f"ops-{uuid.uuid4().hex[:8]}"
+    control_plane.namespace(namespace)
+    first, second = in_cluster(control_plane, namespace), in_cluster(control_plane, namespace)
+    facts = [Fact(kind, str(number), b"x") for kind in (FactKind.PAUSE, FactKind.OPERATION) for number in range(5)]
+    await asyncio.gather(*(first.put([each]) for each in facts))
+    assert {(each.kind, each.key) for each in await second.facts()} == {(each.kind, each.key) for each in facts}
     await first.close()
     await second.close()
 

@@ -46,14 +46,16 @@ class DaemonProcess:
         self.log = folder / "daemon.log"
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self, *, kill_at: str = "", read_only: bool = False, standby: bool = False) -> DaemonProcess:
+    def start(
+        self, *, kill_at: str = "", by: str = "SIGKILL", read_only: bool = False, standby: bool = False
+    ) -> DaemonProcess:
         """Start it and wait until it answers with its workloads, or that it stands by; with `kill_at` it dies right
-        before that stage of an operation.
+        before that stage of an operation, or gets the signal named by `by`.
         """
         command = [sys.executable, "-m", "autoscaler", "run", "--config", str(self.config)]
         command += ["--read-only"] if read_only else []
         if kill_at:
-            command = [sys.executable, "-m", "tests.e2e.killed", str(self.config), kill_at]
+            command = [sys.executable, "-m", "tests.e2e.killed", str(self.config), kill_at, by]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [*self._before, *command],
@@ -125,7 +127,8 @@ class DaemonProcess:
         return self.log.read_text() if self.log.exists() else ""
 
     def _stands_by(self) -> bool:
-        return any("stands by" in each["sentence"] for each in self.status()["faults"])
+        told = self.status()  # of the one that acts, where it is handed on
+        return bool(told["workloads"]) or any("stands by" in each["sentence"] for each in told["faults"])
 
     def _answers(self) -> bool:
         return bool(self.status()["workloads"])

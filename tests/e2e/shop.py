@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from autoscaler.store.cluster_memory import names
 from tests.e2e.daemon import ROOT, DaemonProcess
 from tests.parts.gauges import GaugeServer
 from tests.parts.kubernetes import ControlPlane
+from tests.parts.process import free_port
 from tests.parts.prometheus import PrometheusMaker
 from tests.support.wait import until
 
@@ -67,19 +68,30 @@ class Shop:
             "prometheus": {"url": self.prometheus.url},
             "kubernetes": {"kubeconfig": str(kubeconfig)},
         }
-        policy = POLICY.format(namespace=self.namespace, minimum=minimum)
+        policy = words.pop("policy", None) or POLICY.format(namespace=self.namespace, minimum=minimum)
         made = DaemonProcess(self._folder / folder, policy, **{**told, **words})
         self.daemons.append(made)
         return made
 
-    def pair(self) -> tuple[DaemonProcess, DaemonProcess]:
-        """Two daemons not started yet, each in a folder of its own as in two pods, that share a lease."""
+    def pair(
+        self, *, reachable: bool = False, env: Mapping[str, str] | None = None
+    ) -> tuple[DaemonProcess, DaemonProcess]:
+        """Two daemons not started yet, each in a folder of its own as in two pods, that share a lease.
+
+        Where they are `reachable` they know each other's address, and share a secret; `env` is the second one's.
+        """
         rules = [*documented(), *documented("autoscaler-memory")]
         rules[-1]["resourceNames"] = names("web-autoscaler")
         kubeconfig = self.cluster.service_account(self.namespace, "autoscaler", rules)
         shared = {"kubeconfig": str(kubeconfig), "lease": f"{self.namespace}/web-autoscaler"}
-        one, other = (self.daemon(kubeconfig, folder=name, kubernetes=shared) for name in ("one", "other"))
-        return one, other
+        told: dict[str, Any] = {"kubernetes": shared}
+        if reachable:
+            tokens = self._folder / "tokens"
+            tokens.write_text("pods peer what-only-these-two-know\n")
+            told = {"kubernetes": {**shared, "address": "127.0.0.1"}, "web": {"tokens": str(tokens)}}
+        ports = [{"listen": f"127.0.0.1:{free_port()}"} if reachable else {} for _ in range(2)]
+        one = self.daemon(kubeconfig, folder="one", **told, **ports[0])
+        return one, self.daemon(kubeconfig, folder="other", env=env, **told, **ports[1])
 
     def holders(self) -> int:
         """How many processes have had the lease so far."""
@@ -119,6 +131,11 @@ def shop(
     made = Shop(control_plane, gauge_server, prometheus_server, tmp_path)
     yield made
     made.close()
+    there = f"/api/v1/namespaces?fieldSelector=metadata.name%3D{made.namespace},status.phase%3DActive"
+    if not control_plane.hand("GET", there)["items"]:
+        return  # its rights are gone with it
+    refused = control_plane.refused(made.namespace, "autoscaler")
+    assert not refused, f"asked for more than the documented rights: {refused}"
 
 
 def documented(name: str = "autoscaler") -> list[dict[str, Any]]:

@@ -194,3 +194,17 @@ def test_one_that_runs_out_of_memory_is_replaced(alone: Lone, front: Front, tmp_
     finally:
         made.stop()
         print(made.text())
+
+
+def test_one_whose_memory_grows_and_grows_is_replaced(alone: Lone, front: Front, tmp_path: Path) -> None:
+    ((name, before),) = alone.ids().items()
+    made = daemon(alone, front, tmp_path, "{when: {memory_growth: {percent: 100, per: 16s}}}")
+    try:
+        made.start()
+        leak = "x=; while :; do x=$x$(head -c 200000 /dev/zero | tr '\\0' x); sleep 0.3; done"
+        alone.engine.docker("exec", "--detach", name, "sh", "-c", leak)
+        replaced(alone, before)
+        assert "of memory in 16s, steadily" in made.cli("history", "app")
+    finally:
+        made.stop()
+        print(made.text())

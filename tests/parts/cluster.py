@@ -201,6 +201,11 @@ class Cluster:
         """This pod is not ready any more, and goes on running."""
         self.node.report(namespace, pod, ready=False)
 
+    def token_of(self, namespace: str, name: str) -> str:
+        """A token of a ServiceAccount that is there."""
+        path = f"{CORE}/{namespace}/serviceaccounts/{name}/token"
+        return str(self.hand("POST", path, {"spec": {"expirationSeconds": 3600}})["status"]["token"])
+
     def granted(self, namespace: str, name: str, rules: list[dict[str, Any]]) -> str:
         """The token of a new ServiceAccount with exactly these rights in its namespace, once they are in force."""
         self.hand("POST", f"{CORE}/{namespace}/serviceaccounts", {"metadata": {"name": name}})
@@ -211,8 +216,7 @@ class Cluster:
             "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name},
         }
         self.hand("POST", f"{RBAC}/{namespace}/rolebindings", binding)
-        path = f"{CORE}/{namespace}/serviceaccounts/{name}/token"
-        token: str = self.hand("POST", path, {"spec": {"expirationSeconds": 3600}})["status"]["token"]
+        token = self.token_of(namespace, name)
         asked = Hand(self.url, self.ca, token)
 
         def in_force() -> bool:

@@ -34,6 +34,16 @@ CONTROLLERS = (
     "disruption-controller",
 )
 SERVICE = "10.43.0.1"  # where pods find the API server
+AUDIT = {  # who asked for what: of ServiceAccounts that are not the cluster's own
+    "apiVersion": "audit.k8s.io/v1",
+    "kind": "Policy",
+    "omitStages": ["RequestReceived"],
+    "rules": [
+        {"level": "None", "userGroups": ["system:serviceaccounts:kube-system"]},
+        {"level": "Metadata", "userGroups": ["system:serviceaccounts"]},
+        {"level": "None"},
+    ],
+}
 
 
 class ControlPlane(Cluster):
@@ -46,6 +56,7 @@ class ControlPlane(Cluster):
         self._folder = folder
         self._tokens = {user: secrets.token_hex(16) for user in USERS}
         self._certify()
+        (folder / "audit.yaml").write_text(json.dumps(AUDIT))
         port = port or free_port()
         super().__init__(f"https://{self.address}:{port}", folder / "ca.crt", self._tokens["admin"])
         store = free_port()
@@ -106,6 +117,31 @@ class ControlPlane(Cluster):
     def service_account(self, namespace: str, name: str, rules: list[dict[str, Any]]) -> Path:
         """The kubeconfig of a new ServiceAccount with exactly these rules in its namespace, once they are in force."""
         return self._written(f"{namespace}-{name}", self.granted(namespace, name, rules))
+
+    def kubeconfig_of(self, namespace: str, name: str) -> Path:
+        """The kubeconfig of a ServiceAccount that is there, with whatever rights it has."""
+        return self._written(f"{namespace}-{name}", self.token_of(namespace, name))
+
+    def refused(self, namespace: str, name: str) -> list[str]:
+        """What this ServiceAccount has asked for and has no right to: method and path, sorted.
+
+        An API server that has only just started refuses for a moment what is allowed: so it is asked again.
+        """
+        user, found = f"system:serviceaccount:{namespace}:{name}", {}
+        for line in (self._folder / "audit.log").read_text().splitlines():
+            event = json.loads(line) if user in line else {}
+            if event and event["user"]["username"] == user and event.get("responseStatus", {}).get("code") == 403:
+                found[f"{event['verb']} {event['requestURI'].partition('?')[0]}"] = event
+        return sorted(said for said, event in found.items() if not self._may(event))
+
+    def _may(self, event: dict[str, Any]) -> bool:
+        """Whether the user of an audited request has the right to it."""
+        about = event.get("objectRef", {})
+        what = {key: about.get(key, "") for key in ("namespace", "resource", "subresource", "name")}
+        asked = {**what, "group": about.get("apiGroup", ""), "verb": event["verb"]}
+        spec = {"user": event["user"]["username"], "groups": event["user"]["groups"], "resourceAttributes": asked}
+        answer = self.hand("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", {"spec": spec})
+        return bool(answer["status"]["allowed"])
 
     def logs(self) -> dict[str, str]:
         """What the programs said last."""
@@ -176,6 +212,8 @@ def _apiserver(folder: Path, port: int, store: int) -> list[str]:
         f"--tls-private-key-file={folder}/apiserver.key",
         f"--client-ca-file={folder}/ca.crt",
         f"--token-auth-file={folder}/tokens.csv",
+        f"--audit-policy-file={folder}/audit.yaml",
+        f"--audit-log-path={folder}/audit.log",
         "--authorization-mode=Node,RBAC",
         "--endpoint-reconciler-type=none",
         "--service-cluster-ip-range=10.43.0.0/16",

@@ -105,3 +105,4 @@ def test_a_service_account_has_exactly_its_rights(control_plane: ControlPlane) -
     assert reader("GET", f"{CORE}/rights/pods")["items"] == []
     with pytest.raises(Answered, match="forbidden"):
         reader("GET", f"{CORE}/rights/serviceaccounts")
+    assert control_plane.refused("rights", "reader") == ["list /api/v1/namespaces/rights/serviceaccounts"]

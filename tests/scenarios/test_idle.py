@@ -64,6 +64,11 @@ def test_first_sight_holds_a_new_workload_up_before_it_may_idle() -> None:
     assert told.run("0x1", "0x1") == "0x1"
 
 
+def test_what_holds_it_up_at_first_sight_holds_the_minimum_and_no_count_below_it() -> None:
+    told = sleeper(count=1, low=3)
+    assert told.run("0x21", "0x21") == "3x20 0x1"
+
+
 def test_idle_at_a_count_of_its_own() -> None:
     told = sleeper(idle=Idle(after=60.0, replicas=1), low=3, count=3)
     assert told.run("0x22", "0x22") == "3x20 1x2"

@@ -137,6 +137,9 @@ class SharedLease:
     def holder(self) -> str | None:
         return self._world.lease.holder or None
 
+    def address(self) -> str:
+        return ""
+
     def remaining(self) -> float:
         return max(0.0, self._sure_until - asyncio.get_running_loop().time())
 

@@ -7,13 +7,16 @@ loader turns text into these types (`30s`, `70%`) by the marker in `extra`; noth
 from autoscaler.model.policy.behavior import HPA_BEHAVIOR, Behavior, Direction, Legacy, Rate, Reversals, Select
 from autoscaler.model.policy.cleanup import Cleanup, Orphans, Removals
 from autoscaler.model.policy.lifecycle import (
+    GROWTH_PARTS,
     BeforeStop,
     Breaker,
     Exited,
+    Growth,
     How,
     Lifecycle,
     Method,
     Opening,
+    Outlier,
     Recycle,
     Times,
     When,
@@ -53,6 +56,7 @@ from autoscaler.model.policy.target import ComposeTarget, KubernetesTarget, Proc
 
 __all__ = [
     "DURATION",
+    "GROWTH_PARTS",
     "HPA_BEHAVIOR",
     "NUMBER",
     "PERCENT",
@@ -70,6 +74,7 @@ __all__ = [
     "Exited",
     "Failing",
     "Fallback",
+    "Growth",
     "How",
     "Idle",
     "Kind",
@@ -86,6 +91,7 @@ __all__ = [
     "OnDoubt",
     "Opening",
     "Orphans",
+    "Outlier",
     "Parity",
     "Placed",
     "PlacedCleanup",

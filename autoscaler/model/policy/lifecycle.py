@@ -52,6 +52,27 @@ class Exited(enum.Enum):
     ERROR = "error"
 
 
+GROWTH_PARTS = 8  # of a period of growth; the least of each counts, so that what is given back again is no growth
+
+
+class Growth(Node, frozen=True, kw_only=True):
+    """Its memory grew by so much within a period, and steadily: in either half of it."""
+
+    percent: Annotated[int, Meta(ge=1, le=100_000, description="by more than this share of what it was")]
+    per: Annotated[float, Meta(ge=8, le=604800, description="the period", extra=DURATION)]
+
+
+class Outlier(Node, frozen=True, kw_only=True):
+    """What is measured of it is many times the median of all instances, for so long."""
+
+    prometheus: Annotated[str, Meta(min_length=1, description="a PromQL query with one series for each instance")]
+    server: Annotated[Name, Meta(description="the Prometheus, by its name in the daemon's settings")] | None = None
+    times_median: Annotated[float, Meta(gt=1, le=1_000_000, description="more than so many times the median")]
+    lasts: Annotated[float, Meta(gt=0, le=86400, description="without a break for so long", extra=DURATION)] = (
+        msgspec.field(name="for")
+    )
+
+
 class When(Node, frozen=True, kw_only=True):
     """What makes an instance due for replacement: any of these."""
 
@@ -65,6 +86,8 @@ class When(Node, frozen=True, kw_only=True):
     restarts: Annotated[Times, Meta(description="the engine or kubelet restarted it so often")] | None = None
     oom_kills: Annotated[Times, Meta(description="it ran out of memory so often")] | None = None
     exited: Annotated[Exited, Meta(description="it ended and nobody starts it again")] | None = None
+    memory_growth: Annotated[Growth, Meta(description="its memory grew steadily by so much")] | None = None
+    outlier: Annotated[Outlier, Meta(description="what is measured of it stands far out from the others")] | None = None
     older_than: (
         Annotated[float, Meta(gt=0, description="its age; spread by up to 20 % more, each its own", extra=DURATION)]
         | None

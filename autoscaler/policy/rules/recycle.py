@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from autoscaler.model.policy import How, Method, Policy, When
 from autoscaler.policy.convert import Fault
+from autoscaler.policy.rules.query import placeholders
 from autoscaler.policy.rules.shape import ONE_OF, written
 
 # Causes that a platform never gives, with the reason and what to write instead.
@@ -18,6 +19,7 @@ _NEVER = {
         "exited": ("a worker that ended is started anew anyway", "remove it"),
         "restarts": ("workers are started anew, never restarted", "write never_ready_after: 1m"),
         "oom_kills": ("nobody tells why the kernel killed a worker", "write unhealthy_for: 30s"),
+        "memory_growth": ("nothing measures the memory of single workers", "write older_than: 1d"),
         "image_changed": ("workers have no image", "write config_changed: true, which looks at command and env"),
     },
 }
@@ -41,6 +43,9 @@ def recycle(policy: Policy) -> Iterator[Fault]:
         if cause in _NEVER.get(platform, {}):
             why, way_out = _NEVER[platform][cause]
             yield ("recycle", "when", cause), f"does not go with a {platform} target: {why}", way_out
+    outlier = asked.when.outlier
+    if platform and outlier is not None:
+        yield from placeholders(platform, outlier.prometheus, ("recycle", "when", "outlier", "prometheus"))
     if asked.windows and not {"older_than", "image_changed", "config_changed"} & set(causes):
         said = "does nothing without older_than, image_changed or config_changed: the sick never wait for a window"
         yield ("recycle", "windows"), said, "remove it"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from autoscaler.model.policy import Algorithm, Behavior, Fallback, Objective, Parity, Policy, Replicas, ZeroIf
 from autoscaler.policy.convert import Fault
-from autoscaler.policy.placeholders import WORDS, used
+from autoscaler.policy.rules.query import placeholders
 from autoscaler.policy.rules.shape import ONE_OF, written
 from autoscaler.policy.rules.signal import GOALS
 from autoscaler.policy.units import duration
@@ -110,11 +110,11 @@ def signals(policy: Policy) -> Iterator[Fault]:
                 said = f"does not go with a {platforms[0]} target: an instance there is one container"
                 yield (*path, "container"), said, "remove it"
             if signal.prometheus is not None:
-                yield from _placeholders(platforms[0], signal.prometheus, (*path, "prometheus"))
+                yield from placeholders(platforms[0], signal.prometheus, (*path, "prometheus"))
             if signal.push is not None:
-                yield from _placeholders(platforms[0], signal.push.match, (*path, "push", "match"))
+                yield from placeholders(platforms[0], signal.push.match, (*path, "push", "match"))
             if isinstance(signal.empty, ZeroIf):
-                yield from _placeholders(platforms[0], signal.empty.zero_if, (*path, "empty", "zero_if"))
+                yield from placeholders(platforms[0], signal.empty.zero_if, (*path, "empty", "zero_if"))
         if signal.wake_above is not None and policy.idle is None:
             said = "does nothing without idle: there is nothing to wake from"
             yield (*path, "wake_above"), said, "add idle: {after: 10m}, or remove it"
@@ -165,11 +165,3 @@ def _inside(replicas: Replicas, count: int | None, path: Path) -> Iterator[Fault
     if count is not None and not replicas.min <= count <= replicas.max:
         said = f"must be within replicas ({replicas.min} to {replicas.max}), got {count}"
         yield path, said, "the bounds are law; a wish outside of them means nothing"
-
-
-def _placeholders(platform: str, query: str, path: Path) -> Iterator[Fault]:
-    known = WORDS[platform]
-    for word in dict.fromkeys(used(query)):
-        if word not in known:
-            fits = " ".join(f"{{{each}}}" for each in known)
-            yield path, f"{{{word}}} stands for nothing with a {platform} target", f"known here: {fits}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -22,7 +23,8 @@ def folder(tmp_path: Path) -> Path:
 
 def test_our_own_policies_pass_their_tests() -> None:
     done = run("test", str(POLICIES))
-    assert (done.returncode, done.stdout) == (0, "5 tests passed\n")
+    assert done.returncode == 0
+    assert re.fullmatch(r"[0-9]+ tests passed\n", done.stdout)
 
 
 def test_a_test_that_fails_ends_with_one_and_says_why(folder: Path) -> None:

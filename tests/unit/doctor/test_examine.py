@@ -169,3 +169,10 @@ def test_the_command_ends_with_one_where_something_failed_and_prints_json(tmp_pa
     told = CliRunner().invoke(root, ["doctor", "--config", str(config), "--format", "json"])
     assert told.exit_code == 1
     assert msgspec.json.decode(told.output, type=Diagnosis).findings[0].verdict is Verdict.FAILURE
+
+
+async def test_what_only_tells_who_is_due_is_tried_as_well(bench: Bench) -> None:
+    lag = "{prometheus: 'sum by (pod) (lag_seconds)', times_median: 3, for: 5m}"
+    bench.write(POLICY + f"recycle: {{when: {{outlier: {lag}}}}}\n")
+    (found,) = [each for each in await bench.wrong() if "recycle.when.outlier" in each.about]
+    assert found.text.startswith("uncovered: none of 1 series names an instance")

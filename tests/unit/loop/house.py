@@ -111,6 +111,9 @@ class OwnLease:
     def holder(self) -> str | None:
         return "us" if self.left > 0 else "them"
 
+    def address(self) -> str:
+        return ""
+
     def remaining(self) -> float:
         return self.left
 

@@ -33,6 +33,14 @@ def fit(
     ("text", "said"),
     [
         (SMALLEST + "every: 20s\n", "every: 20s is no multiple of the daemon's cycle, 15s\n  hint: 15s?"),
+        (
+            SMALLEST + "recycle: {when: {memory_growth: {percent: 50, per: 1m}}}\n",
+            "memory_growth.per: 1m is less than 8 looks take\n  hint: at least 2m",
+        ),
+        (
+            SMALLEST + "recycle: {when: {outlier: {prometheus: lag, server: us, times_median: 3, for: 5m}}}\n",
+            "recycle.when.outlier.server: the daemon's settings know no server us",
+        ),
         (SMALLEST + "every: 5s\n", "every: 5s is no multiple of the daemon's cycle, 15s\n  hint: 15s?"),
         (SERVER, "signals[0].server: the daemon's settings know no server eu\n  hint: add it under servers:"),
         (ENGINE, "target.compose.engine: the daemon's settings know no engine west\n  hint: add it under engines:"),

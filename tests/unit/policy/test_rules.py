@@ -187,6 +187,11 @@ signals:
         (KUBERNETES + "recycle: {when: {older_than: 1d}, how: surge}\n", "recycle.how: does not go with a kubernetes"),
         (KUBERNETES + "recycle: {when: {exited: error}}\n", "when.exited: does not go with a kubernetes target"),
         (PROCESS + "recycle: {when: {image_changed: true}}\n", "workers have no image"),
+        (PROCESS + "recycle: {when: {memory_growth: {percent: 50, per: 6h}}}\n", "the memory of single workers"),
+        (SMALLEST + "recycle: {when: {outlier: {prometheus: lag, for: 5m}}}\n", "outlier: times_median is missing"),
+        (SMALLEST + "recycle: {when: {outlier: {prometheus: lag, for: 5m, times_median: 1}}}\n", "a number, above 1"),
+        (SMALLEST + "recycle: {when: {outlier: {prometheus: 'lag{a=\"{namespace}\"}', for: 5m, times_median: 3}}}\n",
+         "recycle.when.outlier.prometheus: {namespace} stands for nothing with a compose target"),
         (SMALLEST + "labels: [a]\n", "labels: expected a map, got a list"),
         (SMALLEST + "lifecycle: {before_stop: {http: drain}}\n", "http: expected text like :8000/drain, got drain"),
         (SMALLEST + "lifecycle: {before_stop: {http: /drain}}\n", "before_stop.http: port is missing, got /drain"),
@@ -259,8 +264,6 @@ PLACES: dict[str, str] = {
     "TargetSpec": "target: {{{key}: {{}}}}\n",
     "KubernetesTarget": "target: {{kubernetes: {{namespace: a, name: b, {key}: x}}}}\n",
     "Signal": "signals: [{{name: s, prometheus: up, per_replica: 1, {key}: x}}]\n",
-    "Recycle": "recycle: {{when: {{unhealthy_for: 1m}}, {key}: x}}\n",
-    "When": "recycle: {{when: {{unhealthy_for: 1m, {key}: x}}}}\n",
 }
 
 

@@ -15,7 +15,8 @@ from autoscaler.clients.prometheus import PrometheusClient
 from autoscaler.model.observation import Ask
 from autoscaler.model.signal import Reading, Series
 from autoscaler.model.target import Instance
-from autoscaler.sources.coverage import LABELS, MANY, WIDE_S
+from autoscaler.sources.coverage import MANY, WIDE_S
+from autoscaler.sources.instances import LABELS
 from autoscaler.sources.prometheus import PrometheusSource
 from tests.support import asks
 from tests.support.wire import served

@@ -24,12 +24,17 @@ from autoscaler.loop.observe import Observer
 from autoscaler.loop.registry import Targets
 from autoscaler.model.policy import Reduce, Signal
 from autoscaler.model.signal import Missing, MissingWhy, Reading, Series
+from autoscaler.model.target import Instance
 from autoscaler.sources.prometheus import PrometheusSource
 from autoscaler.targets.pretended import PretendedTarget
 from tests.parts.process import free_port
 from tests.support import asks, nouns
 from tests.support.wire import Handler, cut, served
 
+SHOP = tuple(
+    Instance(id=id, name=f"web-{n}", created=0.0, ready=True, since=0.0, address=f"10.0.0.{n}")
+    for n, id in enumerate("abc", 1)
+)
 Say = Callable[[str], Any]  # what is answered to a query
 
 
@@ -450,3 +455,27 @@ async def test_queries_are_counted_by_how_they_ended() -> None:
                 await client.instant("bad", 5.0)
         await client.close()
     assert client.outcomes == {"answered": 1, "failed": 2}
+
+
+async def apart(*series: tuple[dict[str, str], str]) -> Reading:
+    answer = {"resultType": "vector", "result": [{"metric": names, "value": [0, value]} for names, value in series]}
+    asked = msgspec.structs.replace(asks.query("lag"), instances=SHOP, apart=True)
+    async with source(saying(lambda _: {"status": "success", "data": answer})) as made:
+        (reading,) = await made.read([asked], 0.0)
+    return reading
+
+
+async def test_told_apart_each_instance_that_a_label_names_has_its_own_value() -> None:
+    reading = await apart(
+        ({"instance": "10.0.0.1:9100"}, "3"), ({"pod": "web-2", "job": "x"}, "0.5"), ({"pod": "db-1"}, "7"),
+        ({"pod": "web-3"}, "NaN"),
+    )  # fmt: skip
+    assert isinstance(reading, Series)
+    assert {point.instance: point.value for point in reading.points} == {"a": 3.0, "b": 0.5}
+    assert reading.age_s == 0.5
+
+
+async def test_told_apart_strangers_and_two_series_of_one_instance_are_missing() -> None:
+    is_missing(await apart(({"pod": "db-1"}, "7")), MissingWhy.UNCOVERED, "none of 1 series names an instance")
+    both = await apart(({"pod": "web-1", "path": "/"}, "7"), ({"pod": "web-1", "path": "/a"}, "8"))
+    is_missing(both, MissingWhy.SEVERAL, "several series of one instance")

@@ -312,6 +312,14 @@ async def test_health_is_told_by_the_cycles(tmp_path: Path) -> None:
         assert await status("/readyz") == 200
         house.clock.advance(200.0)
         assert await status("/healthz") == 503
+        house.leading = False
+        assert await status("/healthz") == 200, "another one acts"
+        house.clock.advance(80_000.0)
+        assert await status("/readyz") == 200
+        house.leading = True
+        assert await status("/healthz") == 200, "it has only just begun to act"
+        house.clock.advance(200.0)
+        assert await status("/healthz") == 503
 
 
 class listening:

@@ -118,6 +118,8 @@ def test_tokens_are_read_again_when_their_file_changes(tmp_path: Path) -> None:
         ("alice admin a-token-that-is-long-enough", "expected NAME read|write TOKEN"),
         ("alice write short", "at least 16 characters"),
         ("alice write sha256:abcd", "64 digits"),
+        ("pods peer sha256:long-enough", "needs the secret itself"),
+        ("pods peer short", "at least 16 characters"),
         ("alice write a-token-that-is-long-enough until soon", "tokens:1:1: Invalid isoformat"),
     ],
 )
