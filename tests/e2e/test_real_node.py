@@ -26,7 +26,7 @@ from tests.parts.real_cluster import RealCluster
 from tests.support.load import SteadyLoad
 from tests.support.wait import until
 
-pytestmark = [pytest.mark.kubernetes, pytest.mark.prometheus, pytest.mark.e2e, pytest.mark.timeout(480)]
+pytestmark = [pytest.mark.node, pytest.mark.timeout(480)]
 
 POLICY = """\
 name: web

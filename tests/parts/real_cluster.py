@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 from pathlib import Path
 
@@ -63,11 +64,10 @@ class RealCluster(ControlPlane):
         self._serve_metrics()
 
     def stop(self) -> None:
-        """Pods first, the store last."""
-        self._machine.clean()
-        self._metrics.stop()
-        self._scheduler.stop()
-        super().stop()
+        """Pods first, the store last; the others end even where one will not."""
+        with contextlib.ExitStack() as left:
+            for stop in (super().stop, self._scheduler.stop, self._metrics.stop, self._machine.clean):
+                left.callback(stop)
 
     def logs(self) -> dict[str, str]:
         return {
