@@ -1,7 +1,10 @@
-# The daemon as an image. BASE is any Debian with python3, python3-venv and ca-certificates.
+# The daemon as an image. BASE is any Debian with python3, python3-venv and ca-certificates; BUILDER is the same with
+# whatever pip needs where it cannot ask the public index (a pip.conf, wheels). Nothing of it is in the image but the
+# installed daemon.
 ARG BASE=python:3.11-slim-bookworm
+ARG BUILDER=${BASE}
 
-FROM ${BASE} AS build
+FROM ${BUILDER} AS build
 WORKDIR /src
 COPY pyproject.toml README.md LICENSE ./
 COPY autoscaler ./autoscaler

@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test setup parts check unit real manifests bench bench-check clean
+.PHONY: help demo test setup parts check unit real node manifests bench bench-check clean
 
 help: ## what there is
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -35,10 +35,13 @@ check: setup ## lint, types and arrows
 	$(BIN)/lint-imports
 
 unit: setup ## the fast tests, no real parts
-	$(BIN)/pytest -n 2 -m "not (docker or kubernetes or prometheus or e2e or simulation)"
+	$(BIN)/pytest -n 2 -m "not (docker or kubernetes or prometheus or e2e or node or simulation)"
 
 real: setup ## the suites on a real Docker engine, Prometheus and Kubernetes API, and the simulated world
 	$(BIN)/python -m tests.suites
+
+node: setup ## the proof on a real Kubernetes node (Debian, root; minutes, alone on the machine)
+	$(BIN)/pytest -ra -s -m node tests/e2e
 
 manifests: ## helm/plain again, for those without Helm (needs helm)
 	for name in everywhere namespaced; do \

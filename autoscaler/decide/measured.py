@@ -29,7 +29,7 @@ class Grew(NamedTuple):
     since: float
 
 
-def measures(when: When) -> tuple[Signal, ...]:
+def wanted(when: When) -> tuple[Signal, ...]:
     """What has to be read of instances for these causes, beside the signals of the policy."""
     found: list[Signal] = []
     if when.outlier is not None:
@@ -41,7 +41,7 @@ def measures(when: When) -> tuple[Signal, ...]:
 
 def sources(policy: Policy) -> set[str]:
     """The names of all sources that a policy is read from."""
-    more = () if policy.recycle is None else measures(policy.recycle.when)
+    more = () if policy.recycle is None else wanted(policy.recycle.when)
     return {signal.source for signal in (*policy.signals, *more)}
 
 

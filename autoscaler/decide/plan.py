@@ -7,12 +7,8 @@ import msgspec
 from autoscaler.decide.hpa import DEFAULT_DOWN, DEFAULT_UP, LEGACY, Behavior, Legacy, Rate, Rules, Select, completed
 from autoscaler.decide.hpa import milli as to_milli
 from autoscaler.decide.hpa.quantity import Tolerance
-<<<<<<< HEAD
-from autoscaler.decide.measured import measures
-from autoscaler.decide.memory import fingerprint
-=======
+from autoscaler.decide.measured import wanted
 from autoscaler.decide.memory import fingerprint, measures
->>>>>>> t8
 from autoscaler.model import policy as asked
 from autoscaler.model.observation import Override, Pause, Workload
 from autoscaler.model.target import WorkloadRef
@@ -47,11 +43,8 @@ class Plan(msgspec.Struct, frozen=True):
     `every_s` is the time between its decisions where the policy says so;
     `strict` leaves our guards out. `adaptive` sizes signals that have a capacity for what is expected, and `quick` then
     is how fast the count may change: as written, without the HPA's defaults. `beside` is the same with the other
-<<<<<<< HEAD
-    algorithm, where the policy compares the two. `measures` is what is read of instances only to tell who is due.
-=======
-    algorithm, where the policy compares the two; `learns` says that loads are learned for one of them.
->>>>>>> t8
+    algorithm, where the policy compares the two; `learns` says that loads are learned for one of them. `measures` is
+    what is read of instances only to tell who is due.
     """
 
     key: str  # the workload's
@@ -163,5 +156,5 @@ def prepare(ref: WorkloadRef, policy: asked.Policy) -> Plan:
         learns=adaptive or (other is not None and other.adaptive),
         quick=_behavior(policy.behavior, AT_ONCE, AT_ONCE),
         beside=other,
-        measures=() if policy.recycle is None else measures(policy.recycle.when),
+        measures=() if policy.recycle is None else wanted(policy.recycle.when),
     )

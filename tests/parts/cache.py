@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -28,3 +30,20 @@ def locked(name: str) -> Iterator[None]:
     with (cache_root() / f"{name}.lock").open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+def whole(folder: Path, make: Callable[[Path], None]) -> None:
+    """Make a folder's contents aside and move them into place in one step, so a killed install leaves no half."""
+    with tempfile.TemporaryDirectory(dir=cache_root(), prefix="making-") as aside:
+        made = Path(aside, "part")
+        made.mkdir()
+        make(made)
+        shutil.rmtree(folder, ignore_errors=True)
+        made.rename(folder)
+
+
+def drop_older(folder: Path, name: str) -> None:
+    """Remove a part's other versions, where each is large and only the newest is ever asked for."""
+    for other in cache_root().glob(f"{name}-*"):
+        if other != folder:
+            shutil.rmtree(other)

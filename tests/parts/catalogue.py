@@ -6,20 +6,25 @@ import hashlib
 import os
 import shutil
 import subprocess
+import sys
 import tarfile
-import tempfile
+import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.parts import debian
-from tests.parts.cache import cache_root, cached, locked
+from tests.parts.cache import cached, drop_older, locked, whole
 
 KUBERNETES = "v1.37.2"
+METRICS_SERVER = "v0.9.0"
 HELM = "v3.22.0"
 AXE = "4.14.1"
 NEWER_DEBIAN = "trixie"  # bookworm has compose v1 only; trixie's v2 is one static program and runs here
+CNI = Path("/usr/lib/cni")
+DEBIAN = "bookworm"  # what the daemon's image is built on
 GO_SOURCE = Path(__file__).parent / "controlplane"
+PROJECT = Path(__file__).parents[2] / "pyproject.toml"
 
 
 @dataclass(frozen=True)
@@ -63,16 +68,21 @@ def helm() -> Path:
     return cached("helm", HELM) / "helm"
 
 
-def _install_helm() -> None:
-    """Build from the Go module proxy: a minute or two when cold."""
+def metrics_server() -> Path:
+    """The program that serves metrics.k8s.io from what kubelets measure."""
+    return cached("metrics-server", METRICS_SERVER) / "metrics-server"
+
+
+def _install_go(place: Path, module: str) -> None:
+    """Build a program from the Go module proxy: a minute or two when cold."""
     if not program("go").exists():
-        raise debian.NotThisMachine("building Helm needs Go 1.26 or newer")
+        raise debian.NotThisMachine(f"building {place.name} needs Go 1.26 or newer")
 
     def build(folder: Path) -> None:
         env = {**os.environ, "CGO_ENABLED": "0", "GOBIN": str(folder)}
-        subprocess.run(["go", "install", f"helm.sh/helm/v3/cmd/helm@{HELM}"], env=env, check=True)
+        subprocess.run(["go", "install", "-trimpath", "-ldflags=-s -w", module], env=env, check=True)
 
-    _whole(helm().parent, build)
+    whole(place.parent, build)
 
 
 def axe() -> Path:
@@ -95,7 +105,56 @@ def _install_axe() -> None:
             (folder / "axe.min.js").write_bytes(script.read())
         (folder / "axe.min.js").chmod(0o755)  # that it is here is told as of a program
 
-    _whole(axe().parent, unpack)
+    whole(axe().parent, unpack)
+
+
+def image_base() -> Path:
+    """An archive of a small Debian with python3, python3-venv and certificates: a base for images."""
+    return cached("image-base", DEBIAN) / "base.tar"
+
+
+def _install_image_base() -> None:
+    """From the machine's own Debian mirror: under a minute."""
+    if os.geteuid() != 0:
+        raise debian.NotThisMachine("making a Debian of its own needs root")
+    debian.install(["mmdebstrap"])
+    wanted = ["--variant=essential", "--include=python3,python3-venv,ca-certificates"]
+    wanted += [f"--dpkgopt=path-exclude=/usr/share/{nobody_reads}/*" for nobody_reads in ("doc", "man", "locale")]
+
+    def build(folder: Path) -> None:
+        command = ["mmdebstrap", "--quiet", *wanted, DEBIAN, str(folder / "base.tar")]
+        subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
+        (folder / "base.tar").chmod(0o755)  # that it is here is told as of a program
+
+    whole(image_base().parent, build)
+
+
+def _requirements() -> list[str]:
+    """What the daemon's image installs, and what the project is built with."""
+    told = tomllib.loads(PROJECT.read_text())
+    extras = told["project"]["optional-dependencies"]
+    named = [each for name in ("kubernetes", "docker", "push") for each in extras[name]]
+    return [*told["build-system"]["requires"], *told["project"]["dependencies"], *named]
+
+
+def wheels() -> Path:
+    """A marker in the folder of the wheels that the daemon's image is built from."""
+    mark = hashlib.sha256("\n".join(_requirements()).encode()).hexdigest()
+    return cached("wheels", mark[:12]) / "whole"
+
+
+def _install_wheels() -> None:
+    """By this interpreter's pip, which must be of the Python of the image's base."""
+    if sys.version_info[:2] != (3, 11):
+        raise debian.NotThisMachine(f"the wheels are for the Python 3.11 of Debian {DEBIAN}")
+
+    def build(folder: Path) -> None:
+        pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--disable-pip-version-check"]
+        subprocess.run([*pip, "--wheel-dir", str(folder), *_requirements()], check=True)
+        (folder / "whole").touch(0o755)
+
+    whole(wheels().parent, build)
+    drop_older(wheels().parent, "wheels")
 
 
 def _apt_part(name: str, about: str, packages: Sequence[str], programs: Sequence[str]) -> Part:
@@ -103,7 +162,7 @@ def _apt_part(name: str, about: str, packages: Sequence[str], programs: Sequence
 
 
 def _install_compose_v2() -> None:
-    _whole(compose_v2().parents[4], lambda folder: debian.unpack("docker-compose", NEWER_DEBIAN, folder))
+    whole(compose_v2().parents[4], lambda folder: debian.unpack("docker-compose", NEWER_DEBIAN, folder))
 
 
 def _install_control_plane() -> None:
@@ -122,17 +181,7 @@ def _install_control_plane() -> None:
         command = ["go", "build", "-trimpath", f"-ldflags={' '.join(flags)}", "-o", str(folder / "controlplane"), "."]
         subprocess.run(command, cwd=GO_SOURCE, env={**os.environ, "CGO_ENABLED": "0"}, check=True)
 
-    _whole(control_plane().parent, build)
-
-
-def _whole(folder: Path, make: Callable[[Path], None]) -> None:
-    """Make a folder's contents aside and move them into place in one step, so a killed install leaves no half."""
-    with tempfile.TemporaryDirectory(dir=cache_root(), prefix="making-") as aside:
-        made = Path(aside, "part")
-        made.mkdir()
-        make(made)
-        shutil.rmtree(folder, ignore_errors=True)
-        made.rename(folder)
+    whole(control_plane().parent, build)
 
 
 DOCKER_PACKAGES = ["docker.io", "iptables", "python3"]
@@ -160,7 +209,21 @@ PARTS = {
         Part("axe", f"axe-core {AXE}, which checks pages for accessibility", lambda: [axe()], _install_axe),
         _apt_part("faketime", "a wall clock of its own for one process", ["faketime"], ["faketime"]),
         Part("kubernetes", f"control plane {KUBERNETES}", lambda: [control_plane()], _install_control_plane),
-        Part("helm", f"Helm {HELM}", lambda: [helm()], _install_helm),
+        Part(
+            "cni",
+            "network plugins of a real node",
+            lambda: [CNI / name for name in ("bridge", "host-local", "loopback")],
+            lambda: debian.install(["containernetworking-plugins"]),
+        ),
+        Part("image-base", f"a small Debian {DEBIAN} to build images on", lambda: [image_base()], _install_image_base),
+        Part("wheels", "what the daemon's image installs", lambda: [wheels()], _install_wheels),
+        Part("helm", f"Helm {HELM}", lambda: [helm()], lambda: _install_go(helm(), f"helm.sh/helm/v3/cmd/helm@{HELM}")),
+        Part(
+            "metrics-server",
+            f"metrics.k8s.io of a real node, {METRICS_SERVER}",
+            lambda: [metrics_server()],
+            lambda: _install_go(metrics_server(), f"sigs.k8s.io/metrics-server/cmd/metrics-server@{METRICS_SERVER}"),
+        ),
     )
 }
 

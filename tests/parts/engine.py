@@ -125,7 +125,7 @@ class OwnEngine(Engine):
 
     def _start(self) -> None:
         self._stop()  # one that hangs and answers nobody
-        _unmount(self._run)  # network namespaces of an engine that was killed with all its processes
+        unmount(self._run)  # network namespaces of an engine that was killed with all its processes
         shutil.rmtree(self._run, ignore_errors=True)
         self._run.mkdir(parents=True)
         command = [
@@ -175,7 +175,7 @@ class OwnEngine(Engine):
             self.docker(kind, "prune", "--force", check=False)
 
 
-def _unmount(folder: Path) -> None:
+def unmount(folder: Path) -> None:
     """Let go of what is still mounted below a folder: mounts outlive processes, and keep the folder from removal."""
     mounted = (line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines())
     for point in [each for each in mounted if each.startswith(f"{folder}/")]:

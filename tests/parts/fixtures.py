@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.parts.cache import locked
 from tests.parts.compose import Compose, Project, Stack, fresh_name
 from tests.parts.engine import Engine, open_engine
 from tests.parts.gauges import GaugeServer
 from tests.parts.images import LabImages
 from tests.parts.images import lab_images as import_images
 from tests.parts.kubernetes import ControlPlane
+from tests.parts.namespace import network_of_our_own
 from tests.parts.nginx import NginxMaker
+from tests.parts.node_images import node_images
 from tests.parts.prometheus import PrometheusMaker
-from tests.parts.require import require
+from tests.parts.real_cluster import RealCluster
+from tests.parts.require import lacking, require
 
 
 class ComposeMaker:
@@ -145,3 +150,19 @@ def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlP
         yield running
     finally:
         running.stop()
+
+
+@pytest.fixture
+def real_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealCluster]:
+    """A control plane with a real node that has our images, in a network without a way out; so is the test itself."""
+    require("docker", "kubernetes", "cni", "iproute2", "busybox", "image-base", "wheels", "metrics-server")
+    if os.geteuid() != 0:
+        lacking("a real node needs root")
+    images = node_images()  # before: the engine is the machine's
+    with locked("node"), network_of_our_own():
+        running = RealCluster(tmp_path_factory.mktemp("node"), images)
+        try:
+            running.start()
+            yield running
+        finally:
+            running.stop()

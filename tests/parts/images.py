@@ -62,14 +62,23 @@ class Recipe:
         return f"{REPOSITORY}/{self.name}:{mark.hexdigest()[:12]}"
 
 
+def app_recipe() -> Recipe:
+    """The application that the tests scale."""
+    python = Path("/usr/bin/python3").resolve()  # Debian's, whose libraries lie where the image expects them
+    return Recipe("app", python, ["python3", "-u", "/app/app.py"], lambda root: _python(root, python), [APP])
+
+
+def pause_recipe() -> Recipe:
+    """What holds a pod's network namespace, and does nothing."""
+    return Recipe("pause", program("busybox"), ["busybox", "sleep", "2147483647"])
+
+
 def lab_images(engine: Engine) -> LabImages:
     """Import those of the three images the engine lacks (about a second each)."""
-    python = Path("/usr/bin/python3").resolve()  # Debian's, whose libraries lie where the image expects them
-    app = Recipe("app", python, ["python3", "-u", "/app/app.py"], lambda root: _python(root, python), [APP])
     haproxy = Recipe("haproxy", program("haproxy"), ["haproxy", "-W", "-db", "-f", "/etc/haproxy.cfg"])
     options = ["--config.file=/etc/prometheus.yml", "--storage.tsdb.path=/tmp/tsdb", "--log.level=warn"]
     prometheus = Recipe("prometheus", program("prometheus"), ["prometheus", *options])
-    return LabImages(*(ensure(engine, recipe) for recipe in (app, haproxy, prometheus)))
+    return LabImages(*(ensure(engine, recipe) for recipe in (app_recipe(), haproxy, prometheus)))
 
 
 def ensure(engine: Engine, recipe: Recipe) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from tests.parts import node
 from tests.parts.catalogue import control_plane
 from tests.parts.certificates import Authority, key_pair
 from tests.parts.cluster import BREATH_S, Cluster
@@ -20,6 +21,8 @@ USERS = {  # who has a token: name and group for the API server
     "admin": ("admin", "system:masters"),
     "manager": ("system:kube-controller-manager", ""),
     "nobody": ("nobody", ""),
+    "scheduler": ("system:kube-scheduler", ""),
+    "node": (f"system:node:{node.NAME}", "system:nodes"),
 }
 CONTROLLERS = (
     "deployment-controller",
@@ -30,6 +33,7 @@ CONTROLLERS = (
     "serviceaccount-controller",
     "disruption-controller",
 )
+SERVICE = "10.43.0.1"  # where pods find the API server
 AUDIT = {  # who asked for what: of ServiceAccounts that are not the cluster's own
     "apiVersion": "audit.k8s.io/v1",
     "kind": "Policy",
@@ -45,17 +49,21 @@ AUDIT = {  # who asked for what: of ServiceAccounts that are not the cluster's o
 class ControlPlane(Cluster):
     """The three programs with data, certificates and tokens of their own, and a node played by hand."""
 
-    def __init__(self, folder: Path) -> None:
+    address = "127.0.0.1"
+    controllers: tuple[str, ...] = CONTROLLERS
+
+    def __init__(self, folder: Path, port: int | None = None) -> None:
         self._folder = folder
         self._tokens = {user: secrets.token_hex(16) for user in USERS}
         self._certify()
         (folder / "audit.yaml").write_text(json.dumps(AUDIT))
-        port = free_port()
-        super().__init__(f"https://127.0.0.1:{port}", folder / "ca.crt", self._tokens["admin"])
+        port = port or free_port()
+        super().__init__(f"https://{self.address}:{port}", folder / "ca.crt", self._tokens["admin"])
         store = free_port()
         self._etcd = self._process("etcd", _etcd(folder / "etcd", store, free_port()))
-        self._api = self._process("apiserver", _apiserver(folder, port, store))
-        self._manager = self._process("controller-manager", _manager(folder, self.kubeconfig("manager")))
+        self._api = self._process("apiserver", [*_apiserver(folder, port, store), *self._more()])
+        manager = _manager(folder, self.kubeconfig("manager"), self.controllers)
+        self._manager = self._process("controller-manager", manager)
         self._store_url = f"http://127.0.0.1:{store}"
 
     def start(self) -> None:
@@ -139,6 +147,10 @@ class ControlPlane(Cluster):
         """What the programs said last."""
         return {each.name: tail(each.log) for each in (self._etcd, self._api, self._manager)}
 
+    def _more(self) -> list[str]:
+        """Flags of the API server that replace those given before."""
+        return []
+
     def _process(self, part: str, flags: list[str]) -> Process:
         return Process(part, [control_plane(), part, *flags], log=self._folder / f"{part}.log")
 
@@ -147,16 +159,17 @@ class ControlPlane(Cluster):
         self._api.check()
         return self.hand.text("/readyz") == "ok"
 
-    def _certify(self) -> None:
+    def _certify(self) -> Authority:
         ca = Authority(self._folder, "ca")
         names = ("127.0.0.1", "localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc")
-        ca.sign("apiserver", "kube-apiserver", names=names)
+        ca.sign("apiserver", "kube-apiserver", names=(*names, self.address, SERVICE))
         key_pair(self._folder, "accounts")
         lines = []
         for user, token in self._tokens.items():
             name, group = USERS[user]
             lines.append(f'{token},{name},{user},"{group}"' if group else f"{token},{name},{user}")
         (self._folder / "tokens.csv").write_text("\n".join(lines))
+        return ca
 
     def _written(self, name: str, token: str, *, server: str = "") -> Path:
         path = self._folder / f"{name}.kubeconfig"
@@ -210,11 +223,11 @@ def _apiserver(folder: Path, port: int, store: int) -> list[str]:
     ]
 
 
-def _manager(folder: Path, kubeconfig: Path) -> list[str]:
+def _manager(folder: Path, kubeconfig: Path, controllers: tuple[str, ...]) -> list[str]:
     return [
         f"--kubeconfig={kubeconfig}",
         "--leader-elect=false",
-        f"--controllers={','.join(CONTROLLERS)}",
+        f"--controllers={','.join(controllers)}",
         "--secure-port=0",
         f"--service-account-private-key-file={folder}/accounts.key",
         f"--root-ca-file={folder}/ca.crt",

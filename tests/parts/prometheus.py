@@ -16,13 +16,13 @@ from tests.support.wait import until
 
 
 class PrometheusServer:
-    """One server on a free loopback port; its data folder survives `stop` and `start`."""
+    """One server on a free port of an address; its data folder survives `stop` and `start`."""
 
-    def __init__(self, folder: Path, config: str, *, flags: Sequence[str] = ()) -> None:
+    def __init__(self, folder: Path, config: str, *, flags: Sequence[str] = (), address: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"http://{address}:{self.port}"
         self._config = folder / "prometheus.yml"
         self._config.write_text(config)
         argv = [
@@ -30,7 +30,7 @@ class PrometheusServer:
             f"--config.file={self._config}",
             f"--storage.tsdb.path={self.data}",
             "--storage.tsdb.retention.time=100y",  # recorded samples may be of any age
-            f"--web.listen-address=127.0.0.1:{self.port}",
+            f"--web.listen-address={address}:{self.port}",
             "--web.enable-lifecycle",
             "--log.level=warn",
             *flags,
@@ -97,13 +97,14 @@ class PrometheusMaker:
         config: str | None = None,
         openmetrics: str | Path | None = None,
         flags: Sequence[str] = (),
+        address: str = "127.0.0.1",
     ) -> PrometheusServer:
         """A started server: `scrape` maps jobs to host:port targets (every second), or `config` is its whole file.
 
         `openmetrics` (text with timestamps, or a file of it) is in its storage from the beginning.
         """
         folder = self._folder / f"prometheus-{len(self._made)}"
-        server = PrometheusServer(folder, config or scrape_config(scrape or {}), flags=flags)
+        server = PrometheusServer(folder, config or scrape_config(scrape or {}), flags=flags, address=address)
         if openmetrics is not None:
             record(openmetrics, server.data)
         self._made.append(server)

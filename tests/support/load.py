@@ -9,6 +9,7 @@ import subprocess
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
 from urllib.parse import urlsplit
@@ -97,14 +98,20 @@ class SteadyLoad:
     """A few clients that each send one request after another until told to stop, or until a bound is reached.
 
     `statuses` counts answers by status code, and by exception name where there was no answer. A new connection per
-    request, so that no failure hides behind a connection that was closed while idle.
+    request, so that no failure hides behind a connection that was closed while idle. `url` may be a function: it is
+    asked for each request, as a balancer would choose.
     """
 
-    def __init__(self, url: str, *, clients: int = 2, every: float = 0.1, most: int = 20_000, within: float = 240.0):
-        parts = urlsplit(url)
-        assert parts.hostname, url
-        self._address = (parts.hostname, parts.port or 80)
-        self._path = parts.path or "/"
+    def __init__(
+        self,
+        url: str | Callable[[], str],
+        *,
+        clients: int = 2,
+        every: float = 0.1,
+        most: int = 20_000,
+        within: float = 240.0,
+    ):
+        self._url = url if callable(url) else lambda: url
         self._every = every
         self._left = most
         self._end = time.monotonic() + within
@@ -153,9 +160,11 @@ class SteadyLoad:
             return self._left >= 0 and not self._stop.is_set() and time.monotonic() < self._end
 
     def _once(self) -> int | str:
-        connection = http.client.HTTPConnection(*self._address, timeout=15.0)
+        parts = urlsplit(self._url())
+        assert parts.hostname, parts
+        connection = http.client.HTTPConnection(parts.hostname, parts.port or 80, timeout=15.0)
         try:
-            connection.request("GET", self._path, headers={"Connection": "close"})
+            connection.request("GET", parts.path or "/", headers={"Connection": "close"})
             answer = connection.getresponse()
             answer.read()
             return answer.status

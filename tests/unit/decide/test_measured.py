@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from autoscaler.decide.due import Due, due
 from autoscaler.decide.explain import sentence
 from autoscaler.decide.lineage import NOTHING, Recycling, clamped
-from autoscaler.decide.measured import FEWEST, GROWTH, OUTLIER, measures, noted
+from autoscaler.decide.measured import FEWEST, GROWTH, OUTLIER, noted, wanted
 from autoscaler.model.decision import SICK, Reason, Stage, Step
 from autoscaler.model.policy import (
     GROWTH_PARTS,
@@ -196,8 +196,8 @@ def test_it_outlives_a_restart_and_has_no_future() -> None:
 
 
 def test_only_what_a_policy_names_is_measured() -> None:
-    assert measures(When(unhealthy_for=30.0)) == ()
-    assert [each.source for each in measures(When(outlier=SLOW.outlier, memory_growth=LEAK.memory_growth))] == [
+    assert wanted(When(unhealthy_for=30.0)) == ()
+    assert [each.source for each in wanted(When(outlier=SLOW.outlier, memory_growth=LEAK.memory_growth))] == [
         "prometheus",
         "platform",
     ]
