@@ -58,7 +58,7 @@ def command_data(text: str) -> str:
     >>> command_data("50%\\n::error::x ##[error]y")
     '50%25%0A::error::x # #[error]y'
     """
-    shown = "\n".join(lines(text)).replace("##[", "# #[")
+    shown = _unspoken("\n".join(lines(text)))
     return shown.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
@@ -68,4 +68,9 @@ def command_property(text: str) -> str:
     >>> command_property("a,b:c")
     'a%2Cb%3Ac'
     """
-    return visible(text, 1000).replace("%", "%25").replace(":", "%3A").replace(",", "%2C")
+    return _unspoken(visible(text, 1000)).replace("%", "%25").replace(":", "%3A").replace(",", "%2C")
+
+
+def _unspoken(text: str) -> str:
+    """A runner reads the older form of its commands anywhere in a line."""
+    return text.replace("##[", "# #[")

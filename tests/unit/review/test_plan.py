@@ -67,7 +67,7 @@ def test_a_changed_key_is_replayed_on_the_recording_beside_the_policy(home: Path
     assert (key["key"], key["before"], key["after"]) == ("signals[requests].per_replica", "50", "25")
     assert key["place"] == "policies/web.yaml:7:18"
     assert change["effect"]["before"]["replica_hours"] < change["effect"]["after"]["replica_hours"]
-    assert told["evidence"] == "recorded metrics 2001-09-09T01:46:40Z to 2001-09-09T05:46:25Z"
+    assert told["evidence"] == "recorded metrics 2001-09-09T01:57:40Z to 2001-09-09T05:46:25Z"
     assert re.fullmatch(r"1 policy changes, \+\d+ % replica-hours, 0 errors", told["title"])
     words = plan(home).stdout
     assert re.search(r"replicas       [▁-█]{12} → [▁-█]{12}", words)
@@ -205,12 +205,12 @@ def test_the_action_compares_a_merge_commit_with_what_it_is_merged_into(home: Pa
     commit(home)
     event = pull_request(home)
     git(home, "checkout", "-q", "main")
-    (home / "policies" / "api.yaml").write_text(POLICY.replace("name: web", "name: api", 1))
+    (home / "policies" / "api.yaml").write_text(POLICY.replace("web", "api"))
     git(home, "add", "policies/api.yaml")
     git(home, "commit", "-qm", "meanwhile")
     git(home, "merge", "-q", "--no-ff", "-m", "merge", "change")
     status, log, _ = action(home, event)
-    assert status == 0
+    assert status == 0, log
     assert log.startswith("1 policy changes, ")
 
 
