@@ -79,6 +79,7 @@ SETS: list[dict[str, Any]] = [
         "imagePullSecrets": [{"name": "registry"}],
         "priorityClassName": "system-cluster-critical",
     },
+    {"git": {"url": "https://git.example.com/a.git", "secret": "ours", "token_file": "/etc/autoscaler/git/token"}},
     {
         "image": {"repository": "shop/autoscaler", "tag": "1"},
         "nodeSelector": {"disk": "ssd"},
@@ -107,6 +108,9 @@ def test_the_chart_lints_under_every_set_of_values(told: dict[str, Any], tmp_pat
         ({"tokens": {"secret": "Not A Name"}}, "secret"),
         ({"web": {"plain": "yes"}}, "plain"),
         ({"policies": {"web.yaml": POLICY}, "policiesFrom": "ours"}, "expected one of them"),
+        ({"policiesFrom": "ours", "git": {"url": "https://git.example.com/a.git"}}, "expected one of them"),
+        ({"git": {"url": "git.example.com/a.git"}}, "url"),
+        ({"git": {"secret": "ours"}}, "url"),
     ],
 )
 def test_wrong_values_are_refused_by_name(told: dict[str, Any], said: str, tmp_path: Path) -> None:
@@ -203,6 +207,22 @@ def test_what_watches_it_is_what_the_monitoring_folder_says(tmp_path: Path) -> N
     assert ("ConfigMap", "ops", "web-autoscaler-policies") not in made
     pods = made["Deployment", "ops", "web-autoscaler"]["spec"]["template"]["spec"]
     assert {"name": "policies", "configMap": {"name": "ours"}} in pods["volumes"]
+
+
+def test_policies_may_be_those_of_a_repository_by_a_secret_of_the_owners(tmp_path: Path) -> None:
+    asked = {"url": "https://git.example.com/a.git", "path": "policies", "token_file": "/etc/autoscaler/git/token"}
+    made = rendered(tmp_path, git={**asked, "secret": "ours"})
+    assert ("ConfigMap", "ops", "web-autoscaler-policies") not in made
+    file = tmp_path / "autoscaler.yaml"
+    file.write_text(made["ConfigMap", "ops", "web-autoscaler-settings"]["data"]["autoscaler.yaml"])
+    told = settings.load(file, {})
+    assert (told.git.url, told.git.path, told.git.token_file) == tuple(asked.values())
+    pods = made["Deployment", "ops", "web-autoscaler"]["spec"]["template"]["spec"]
+    assert {"name": "git", "secret": {"secretName": "ours"}} in pods["volumes"]
+    assert {"name": "git", "mountPath": "/etc/autoscaler/git", "readOnly": True} in pods["containers"][0][
+        "volumeMounts"
+    ]
+    assert not any(each["name"] == "policies" for each in pods["volumes"])
 
 
 @pytest.mark.parametrize("name", ["everywhere", "namespaced"])
