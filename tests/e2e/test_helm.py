@@ -219,9 +219,8 @@ def test_policies_may_be_those_of_a_repository_by_a_secret_of_the_owners(tmp_pat
     assert (told.git.url, told.git.path, told.git.token_file) == tuple(asked.values())
     pods = made["Deployment", "ops", "web-autoscaler"]["spec"]["template"]["spec"]
     assert {"name": "git", "secret": {"secretName": "ours"}} in pods["volumes"]
-    assert {"name": "git", "mountPath": "/etc/autoscaler/git", "readOnly": True} in pods["containers"][0][
-        "volumeMounts"
-    ]
+    mounts = pods["containers"][0]["volumeMounts"]
+    assert {"name": "git", "mountPath": "/etc/autoscaler/git", "readOnly": True} in mounts
     assert not any(each["name"] == "policies" for each in pods["volumes"])
 
 
