@@ -40,9 +40,10 @@ class Tally(msgspec.Struct, frozen=True):
 
 
 class Outlying(msgspec.Struct, frozen=True):
-    """One instance that stands out: since when, by which value, and what the median is among how many."""
+    """One instance that stands out: since when, when last, by which value, and what the median is among how many."""
 
     since: float
+    seen: float
     value: float
     median: float
     among: int
@@ -91,6 +92,11 @@ def tallied(known: Recycling, instances: Sequence[Instance], now: float, per_s: 
     return known if tallies == known.tallies else msgspec.structs.replace(known, tallies=tallies)
 
 
+def looked(known: Recycling, after: Recycling) -> Recycling:
+    """What is known where nothing is carried out: what was seen of instances, and no replacement."""
+    return msgspec.structs.replace(known, tallies=after.tallies, outlying=after.outlying, grown=after.grown)
+
+
 def begun(known: Recycling, lineage: str, tries: int, version: str, now: float) -> Recycling:
     """What is known once a replacement has begun, the so-maniest of its place in a row."""
     kept = dict(list(known.lineages.items())[1 - LINEAGES_KEPT :])
@@ -134,7 +140,10 @@ def clamped(known: Recycling, now: float) -> Recycling:
             )
             for id, each in known.tallies.items()
         },
-        {id: msgspec.structs.replace(each, since=min(each.since, now)) for id, each in known.outlying.items()},
+        {
+            id: msgspec.structs.replace(each, since=min(each.since, now), seen=min(each.seen, now))
+            for id, each in known.outlying.items()
+        },
         known.grown,
     )
 

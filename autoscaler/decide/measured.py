@@ -46,13 +46,18 @@ def sources(policy: Policy) -> set[str]:
 
 
 def noted(
-    known: Recycling, policy: Policy, measured: Mapping[str, Reading], instances: Sequence[Instance], now: float
-) -> Recycling:
-    """What is known with these readings; without any (between two cycles) nothing new."""
+    known: Recycling, policy: Policy, measured: Mapping[str, Reading], instances: Sequence[Instance], now: float,
+    gap_s: float,
+) -> Recycling:  # fmt: skip
+    """What is known with these readings; without any (between two cycles) nothing new.
+
+    Looks more than `gap_s` seconds apart tell of no time between them.
+    """
     when = policy.recycle.when if policy.recycle is not None else When()
     warm_s = policy.lifecycle.warm_up
     warm = {each.id for each in instances if each.ready and not each.draining and now - each.since >= warm_s}
-    outlying, grown = known.outlying, known.grown
+    outlying = {id: each for id, each in known.outlying.items() if now - each.seen <= gap_s}
+    grown = known.grown
     if when.outlier is not None and OUTLIER in measured:
         outlying = _outlying(outlying, _values(measured[OUTLIER], warm), when.outlier, now)
     if when.memory_growth is not None and GROWTH in measured:
@@ -97,7 +102,7 @@ def _outlying(
     if median <= 0:
         return {}
     return {
-        id: Outlying(before[id].since if id in before else now, value, median, len(values))
+        id: Outlying(before[id].since if id in before else now, now, value, median, len(values))
         for id, value in values.items()
         if value > asked.times_median * median
     }

@@ -71,14 +71,16 @@ def follow(
     """The ledger once these are all the problems there are. Of the workloads `unknown` nothing is known just now."""
     ledger = _clamped(ledger, now)
     found: dict[str, Open] = {}
+    fresh = 0
     for problem in problems:
         if not route.wants(problem):
             continue
         before = ledger.open.get(problem.id)
         if before is not None:
             found[problem.id] = Open(problem, before.since, now, before.told)
-        elif len(ledger.open) + len(found) < MOST_OPEN:
+        elif problem.id not in found and len(ledger.open) + fresh < MOST_OPEN:
             found[problem.id] = Open(problem, now, now)
+            fresh += 1
     for key, each in ledger.open.items():
         if key in found:
             continue

@@ -25,6 +25,8 @@ BACKOFF_MOST_S = 300.0
 LASTED_S = 600.0  # a successor that served so long was a good one
 TRIES = 8  # so many in a row that did not last, and it is given up
 
+GAP_S = 60.0
+
 Hold = tuple[Reason, dict[str, Fact]]
 
 
@@ -47,11 +49,12 @@ def backoff_s(tries: int) -> float:
 
 def replacements(
     workload: Workload, seen: Seen, known: Recycling, *, desired: int, now: float, act: bool,
-    fleet: Callable[[], bool] = lambda: True,
+    fleet: Callable[[], bool] = lambda: True, gap_s: float = GAP_S,
 ) -> Recycled:  # fmt: skip
     """The instances to replace now, each with the step that says so, and for the first that waits what it waits for.
 
-    `fleet` is asked, and counts, whether the whole fleet allows one more. Without `act` nothing is counted.
+    `fleet` is asked, and counts, whether the whole fleet allows one more. Without `act` nothing is counted. Looks more
+    than `gap_s` apart tell of no time between them.
     """
     recycle, state = workload.policy.recycle, seen.state
     if recycle is None or not isinstance(state, TargetState) or state.off_by_owner:
@@ -61,7 +64,7 @@ def replacements(
     if per_s:
         known = lineage.tallied(known, state.instances, now, per_s)
     if recycle.when.outlier is not None or recycle.when.memory_growth is not None:
-        known = measured.noted(known, workload.policy, seen.measured, state.instances, now)
+        known = measured.noted(known, workload.policy, seen.measured, state.instances, now, gap_s)
     waiting = [
         each for each in due(state.instances, recycle.when, known, now) if each.instance.id not in seen.replacing
     ]

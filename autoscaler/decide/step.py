@@ -11,6 +11,7 @@ from autoscaler.decide import bounds, carrying, controls, hpa, idle, signals, si
 from autoscaler.decide.beside import beside
 from autoscaler.decide.brake import Brake, Fleet
 from autoscaler.decide.guards import guarded
+from autoscaler.decide.lineage import looked
 from autoscaler.decide.memory import Applied, Memory, first_sight, ordered
 from autoscaler.decide.plan import Plan
 from autoscaler.decide.recycle import replacements
@@ -189,10 +190,17 @@ def _replaced(turn: Turn, brake: Brake, *, act: bool) -> tuple[Replacement, ...]
     """Who is replaced in this turn; it is remembered where it is carried out, restarts and the like in any case."""
     known = turn.memory.recycling
     found = replacements(
-        turn.plan.workload, turn.seen, known, desired=turn.count, now=turn.now, act=act, fleet=brake.may_recycle
+        turn.plan.workload,
+        turn.seen,
+        known,
+        desired=turn.count,
+        now=turn.now,
+        act=act,
+        fleet=brake.may_recycle,
+        gap_s=turn.gap_s,
     )
     turn.steps.extend(found.steps)
-    after = found.known if act else msgspec.structs.replace(known, tallies=found.known.tallies)
+    after = found.known if act else looked(known, found.known)
     if after != known:
         turn.remember(recycling=after)
     return found.chosen

@@ -144,7 +144,7 @@ class Actor:
         if isinstance(told, Split) or told.held is None:
             gate.pace.answered()
             return after
-        gate.pace.pushed_back(term, self._clock.now(), told.held.until)
+        gate.pushed_back(term, told.held.until)
         told = msgspec.structs.replace(told, held=None)
         return msgspec.structs.replace(after, operation=told) if isinstance(after, Outcome) else told
 
@@ -155,11 +155,11 @@ class Actor:
         """
         left = self._lease.remaining()
         try:
-            async with asyncio.timeout(None if math.isinf(left) else left):
+            async with asyncio.timeout(None if math.isinf(left) else left) as lease:
                 return await target.advance(operation)
-        except TimeoutError:
-            return operation
         except Exception as defect:
+            if isinstance(defect, TimeoutError) and lease.expired():
+                return operation
             said = f"a defect of ours: {type(defect).__name__}: {defect}"
             return Outcome(operation, OutcomeKind.FAILED, self._clock.now(), said)
 

@@ -48,6 +48,12 @@ class Gate:
                 self._inside -= 1
             self._let_in()
 
+    def pushed_back(self, term: int, until: float) -> None:
+        """Tell the pace of a call that was sent away until a time of day (0: none told); how long, not until when, so
+        that a clock which is set keeps nobody out."""
+        at = self._clock.monotonic()
+        self.pace.pushed_back(term, at, at + until - self._clock.now() if until else 0.0)
+
     def close(self) -> None:
         """Nothing of the gate runs afterwards."""
         if self._alarm is not None:
@@ -55,7 +61,7 @@ class Gate:
             self._alarm = None
 
     def _let_in(self) -> None:
-        now = self._clock.now()
+        now = self._clock.monotonic()
         while self._waiting and self.pace.room(self._inside, now):
             *_, place = heapq.heappop(self._waiting)
             if not place.done():  # its holder may have been cancelled
@@ -66,7 +72,7 @@ class Gate:
             self._alarm = asyncio.create_task(self._open_again(), name="gate")
 
     async def _open_again(self) -> None:
-        while (left := self.pace.shut_until - self._clock.now()) > 0:
+        while (left := self.pace.shut_until - self._clock.monotonic()) > 0:
             await self._clock.sleep(left)
         self._alarm = None
         self._let_in()

@@ -92,7 +92,8 @@ class Notifier:
             await asyncio.sleep(0)
         now = self._clock.now()
         losses = sum(now - at < problems.FLAPS_S for at in self._losses)
-        found += problems.of_daemon(self._board, held=held, losses=losses, store=self._keeper.failing or self._also())
+        own = problems.of_daemon(self._board, held=held, losses=losses, store=self._keeper.failing or self._also())
+        found = [*own, *found]  # where there are more than are kept, these are among them
         for mail in self._mail:
             mail.ledger = follow(mail.route, mail.ledger, found, now, unknown=unknown)
             mail.looked.set()

@@ -99,7 +99,7 @@ class Tokens:
     def of(self, secret: str) -> Token | None:
         """Whose this is; found by its digest, so that how long it takes tells nothing. Raises SettingsError."""
         self._look()
-        return self._known.tokens.get(hashlib.sha256(secret.encode()).digest())
+        return self._known.tokens.get(hashlib.sha256(secret.encode(errors="surrogateescape")).digest())
 
     def peers(self, now: float) -> list[bytes]:
         """The secrets that hold, the first one first: that is signed by. Raises SettingsError."""

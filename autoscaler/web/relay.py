@@ -142,7 +142,7 @@ class Relay:
         except ValueError:
             return Refusal(401, f"{SIGNED}: expected a time, got {said[0]}")
         made = [_signature(each, holder, stamp, request.method, request.raw_path, name, body) for each in held]
-        if not any(hmac.compare_digest(each.encode(), signature.encode()) for each in made):
+        if not any(hmac.compare_digest(each.encode(), signature.encode(errors="surrogateescape")) for each in made):
             hint = "all daemons of a lease need the same peer line in web.tokens"
             return Refusal(401, "this request is not signed by a daemon of this lease", hint)
         if not abs(now - at) <= HOLDS_S:
@@ -160,5 +160,7 @@ SHARE = "to have it handed on, set kubernetes.address and a peer line in web.tok
 
 
 def _signature(secret: bytes, holder: str, stamp: str, method: str, target: str, name: str, body: bytes) -> str:
-    said = "\n".join((holder, stamp, method, target, quote(name), hashlib.sha256(body).hexdigest()))
-    return hmac.new(secret, said.encode(), hashlib.sha256).hexdigest()
+    said = "\n".join(
+        (holder, stamp, method, target, quote(name, errors="surrogateescape"), hashlib.sha256(body).hexdigest())
+    )
+    return hmac.new(secret, said.encode(errors="surrogateescape"), hashlib.sha256).hexdigest()

@@ -36,8 +36,8 @@ class Vitals:
         self._stood_by = 0.0  # when it was asked last while another daemon acted
 
     def alive(self) -> str:
-        """Empty while cycles go on, or another daemon acts; else why not."""
-        if not self.leading():
+        """Empty while cycles go on, or another daemon acts, or there are no policies yet; else why not."""
+        if not self.leading() or not self.board.revision:
             self._stood_by = self.now()
             return ""
         last = max(self.board.cycle_at or self.board.started, self._stood_by)

@@ -20,6 +20,7 @@ from autoscaler.model.policy import (
     Exited,
     Mode,
     Opening,
+    Outlier,
     Recycle,
     Times,
     When,
@@ -374,3 +375,15 @@ def test_pods_have_names_of_their_own_so_their_place_is_the_workload() -> None:
     assert len(cycle(told).replace) == 1
     told.run("300x3")
     assert told.replaced == 2, "the second is no successor of the first, and does not wait for it"
+
+
+def test_who_stands_out_is_told_in_observe_mode_as_well() -> None:
+    asked = Recycle(when=When(outlier=Outlier(prometheus="lag", times_median=3.0, lasts=60.0)))
+    for mode, chosen in ((Mode.ACT, 1), (Mode.OBSERVE, 0)):
+        told = Story(policy(recycle=asked, mode=mode), count=3)
+        ids = [each.id for each in told.state().instances]
+        lag = Series(tuple(Point(value, instance=id) for value, id in zip((9.0, 1.0, 1.0), ids, strict=True)))
+        decisions = [cycle(told, measured={"recycle.when.outlier": lag}) for _ in range(6)]
+        assert len(decisions[-1].replace) == chosen
+        (step,) = [each for each in decisions[-1].steps if each.reason is Reason.OUTLIER]
+        assert step.facts["for_s"] == 75.0

@@ -12,6 +12,7 @@ from autoscaler.decide.due import Due, due
 from autoscaler.decide.explain import sentence
 from autoscaler.decide.lineage import NOTHING, Recycling, clamped
 from autoscaler.decide.measured import FEWEST, GROWTH, OUTLIER, noted, wanted
+from autoscaler.decide.recycle import GAP_S
 from autoscaler.model.decision import SICK, Reason, Stage, Step
 from autoscaler.model.policy import (
     GROWTH_PARTS,
@@ -57,7 +58,7 @@ class Watch:
         """Who is due after so many cycles with this reading."""
         for _ in range(times):
             self.now += 15.0
-            self.known = noted(self.known, self.policy, {cause: reading}, self.instances, self.now)
+            self.known = noted(self.known, self.policy, {cause: reading}, self.instances, self.now, GAP_S)
         return [each.instance.id for each in self.due()]
 
     def due(self) -> list[Due]:
@@ -108,7 +109,17 @@ def test_between_two_cycles_nothing_is_measured_and_nothing_forgotten() -> None:
     watch = Watch(SLOW, 3)
     watch.sees(OUTLIER, told(1, 1, 9), 4)
     before = watch.known
-    assert noted(before, watch.policy, {}, watch.instances, watch.now + 1) is before
+    assert noted(before, watch.policy, {}, watch.instances, watch.now + 1, GAP_S) is before
+
+
+def test_a_time_without_any_look_is_no_time_of_standing_out() -> None:
+    watch = Watch(SLOW, 3)
+    watch.sees(OUTLIER, told(1, 1, 9))
+    watch.now += 1200.0
+    assert watch.sees(OUTLIER, told(1, 1, 9)) == []
+    watch.now += 1200.0
+    watch.known = noted(watch.known, watch.policy, {}, watch.instances, watch.now, GAP_S)
+    assert watch.due() == [], "a wake looks at nothing new"
 
 
 def test_where_most_measure_nothing_nobody_stands_out() -> None:

@@ -173,3 +173,12 @@ def test_a_ledger_holds_so_many_problems_and_no_more() -> None:
     play = Play().cycles(6, [short(f"w{number}") for number in range(MOST_OPEN + 500)])
     assert len(play.ledger.open) == MOST_OPEN
     assert play.sent[0][1].count == MOST_OPEN
+
+
+def test_where_there_are_too_many_the_first_are_kept_and_those_that_stay_count_once() -> None:
+    brake = Problem(kind=Kind.FLEET_BRAKE, text="holds 600 back", workload="", policy="")
+    crowd = [silent(f"w{number}") for number in range(MOST_OPEN * 6 // 10)]
+    play = Play(msgspec.structs.replace(ROUTE, after_s=1e9)).cycles(2, crowd)
+    play.cycles(1, [brake, *crowd, *(silent(f"x{number}") for number in range(MOST_OPEN))])
+    assert len(play.ledger.open) == MOST_OPEN
+    assert brake.id in play.ledger.open

@@ -184,6 +184,42 @@ def test_a_server_that_sends_calls_away_is_left_alone_as_long_as_it_says_and_all
     run(story())
 
 
+def test_a_clock_that_is_set_back_keeps_nobody_out() -> None:
+    def busy_once(operation: Operation, now: float) -> Advanced:
+        if operation.id == "early0":
+            held = Held("too many", busy=True, until=now + 1.0)
+            return Outcome(msgspec.structs.replace(operation, held=held), OutcomeKind.DEFERRED, now, held.why)
+        return applied(operation, now)
+
+    async def story() -> None:
+        stage = Stage(busy_once)
+        await stage.actor.begin(many(1, 1, 2, "early"))
+        await stage.clock.sleep(60.0)
+        stage.clock.step = -3600.0
+        began = stage.clock.monotonic()
+        await stage.actor.begin(many(1, 1, 2, "late"))
+        while len(stage.ended) < 2:
+            assert stage.clock.monotonic() - began < 5.0
+            await stage.clock.sleep(1.0)
+        await stage.actor.close()
+
+    run(story())
+
+
+def test_a_time_out_of_an_adapters_own_is_a_defect_and_ends_its_operation() -> None:
+    def silent(operation: Operation, now: float) -> Advanced:
+        raise TimeoutError("nobody answered")
+
+    async def story() -> None:
+        stage = Stage(silent)
+        await stage.play(many(1, 1, 2, "w"))
+        (outcome,) = stage.ended
+        assert (outcome.kind, len(stage.platform.calls)) == (OutcomeKind.FAILED, 1)
+        assert "TimeoutError" in outcome.detail
+
+    run(story())
+
+
 def test_a_count_whose_time_is_up_before_its_turn_is_deferred_without_a_call() -> None:
     def shut(operation: Operation, now: float) -> Advanced:
         held = Held("too many", busy=True, until=now + 120.0)

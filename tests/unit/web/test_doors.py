@@ -320,6 +320,8 @@ async def test_health_is_told_by_the_cycles(tmp_path: Path) -> None:
         assert await status("/healthz") == 200, "it has only just begun to act"
         house.clock.advance(200.0)
         assert await status("/healthz") == 503
+        house.board.revision = ""
+        assert (await status("/healthz"), await status("/readyz")) == (200, 200), "without policies there are no cycles"
 
 
 class listening:

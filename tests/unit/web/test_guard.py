@@ -12,7 +12,7 @@ from aiohttp.test_utils import make_mocked_request
 
 from autoscaler.errors import SettingsError
 from autoscaler.settings import WebSettings
-from autoscaler.web.guard import Caller, Guard, Refusal, tokens
+from autoscaler.web.guard import Caller, Guard, Refusal, Tokens, tokens
 
 NOW = 1_800_000_000.0
 ALICE, BOB, OLD = "alice-alice-alice-1", "bob-bob-bob-bob-bob-2", "gone-gone-gone-gone-3"
@@ -165,3 +165,8 @@ def test_a_name_that_is_not_ours_is_refused_so_that_no_page_leads_a_browser_here
 )
 def test_pages_of_other_sites_are_refused(tmp_path: Path, headers: dict[str, str], ours: bool) -> None:
     assert (guard(tmp_path).foreign(request(**headers)) is None) is ours
+
+
+def test_what_is_no_text_is_nobodys_token(tmp_path: Path) -> None:
+    (tmp_path / "tokens").write_text(FILE)
+    assert Tokens(tmp_path / "tokens").of("\udcff-as-aiohttp-gives-it") is None
