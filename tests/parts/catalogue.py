@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -133,7 +134,8 @@ def _requirements() -> list[str]:
     """What the daemon's image installs, and what the project is built with."""
     told = tomllib.loads(PROJECT.read_text())
     extras = told["project"]["optional-dependencies"]
-    named = [each for name in ("kubernetes", "docker", "push") for each in extras[name]]
+    (every,) = extras["all"]  # autoscaler[kubernetes,docker,…], which the Dockerfile installs
+    named = [each for name in re.findall(r"[\w-]+", every)[1:] for each in extras[name]]
     return [*told["build-system"]["requires"], *told["project"]["dependencies"], *named]
 
 
