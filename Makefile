@@ -40,7 +40,7 @@ unit: setup ## the fast tests, no real parts
 real: setup ## the suites on a real Docker engine, Prometheus and Kubernetes API, and the simulated world
 	$(BIN)/python -m tests.suites
 
-node: setup ## the proof on a real Kubernetes node (Debian, root; minutes, alone on the machine)
+node: setup parts ## the proof on a real Kubernetes node (Debian, root; minutes, alone on the machine)
 	$(BIN)/pytest -ra -s -m node tests/e2e
 
 manifests: ## helm/plain again, for those without Helm (needs helm)
