@@ -56,6 +56,8 @@ class Reflector(Generic[R]):
 
     `fault` is what went wrong last, empty while all is well; `failed` is told each time, and `works` whenever the
     server goes on telling. What may not be read, or does not exist here, is asked for again after `denied_s` at most.
+    `readable` is whether what there is was listed; False where that is not allowed or there is no such kind, None as
+    long as the server has not said.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class Reflector(Generic[R]):
         denied_s: float = PAUSE_MOST_S,
     ) -> None:
         self.fault = ""
+        self.readable: bool | None = None
         self._failed = failed
         self._works = works
         self._denied_s = denied_s
@@ -133,13 +136,14 @@ class Reflector(Generic[R]):
                 # Our place in the history is no longer kept (410): list again. A resource unknown here is a 404.
                 self.fault = ""
                 if not self._version:
-                    self.fault, longest = str(error), self._denied_s
+                    self.fault, self.readable, longest = str(error), False, self._denied_s
                     self._failed(error)
                 self._version = ""
                 failures += 1
             except TargetError as error:
                 self.fault = str(error)
-                longest = self._denied_s if isinstance(error, Forbidden) else longest
+                if isinstance(error, Forbidden):
+                    self.readable, longest = False, self._denied_s
                 failures = 1 if self._version != before else failures + 1
                 self._failed(error)
             self._tried.set()
@@ -243,5 +247,6 @@ class Reflector(Generic[R]):
             self._changed(uid, None)
         self._known = listed
         self._version = version
+        self.readable = True
         self._confirmed = self._clock.monotonic()
         self._tried.set()

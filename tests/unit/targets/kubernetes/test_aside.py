@@ -10,12 +10,11 @@ import pytest
 from aiohttp import web
 
 from autoscaler.clients.kubernetes_api import KubernetesApi
-from autoscaler.model.signal import Missing
 from autoscaler.model.target import TargetState
 from autoscaler.targets.kubernetes import KubernetesTarget
 from tests.support.wait import auntil
-from tests.unit.targets.kubernetes.fake_api import FakeApi, status
-from tests.unit.targets.kubernetes.test_faults import POLICY, REF, Skipping, look, saying
+from tests.unit.targets.kubernetes.fake_api import FakeApi, Handler, status
+from tests.unit.targets.kubernetes.test_faults import POLICY, REF, Skipping, look, missing, saying
 
 HPAS = "horizontalpodautoscalers"
 DENIED = f'User "u" cannot watch resource "{HPAS}" in API group "autoscaling"'
@@ -87,3 +86,38 @@ async def test_a_right_to_list_without_one_to_watch_is_said_once_and_tried_ever_
     await auntil(lambda: sum(clock.naps) > 100, "it is tried more and more seldom")
     assert len(api.lists) < 15
     assert said(target) == 1
+
+
+async def test_there_is_no_state_until_it_was_read_once_who_else_sets_the_count(
+    api: FakeApi, target: KubernetesTarget
+) -> None:
+    async def away(_: web.Request) -> web.StreamResponse:
+        api.once("GET", f"/{HPAS}", away)
+        return status(503, "etcd has no leader")
+
+    api.once("GET", f"/{HPAS}", away)
+    found = await missing(target)
+    assert found.detail.startswith("whether another autoscaler sets it is not known yet: watch horizontalpodautoscaler")
+    assert "etcd has no leader" in found.detail
+    api.handlers.clear()
+
+    async def known() -> bool:
+        (seen,) = await target.states([REF])
+        return isinstance(seen, TargetState) and seen.steered_by == "HorizontalPodAutoscaler web"
+
+    await auntil(known, "the HPA is known")
+
+
+@pytest.mark.parametrize("answer", [saying(403, DENIED, "Forbidden"), saying(404, "page not found")])
+async def test_where_it_may_not_be_known_or_there_is_no_such_kind_there_is_nobody_else(
+    api: FakeApi, target: KubernetesTarget, answer: Handler
+) -> None:
+    async def always(request: web.Request) -> web.StreamResponse:
+        for kind in (HPAS, "scaledobjects"):
+            if request.path.endswith(kind):
+                api.once("GET", f"/{kind}", always)
+        return await answer(request)
+
+    for kind in (HPAS, "scaledobjects"):
+        api.once("GET", f"/{kind}", always)
+    assert (await look(target)).steered_by == ""
