@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,12 @@ import pytest
 from aiohttp import web
 
 from autoscaler.clients.kubernetes_api import KubernetesApi
+from autoscaler.model.operation import Operation, OperationKind, Outcome, OutcomeKind
 from autoscaler.model.target import TargetState
 from autoscaler.targets.kubernetes import KubernetesTarget
 from tests.support.wait import auntil
 from tests.unit.targets.kubernetes.fake_api import FakeApi, Handler, status
-from tests.unit.targets.kubernetes.test_faults import POLICY, REF, Skipping, look, missing, saying
+from tests.unit.targets.kubernetes.test_faults import POLICY, REF, Skipping, look, missing, saying, scale
 
 HPAS = "horizontalpodautoscalers"
 DENIED = f'User "u" cannot watch resource "{HPAS}" in API group "autoscaling"'
@@ -121,3 +123,48 @@ async def test_where_it_may_not_be_known_or_there_is_no_such_kind_there_is_nobod
     for kind in (HPAS, "scaledobjects"):
         api.once("GET", f"/{kind}", always)
     assert (await look(target)).steered_by == ""
+
+
+WEB_HPA = f"/{HPAS}/web"
+
+
+async def deletes_unheard(_: web.Request) -> web.StreamResponse:
+    return status(504, "the API server took too long")
+
+
+async def begun(api: FakeApi, target: KubernetesTarget, clock: Skipping) -> Operation:
+    """An adoption whose DELETE has landed and whose answer was lost."""
+
+    async def whole(_: web.Request) -> web.StreamResponse:
+        return web.json_response(hpa())
+
+    await look(target)
+    api.once("GET", WEB_HPA, whole)
+    api.once("DELETE", WEB_HPA, deletes_unheard)
+    begin = await target.advance(scale(clock, kind=OperationKind.ADOPT))
+    assert isinstance(begin, Operation)
+    after = await target.advance(begin)
+    assert isinstance(after, Operation), after
+    return after
+
+
+async def test_an_hpa_whose_deletion_landed_unheard_is_adopted_with_what_it_was_on_record(
+    api: FakeApi, target: KubernetesTarget, clock: Skipping
+) -> None:
+    ended = await target.advance(await begun(api, target, clock))
+    assert isinstance(ended, Outcome)
+    assert ended.kind is OutcomeKind.APPLIED
+    assert json.loads(ended.detail.partition("it was ")[2])["spec"] == hpa()["spec"]
+    assert (await look(target)).steered_by == ""
+
+
+async def test_an_adoption_that_never_hears_an_answer_ends_with_what_the_hpa_was(
+    api: FakeApi, target: KubernetesTarget, clock: Skipping
+) -> None:
+    after = await begun(api, target, clock)
+    api.once("DELETE", WEB_HPA, deletes_unheard)
+    clock.skipped += 100
+    ended = await target.advance(after)
+    assert isinstance(ended, Outcome)
+    assert ended.kind is OutcomeKind.FAILED
+    assert json.loads(ended.detail.partition("it was ")[2])["spec"] == hpa()["spec"]
