@@ -16,6 +16,7 @@ from autoscaler.model.target import TargetState
 from autoscaler.targets.kubernetes import KubernetesTarget
 from tests.support.wait import auntil
 from tests.unit.targets.kubernetes.fake_api import FakeApi, Handler, status
+from tests.unit.targets.kubernetes.records import deployment
 from tests.unit.targets.kubernetes.test_faults import POLICY, REF, Skipping, look, missing, saying, scale
 
 HPAS = "horizontalpodautoscalers"
@@ -52,6 +53,20 @@ async def target(api: FakeApi, clock: Skipping, tmp_path: Path) -> AsyncIterator
     made.discover([POLICY])
     yield made
     await made.close()
+
+
+def always(api: FakeApi, answer: Handler, *ends: str) -> None:
+    """Answer every GET of these so, until the handlers are cleared."""
+
+    def one(end: str) -> Handler:
+        async def again(request: web.Request) -> web.StreamResponse:
+            api.once("GET", end, again)
+            return await answer(request)
+
+        return again
+
+    for end in ends:
+        api.once("GET", end, one(end))
 
 
 def said(target: KubernetesTarget) -> int:
@@ -93,11 +108,7 @@ async def test_a_right_to_list_without_one_to_watch_is_said_once_and_tried_ever_
 async def test_there_is_no_state_until_it_was_read_once_who_else_sets_the_count(
     api: FakeApi, target: KubernetesTarget
 ) -> None:
-    async def away(_: web.Request) -> web.StreamResponse:
-        api.once("GET", f"/{HPAS}", away)
-        return status(503, "etcd has no leader")
-
-    api.once("GET", f"/{HPAS}", away)
+    always(api, saying(503, "etcd has no leader"), f"/{HPAS}")
     found = await missing(target)
     assert found.detail.startswith("whether another autoscaler sets it is not known yet: watch horizontalpodautoscaler")
     assert "etcd has no leader" in found.detail
@@ -114,14 +125,7 @@ async def test_there_is_no_state_until_it_was_read_once_who_else_sets_the_count(
 async def test_where_it_may_not_be_known_or_there_is_no_such_kind_there_is_nobody_else(
     api: FakeApi, target: KubernetesTarget, answer: Handler
 ) -> None:
-    async def always(request: web.Request) -> web.StreamResponse:
-        for kind in (HPAS, "scaledobjects"):
-            if request.path.endswith(kind):
-                api.once("GET", f"/{kind}", always)
-        return await answer(request)
-
-    for kind in (HPAS, "scaledobjects"):
-        api.once("GET", f"/{kind}", always)
+    always(api, answer, f"/{HPAS}", "/scaledobjects")
     assert (await look(target)).steered_by == ""
 
 
@@ -168,3 +172,23 @@ async def test_an_adoption_that_never_hears_an_answer_ends_with_what_the_hpa_was
     assert isinstance(ended, Outcome)
     assert ended.kind is OutcomeKind.FAILED
     assert json.loads(ended.detail.partition("it was ")[2])["spec"] == hpa()["spec"]
+
+
+async def test_a_quota_on_what_limit_ranges_may_fill_in_blocks_nothing_until_they_are_read(
+    api: FakeApi, target: KubernetesTarget
+) -> None:
+    bare = deployment()
+    bare["spec"]["template"]["spec"]["containers"] = [{"name": "web", "resources": {}}]
+    api.objects["deployments"] = [bare]
+    meta = {"name": "team", "namespace": "shop", "uid": "uid-team", "resourceVersion": "8"}
+    hard = {"requests.cpu": "10"}
+    api.objects["resourcequotas"] = [{"metadata": meta, "status": {"hard": hard, "used": {}}}]
+    always(api, saying(403, DENIED.replace(HPAS, "limitranges"), "Forbidden"), "/limitranges")
+    assert (await look(target)).fits is None
+    api.handlers.clear()
+
+    async def full() -> bool:
+        seen = await look(target)
+        return (seen.fits, seen.fits_by) == (2, "ResourceQuota team (pods must say their requests.cpu)")
+
+    await auntil(full, "no limit range says it: now that is known")
