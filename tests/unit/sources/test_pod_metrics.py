@@ -204,7 +204,7 @@ async def test_a_round_over_all_namespaces_ends_in_time_and_keeps_what_was_answe
     await api.start()
     api.once("GET", "/shop-0/pods", told)
     asks = []
-    for number in range(2 * IN_FLIGHT + 2):
+    for number in range(5 * IN_FLIGHT + 2):
         namespace = f"shop-{number}"
         api.once("GET", f"/{namespace}/pods", never)
         ref = WorkloadRef("kubernetes", namespace, "Deployment", "web")
