@@ -54,8 +54,10 @@ class Listing(msgspec.Struct, Generic[R], frozen=True, kw_only=True):
 class Reflector(Generic[R]):
     """Tells `changed(uid, record)` of every object that is new or different, and `(uid, None)` of every one gone.
 
-    `fault` is what went wrong last, empty while all is well; `failed` is told each time. What may not be read, or does
-    not exist here, is asked for again after `denied_s` at most.
+    `fault` is what went wrong last, empty while all is well; `failed` is told each time, and `works` whenever the
+    server goes on telling. What may not be read, or does not exist here, is asked for again after `denied_s` at most.
+    `readable` is whether what there is was listed; False where that is not allowed or there is no such kind, None as
+    long as the server has not said.
     """
 
     def __init__(
@@ -67,10 +69,13 @@ class Reflector(Generic[R]):
         *,
         spread: Callable[[], float] = random.random,
         failed: Callable[[TargetError], None] = lambda error: None,
+        works: Callable[[], None] = lambda: None,
         denied_s: float = PAUSE_MOST_S,
     ) -> None:
         self.fault = ""
+        self.readable: bool | None = None
         self._failed = failed
+        self._works = works
         self._denied_s = denied_s
         self._api = api
         self._clock = clock
@@ -96,6 +101,10 @@ class Reflector(Generic[R]):
         """Seconds since the server last said where it stands; None before everything was listed once."""
         return None if self._confirmed is None else self._clock.monotonic() - self._confirmed
 
+    def forget(self) -> None:
+        """What was told is not kept by whoever was told: list, and tell, everything again."""
+        self._version = ""
+
     async def tried(self) -> None:
         """Come back when everything was listed once, or the first attempt failed."""
         await self._tried.wait()
@@ -117,39 +126,46 @@ class Reflector(Generic[R]):
         while True:
             begun, before, longest = self._clock.monotonic(), self._version, PAUSE_MOST_S
             try:
-                await self._once()
+                watched = await self._once()
                 self.fault = ""
+                if not watched:
+                    continue  # whether the right to list helps, the watch from there will show
                 quiet = self._version == before and self._clock.monotonic() - begun < BRIEF_S
                 failures = failures + 1 if quiet else 0
             except Gone as error:
                 # Our place in the history is no longer kept (410): list again. A resource unknown here is a 404.
                 self.fault = ""
                 if not self._version:
-                    self.fault, longest = str(error), self._denied_s
+                    self.fault, self.readable, longest = str(error), False, self._denied_s
                     self._failed(error)
                 self._version = ""
                 failures += 1
             except TargetError as error:
                 self.fault = str(error)
-                longest = self._denied_s if isinstance(error, Forbidden) else longest
-                self._failed(error)
+                if isinstance(error, Forbidden):
+                    self.readable, longest = False, self._denied_s
                 failures = 1 if self._version != before else failures + 1
+                self._failed(error)
             self._tried.set()
             if failures:
                 most = min(longest, PAUSE_FIRST_S * 2.0 ** min(failures - 1, MOST_DOUBLINGS))
                 await self._clock.sleep(most * (0.5 + 0.5 * self._spread()))
 
-    async def _once(self) -> None:
+    async def _once(self) -> bool:
+        """Watch, or list where that comes first; False where it was a list."""
         if self._version:
-            return await self._follow({"resourceVersion": self._version})
+            await self._follow({"resourceVersion": self._version})
+            return True
         if self._streams:
             try:
-                return await self._follow({"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan"})
+                await self._follow({"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan"})
+                return True
             except Refused as refused:
                 # Servers before 1.32 do not stream lists. Where it is a matter of rights, the pages will say so.
                 await self._list(refused)
         else:
             await self._list(None)
+        return False
 
     async def _list(self, refused: Refused | None) -> None:
         self._listed = set()
@@ -186,6 +202,7 @@ class Reflector(Generic[R]):
             if self._listed is None:
                 self._confirmed = self._clock.monotonic()
                 self.fault = ""
+                self._works()
         if initial and self._listed is not None:
             raise Unreachable("the watch ended before everything was listed")
 
@@ -230,5 +247,6 @@ class Reflector(Generic[R]):
             self._changed(uid, None)
         self._known = listed
         self._version = version
+        self.readable = True
         self._confirmed = self._clock.monotonic()
         self._tried.set()

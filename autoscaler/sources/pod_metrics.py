@@ -24,16 +24,21 @@ if TYPE_CHECKING:
     from autoscaler.clients.kubernetes_api import KubernetesApi
 
 IN_FLIGHT = 10  # namespaces that are asked for at the same time
+ROUND_S = 5.0  # all namespaces together, with their waiting for a turn
 WINDOW_S = 60.0  # where no window is told, as the HPA has it
 
 Used = Mapping[str, PodMetrics]  # by the pod's name
 
 
 class PodMetricsSource:
-    """Reads a cluster's resource metrics API. `make` connects when the first workload has pods to ask for."""
+    """Reads a cluster's resource metrics API. `make` connects when the first workload has pods to ask for.
 
-    def __init__(self, make: Callable[[], KubernetesApi]) -> None:
+    What has not answered after `round_s` seconds is missing.
+    """
+
+    def __init__(self, make: Callable[[], KubernetesApi], *, round_s: float = ROUND_S) -> None:
         self._make = make
+        self._round_s = round_s
         self._api: KubernetesApi | None = None
 
     async def read(self, asks: Sequence[Ask], now: float) -> Sequence[Reading]:
@@ -53,8 +58,11 @@ class PodMetricsSource:
         if self._api is None:
             self._api = self._make()
         try:
-            async with gate:
+            async with asyncio.timeout(self._round_s), gate:
                 return {each.metadata.name: each for each in await self._api.usage(namespace)}
+        except TimeoutError:
+            said = f"metrics.k8s.io did not answer for namespace {namespace} within {self._round_s:g} s of this cycle"
+            return Missing(MissingWhy.FAILED, f"{said}, is metrics-server well?")
         except Gone:
             said = "the cluster serves no metrics.k8s.io: install metrics-server, or ask prometheus"
             return Missing(MissingWhy.UNSERVED, said)

@@ -34,7 +34,7 @@ async def adopt(api: KubernetesApi, book: Book, operation: Operation, adopted: A
     except Gone:
         return Outcome(operation, OutcomeKind.GONE, now, "the other autoscaler is gone already")
     except TargetError as error:
-        return failed(operation, error, now)
+        return _with_what_it_was(failed(operation, error, now))
 
 
 async def _begin(api: KubernetesApi, book: Book, operation: Operation, adopted: Adopted, now: float) -> Advanced:
@@ -63,8 +63,19 @@ async def _put_away(api: KubernetesApi, book: Book, operation: Operation, adopte
         await api.merge(RESOURCES[kind], namespace, name, pause, Partial)
         done = f"{kind} {name} is paused by its annotation {PAUSED}"
     else:
-        await api.delete(namespace, name, uid=uid, resource=RESOURCES[kind])
-        done = f"{kind} {name} is deleted; it was {facts['was']}"
+        try:
+            await api.delete(namespace, name, uid=uid, resource=RESOURCES[kind])
+            done = f"{kind} {name} is deleted; it was {facts['was']}"
+        except Gone:  # by an earlier call of ours whose answer was lost, as far as anybody can tell
+            done = f"{kind} {name} is gone by now; it was {facts['was']}"
     book.gone_other(kind, uid)
     adopted.add((kind, namespace, name))
     return Outcome(operation, OutcomeKind.APPLIED, now, done)
+
+
+def _with_what_it_was(after: Advanced) -> Advanced:
+    """An outcome with what the other autoscaler was, where a call went unanswered: that one may have landed."""
+    if not isinstance(after, Outcome) or not {"was", "tries"} <= set(after.operation.facts):
+        return after
+    said = f"{after.detail}; should it be gone, it was {after.operation.facts['was']}"
+    return msgspec.structs.replace(after, detail=said)

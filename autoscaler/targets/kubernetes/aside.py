@@ -26,7 +26,8 @@ def aside(
     without: str,
 ) -> Reflector[R]:
     """A watch that may be in vain. `lost` is called where nothing of it can be known: a right is missing, which is
-    `said` once together with what is not known `without` it, or there is no such kind here.
+    `said` once together with what is not known `without` it, or there is no such kind here. Once it works again, all of
+    it is told again.
     """
     told: list[str] = []
 
@@ -34,8 +35,10 @@ def aside(
         if not isinstance(error, Gone | Forbidden):
             return  # the API server is away, or lets nobody in: what is known stays
         lost()
+        watch.forget()
         if isinstance(error, Forbidden) and not told:
             told.append(without)
             said(f"{without}: {error}")
 
-    return Reflector(api, clock, listing, changed, failed=failed, denied_s=DENIED_S)
+    watch = Reflector(api, clock, listing, changed, failed=failed, works=told.clear, denied_s=DENIED_S)
+    return watch

@@ -80,8 +80,9 @@ class Book:
         return found or (self._scales.fault if self._scales is not None else "")
 
     def unread(self, namespace: str, name: str) -> str:
-        """Why what is known of a custom workload may not be what is; empty where it is known."""
-        return "" if self._scales is None else self._scales.unread(namespace, name)
+        """Why what is known of a workload may not be what is; empty where it is known."""
+        own = "" if self._scales is None else self._scales.unread(namespace, name)
+        return own or self._around.others.unread()
 
     def steered_by(self, workload: Workload) -> str:
         """Which other autoscaler sets its count, in words; empty where none is known to."""

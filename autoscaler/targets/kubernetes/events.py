@@ -79,19 +79,21 @@ class Events:
         """Have it written; needs a running loop."""
         if self._task is None:
             self._task = asyncio.create_task(self._run(), name="events of workloads")
+            self._task.add_done_callback(self._ended)
         if tiding.at < self._denied_until:
             self.counts["refused"] += 1
             return
         key = about.uid, tiding.reason, tiding.note
-        known = self._known.pop(key, None)
+        known = self._known.get(key)
         if known is not None and tiding.at - known.told_at < SERIES_S:
             known.count += 1
-        elif len(self._waiting) < WAITING:
+        elif key in self._waiting or len(self._waiting) < WAITING:
             known = _Written(about, tiding)
         else:
             self.counts["dropped"] += 1
             return
         known.told_at = tiding.at
+        self._known.pop(key, None)
         self._known[key] = known
         self._waiting.setdefault(key)
         if len(self._known) > REMEMBERED:  # more than may wait, so the oldest does not
@@ -105,6 +107,11 @@ class Events:
         if self._task is not None:
             self._task.cancel()
         return self._task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        # Only a defect of ours gets here: it must be said, not vanish with the task.
+        if not task.cancelled() and task.exception() is not None:
+            self._said(f"no Events are written on workloads any more: their task has died of {task.exception()!r}")
 
     async def _run(self) -> None:
         while True:

@@ -59,6 +59,17 @@ class Others:
             if each.metadata.controller is None or each.metadata.controller.uid not in scaled
         ]
 
+    def unread(self) -> str:
+        """Why nobody can say yet who else sets counts; empty where that is known, or known not to be knowable."""
+        return next(
+            (
+                f"whether another autoscaler sets it is not known yet: {each.fault or f'no {kind} was listed so far'}"
+                for kind, each in zip(RESOURCES, self.watches, strict=True)
+                if each.readable is None
+            ),
+            "",
+        )
+
     def seen(self, kind: str, uid: str, record: Steerer | None) -> None:
         """What a watch has told. A ScaledObject that is paused leaves its workload alone."""
         old = self._known.pop(uid, None)

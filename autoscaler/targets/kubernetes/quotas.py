@@ -43,15 +43,16 @@ class Quotas:
         self._places: dict[str, str] = {}  # uid → namespace
         quotas = Listing(resource=QUOTAS, namespace=namespace, of=Quota)
         limits = Listing(resource=LIMIT_RANGES, namespace=namespace, of=LimitRange)
+        self._limits_watch = aside(
+            api, clock, limits, self.limit, lost=self._limits.clear, said=said,
+            without="what a LimitRange makes of a pod cannot be told",
+        )  # fmt: skip
         self.watches: list[Reflector[Quota] | Reflector[LimitRange]] = [
             aside(
                 api, clock, quotas, self.quota, lost=self._quotas.clear, said=said,
                 without="whether a growth fits a ResourceQuota cannot be told",
             ),
-            aside(
-                api, clock, limits, self.limit, lost=self._limits.clear, said=said,
-                without="what a LimitRange makes of a pod cannot be told",
-            ),
+            self._limits_watch,
         ]  # fmt: skip
 
     def quota(self, uid: str, record: Quota | None) -> None:
@@ -73,16 +74,21 @@ class Quotas:
         quotas = self._quotas.get(namespace)
         if not quotas or pod is None or not pod.containers:
             return None
-        return room(pod, quotas.values(), self._limits.get(namespace, {}).values())
+        listed = self._limits_watch.readable
+        return room(pod, quotas.values(), self._limits.get(namespace, {}).values() if listed else None)
 
 
-def room(pod: PodSpec, quotas: Iterable[Quota], limits: Iterable[LimitRange]) -> Room | None:
-    """The least that any of these quotas leaves room for; None where none of them says."""
+def room(pod: PodSpec, quotas: Iterable[Quota], limits: Iterable[LimitRange] | None) -> Room | None:
+    """The least that any of these quotas leaves room for; None where none of them says.
+
+    Where the `limits` are not known (None), a pod may ask for more than it says itself.
+    """
     try:
-        needs = cost(pod, list(limits))
+        needs = cost(pod, list(limits or ()))
     except ValueError:
         return None
-    found = [each for quota in quotas if _covers(quota, pod, needs) for each in _rooms(quota, needs)]
+    whole = limits is not None
+    found = [each for quota in quotas if _covers(quota, pod, needs, whole) for each in _rooms(quota, needs, whole)]
     return min(found, key=lambda each: (each.more, each.by), default=None)
 
 
@@ -120,14 +126,14 @@ def _sum(parts: Iterable[Amounts]) -> Amounts:
     return total
 
 
-def _covers(quota: Quota, pod: PodSpec, needs: Amounts) -> bool:
+def _covers(quota: Quota, pod: PodSpec, needs: Amounts, whole: bool) -> bool:
     """Whether a quota counts such pods. One with a scope that is not known here is left out."""
     wanted = quota.spec.scope_selector.match_expressions
     scopes = [QuotaScope(scope_name=name, operator="Exists") for name in quota.spec.scopes]
-    return all(_within(scope, pod, needs) for scope in (*scopes, *wanted))
+    return all(_within(scope, pod, needs, whole) for scope in (*scopes, *wanted))
 
 
-def _within(scope: QuotaScope, pod: PodSpec, needs: Amounts) -> bool:
+def _within(scope: QuotaScope, pod: PodSpec, needs: Amounts, whole: bool) -> bool:
     if scope.scope_name == "PriorityClass":
         name, values = pod.priority_class_name, scope.values
         said = {
@@ -138,12 +144,14 @@ def _within(scope: QuotaScope, pod: PodSpec, needs: Amounts) -> bool:
         }
         return said.get(scope.operator, False)
     best_effort = not any(name in needs for name in ("requests.cpu", "requests.memory"))
-    known = {"NotTerminating": True, "BestEffort": best_effort, "NotBestEffort": not best_effort}
+    known = {"NotTerminating": True, "BestEffort": best_effort and whole, "NotBestEffort": not best_effort}
     return known.get(scope.scope_name, False)
 
 
-def _rooms(quota: Quota, needs: Amounts) -> Iterable[Room]:
-    """What each thing a quota counts leaves room for. What it counts a pod must ask for, or it is not let in."""
+def _rooms(quota: Quota, needs: Amounts, whole: bool) -> Iterable[Room]:
+    """What each thing a quota counts leaves room for. What it counts a pod must ask for, or it is not let in: that
+    is told only where the `needs` are known as a whole.
+    """
     for name, hard in quota.status.hard.items():
         per = 1000 if name in PODS else needs.get(SHORT.get(name, name))
         try:
@@ -153,5 +161,7 @@ def _rooms(quota: Quota, needs: Amounts) -> Iterable[Room]:
         told = f"ResourceQuota {quota.metadata.name} ({name}: {quota.status.used.get(name, '0')} of {hard} used)"
         if per:
             yield Room(max(most - used, 0) // per, told)
-        elif per is None and SHORT.get(name, name).removeprefix(REQUESTS).removeprefix(LIMITS) in ("cpu", "memory"):
-            yield Room(0, f"ResourceQuota {quota.metadata.name} (pods must say their {SHORT.get(name, name)})")
+            continue
+        asked = SHORT.get(name, name)
+        if whole and per is None and asked.removeprefix(REQUESTS).removeprefix(LIMITS) in ("cpu", "memory"):
+            yield Room(0, f"ResourceQuota {quota.metadata.name} (pods must say their {asked})")

@@ -10,6 +10,7 @@ from autoscaler.clients.kubernetes_wire import Resource, Wire
 from autoscaler.model.policy import Method, Mode, Policy
 from autoscaler.model.target import WorkloadRef
 from autoscaler.targets.kubernetes.kinds import Kind
+from autoscaler.targets.kubernetes.others import RESOURCES, SCALED_OBJECT
 
 REVIEWS = Resource("authorization.k8s.io/v1", "selfsubjectaccessreviews")
 
@@ -40,6 +41,10 @@ def _needed(kind: Kind | None, ref: WorkloadRef, policy: Policy) -> Iterator[Ask
         return
     if policy.replicas is not None:
         yield Asked("patch", kind.resource, ref.namespace, subresource="scale")
+    if policy.replicas is not None and policy.target.kubernetes is not None and policy.target.kubernetes.adopt:
+        for other, resource in RESOURCES.items():
+            yield Asked("get", resource, ref.namespace)
+            yield Asked("patch" if other == SCALED_OBJECT else "delete", resource, ref.namespace)
     if policy.recycle is not None and policy.recycle.method is Method.DELETE:
         yield Asked("delete", PODS, ref.namespace)
     elif policy.recycle is not None:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from aiohttp import web
 
+from autoscaler.clients.kubernetes_api import KubernetesApi
 from autoscaler.clients.kubernetes_wire import PodMetrics
+from autoscaler.clock import SystemClock
 from autoscaler.decide.hpa.pods import Failure, Pod
 from autoscaler.decide.per_instance import proposed
 from autoscaler.decide.plan import goal_of, prepare
@@ -20,9 +25,10 @@ from autoscaler.model.policy import Resource, Signal
 from autoscaler.model.signal import Missing, MissingWhy, Series
 from autoscaler.model.target import Instance, TargetState, WorkloadRef
 from autoscaler.policy.load import load
-from autoscaler.sources.pod_metrics import reading
+from autoscaler.sources.pod_metrics import IN_FLIGHT, PodMetricsSource, reading
 from benchmarks.hpa_nouns import read_pods, read_reading, read_timing
 from tests.unit.decide.test_hpa_vectors import FOLDER, needed
+from tests.unit.targets.kubernetes.fake_api import FakeApi
 
 NOW = 1_000_000.0
 WEB = WorkloadRef("kubernetes", "shop", "Deployment", "web")
@@ -179,3 +185,40 @@ signals: [{name: cpu, resource: cpu, utilization: 50%}]
 
     assert wish(*old) == 8, "4 × 90 % ÷ 50 %"
     assert wish(*old, new) == 8, "5 × 72 % ÷ 50 %: the new one counts as empty while others need more"
+
+
+async def test_a_round_over_all_namespaces_ends_in_time_and_keeps_what_was_answered(tmp_path: Path) -> None:
+    api = FakeApi()
+    del api.objects["pods"]
+    over = asyncio.Event()
+
+    async def never(_: web.Request) -> web.StreamResponse:
+        await over.wait()
+        return web.Response()
+
+    async def told(_: web.Request) -> web.StreamResponse:
+        item = {"metadata": {"name": "web-a"}, "timestamp": stamp(NOW), "window": "10s"}
+        containers = [{"name": "app", "usage": {"cpu": "100m"}}, {"name": "log", "usage": {"cpu": "0"}}]
+        return web.json_response({"metadata": {}, "items": [{**item, "containers": containers}]})
+
+    await api.start()
+    api.once("GET", "/shop-0/pods", told)
+    asks = []
+    for number in range(5 * IN_FLIGHT + 2):
+        namespace = f"shop-{number}"
+        api.once("GET", f"/{namespace}/pods", never)
+        ref = WorkloadRef("kubernetes", namespace, "Deployment", "web")
+        asks.append(Ask(ref, CORES, instances=(pod("web-a"),)))
+    clock = SystemClock()
+    source = PodMetricsSource(lambda: KubernetesApi(clock, kubeconfig=str(api.kubeconfig(tmp_path))), round_s=0.5)
+    began = clock.monotonic()
+    first, *late = await source.read(asks, NOW)
+    assert clock.monotonic() - began < 2
+    assert values(first) == [0.1]
+    for each in late:
+        assert isinstance(each, Missing)
+        assert each.why is MissingWhy.FAILED
+        assert "within 0.5 s of this cycle" in each.detail
+    over.set()
+    await source.close()
+    await api.stop()

@@ -124,6 +124,42 @@ async def test_whoever_tells_never_waits_and_what_is_too_much_is_counted(
     assert events.counts["dropped"] == 20
 
 
+async def test_the_same_again_after_ten_minutes_of_a_server_away_takes_the_place_of_what_waits(
+    api: FakeApi, clock: Skipping, events: Events, said: list[str]
+) -> None:
+    api.away = True
+    for number in range(WAITING):
+        events.tell(WEB, tiding(clock, f"note {number}"))
+    for ahead, number in ((SERIES_S, 3), (0.0, WAITING), (SERIES_S, 3)):
+        clock.ahead += ahead
+        events.tell(WEB, tiding(clock, f"note {number}"))
+    assert events.counts["dropped"] == 1, "the one that is new"
+
+    async def takes(_: web.Request) -> web.StreamResponse:
+        api.once("POST", "/events", takes)
+        return await taken(_)
+
+    api.once("POST", "/events", takes)
+    api.away = False
+    await auntil(lambda: events.counts["written"] == WAITING or said, "all that waited are written")
+    assert not said
+
+
+async def test_a_task_that_dies_of_a_defect_says_so(api: FakeApi, said: list[str], tmp_path: Path) -> None:
+    class Broken(Skipping):
+        async def sleep(self, seconds: float) -> None:
+            raise KeyError("a defect")
+
+    clock = Broken()
+    wire = KubernetesApi(clock, kubeconfig=str(api.kubeconfig(tmp_path)))
+    events = Events(wire, clock, said.append)
+    api.once("POST", "/events", taken)
+    events.tell(WEB, tiding(clock))
+    await auntil(lambda: said, "it is said")
+    await wire.close()
+    assert said == ["no Events are written on workloads any more: their task has died of KeyError('a defect')"]
+
+
 async def test_a_server_that_is_away_gets_them_once_it_is_back(api: FakeApi, clock: Skipping, events: Events) -> None:
     api.away = True
     events.tell(WEB, tiding(clock))

@@ -102,6 +102,18 @@ def test_a_quota_counts_the_pods_of_its_scopes(of: PodSpec, spec: dict[str, Any]
     assert (found is not None) == counts
 
 
+def test_as_long_as_limit_ranges_are_not_known_only_what_a_pod_says_itself_is_reckoned() -> None:
+    assert room(SMALL, [quota({"limits.memory": "1Gi"})], None) is None
+    assert room(pod(), [quota({"requests.cpu": "1", "pods": "3"})], None) == Room(
+        3, "ResourceQuota team (pods: 0 of 3 used)"
+    )
+    for scope in ("BestEffort", "NotBestEffort"):
+        assert room(pod(), [quota({"pods": "0"}, scopes=[scope])], None) is None, scope
+    found = room(SMALL, [quota({"requests.cpu": "1"}, {"requests.cpu": "650m"})], None)
+    assert found is not None
+    assert found.more == 3
+
+
 def test_what_cannot_be_read_checks_nothing() -> None:
     assert room(pod(container("a lot")), [quota({"requests.cpu": "1"})], []) is None
     assert room(SMALL, [quota({"requests.cpu": "?"})], []) is None
