@@ -25,6 +25,7 @@ from autoscaler.store.policy_commit import revision_of
 
 JITTER = 0.1  # of the time between two looks: daemons that were started together do not stay together
 LONGEST_S = 900.0  # between two looks while the repository is away
+FIRST_LOOK_S = 10.0  # a daemon that starts waits so long for it, and goes on by the last good ones then
 
 Tell = Callable[[str], None]
 Show = Callable[[Origin], None]
@@ -81,10 +82,21 @@ class GitSource:
         )
 
     async def revisions(self) -> AsyncIterator[Revision]:
-        """The last good revision, and then each commit that should be in force."""
-        self._kept = await self._left()
-        if self._kept is not None:
-            yield Revision(self._kept.commit, self._kept.texts)  # its tests have passed
+        """Each commit that should be in force; the last good revision first, where nothing newer is in force soon.
+
+        What was left may be old: by its limits nothing is decided before the repository was asked.
+        """
+        self._kept = kept = await self._left()
+        if kept is not None:
+            found, over = await self._first_look()
+            if found is not None:
+                yield found
+            if found is None or self._open:
+                yield Revision(kept.commit, kept.texts)  # its tests have passed
+                if found is not None:
+                    yield found  # refused, which is told again: it is what should be in force
+            if over:
+                await self._pause()
         while True:
             self._stir.clear()
             found = await self._look()
@@ -93,6 +105,15 @@ class GitSource:
             await self._pause()
 
     # one look
+
+    async def _first_look(self) -> tuple[Revision | None, bool]:
+        """What the first look finds, and whether it was over in time."""
+        try:
+            async with asyncio.timeout(FIRST_LOOK_S):
+                return await self._look(), True
+        except TimeoutError:
+            self._ready = False  # git was ended: what it left is put away before the next look
+            return None, False
 
     async def _look(self) -> Revision | None:
         """What should be in force and is not; None where all is as it should be, or nothing can be done."""

@@ -18,7 +18,7 @@ from autoscaler.clients.git_program import run
 from autoscaler.clients.git_remote import Place
 from autoscaler.model.commits import Origin, Rollback, Said
 from autoscaler.ports import Revision
-from autoscaler.store import last_good
+from autoscaler.store import last_good, policy_git
 from autoscaler.store.policy_git import GitSource
 from tests.parts.require import require
 from tests.support.repository import Repository, Server
@@ -102,6 +102,21 @@ async def following(url: str, folder: Path, **more: Any) -> AsyncIterator[Follow
         await asyncio.gather(task, return_exceptions=True)
 
 
+@asynccontextmanager
+async def silence() -> AsyncIterator[str]:
+    """The URL of a repository that takes questions and never answers."""
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(silent, "127.0.0.1", 0)
+    try:
+        yield f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/shop.git"
+    finally:
+        server.close()
+
+
 @pytest.fixture
 def repo(tmp_path: Path) -> Repository:
     return Repository(tmp_path / "theirs")
@@ -167,6 +182,56 @@ async def test_the_last_good_is_offered_at_once_while_the_repository_is_away(rep
         assert ids(found) == [first]
 
 
+async def test_a_restart_takes_what_was_pushed_meanwhile_without_the_last_good_between(
+    repo: Repository, tmp_path: Path
+) -> None:
+    first = repo.policy(12)
+    async with following(repo.url, tmp_path / "ours"):
+        pass
+    async with following(repo.url, tmp_path / "ours") as found:
+        assert ids(found) == [first], "where nothing was pushed, the last good"
+    second = repo.policy(5)
+    async with following(repo.url, tmp_path / "ours") as found:
+        assert ids(found) == [second]
+        assert found.live == second
+
+
+async def test_a_restart_at_a_commit_that_is_refused_goes_on_by_the_last_good(repo: Repository, tmp_path: Path) -> None:
+    first = repo.policy(5)
+    async with following(repo.url, tmp_path / "ours"):
+        pass
+    repo.write("policies/bad.yaml", b"\xff")
+    bad = repo.push()
+    async with following(repo.url, tmp_path / "ours") as found:
+        assert ids(found) == [bad, first, bad], "and it is told as rejected last"
+        assert found.live == first
+        await found.look()
+        assert ids(found)[3:] == [bad], "for somebody asked"
+
+
+async def test_the_last_good_does_not_wait_for_a_repository_that_hangs(
+    repo: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = repo.policy()
+    async with following(repo.url, tmp_path / "ours"):
+        pass
+    assert policy_git.FIRST_LOOK_S <= 10
+    monkeypatch.setattr(policy_git, "FIRST_LOOK_S", 0.5)
+    async with silence() as url:
+        file = tmp_path / "ours" / last_good.NAME
+        kept = last_good.read(file)
+        assert kept is not None
+        last_good.write(file, msgspec.structs.replace(kept, url=url))
+        found = Follower(url, tmp_path / "ours")
+        began = asyncio.get_running_loop().time()
+        task = asyncio.create_task(found.follow())
+        await auntil(lambda: found.offered, "the last good", every=0.01)
+        assert ids(found) == [first]
+        assert asyncio.get_running_loop().time() - began < 5
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
 async def test_without_a_last_good_it_says_that_there_are_none(tmp_path: Path) -> None:
     async with following(f"file://{tmp_path}/nowhere", tmp_path / "ours") as found:
         assert found.offered == []
@@ -200,7 +265,7 @@ async def test_a_forced_push_is_held_also_after_a_restart_without_the_cache(repo
     subprocess.run(["rm", "-r", str(tmp_path / "ours" / "cache.git")], check=True)
     third = repo.policy(7)
     async with following(repo.url, tmp_path / "ours") as found:
-        assert ids(found) == [second, third], "what goes on from the last good is no forced push"
+        assert ids(found) == [third], "what goes on from the last good is no forced push"
     subprocess.run(["rm", "-r", str(tmp_path / "ours" / "cache.git")], check=True)
     repo.git("reset", "--quiet", "--hard", base)
     forced = repo.policy(8)
@@ -435,7 +500,7 @@ async def test_a_cache_that_is_half_written_is_made_again(repo: Repository, tmp_
         (cache.parent / "making-abc").mkdir()
     second = repo.policy(6)
     async with following(repo.url, tmp_path / "ours") as found:
-        assert ids(found) == [first, second], found.faults
+        assert ids(found) == [second], found.faults
         assert not list(cache.parent.glob("making-*"))
 
 
@@ -586,17 +651,11 @@ async def test_five_thousand_files_are_read_in_seconds(repo: Repository, tmp_pat
 
 
 async def test_whoever_stops_it_does_not_wait_for_a_repository_that_does_not_answer(tmp_path: Path) -> None:
-    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.read()
-        writer.close()
-
-    server = await asyncio.start_server(silent, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    found = Follower(f"https://127.0.0.1:{port}/shop.git", tmp_path / "ours")
-    task = asyncio.create_task(found.follow())
-    await asyncio.sleep(0.5)
-    began = asyncio.get_running_loop().time()
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
-    assert asyncio.get_running_loop().time() - began < 2
-    server.close()
+    async with silence() as url:
+        found = Follower(url, tmp_path / "ours")
+        task = asyncio.create_task(found.follow())
+        await asyncio.sleep(0.5)
+        began = asyncio.get_running_loop().time()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        assert asyncio.get_running_loop().time() - began < 2
