@@ -259,7 +259,7 @@ async def test_a_forced_push_is_held_until_its_commit_is_accepted(repo: Reposito
 
 async def test_a_forced_push_is_held_also_after_a_restart_without_the_cache(repo: Repository, tmp_path: Path) -> None:
     base = repo.policy(5)
-    second = repo.policy(6)
+    repo.policy(6)
     async with following(repo.url, tmp_path / "ours"):
         pass
     subprocess.run(["rm", "-r", str(tmp_path / "ours" / "cache.git")], check=True)
@@ -479,7 +479,7 @@ async def test_a_pack_that_is_too_large_is_not_written(repo: Repository, tmp_pat
 
 @pytest.mark.parametrize("harm", ["locks", "head", "packs", "file", "nothing"])
 async def test_a_cache_that_is_half_written_is_made_again(repo: Repository, tmp_path: Path, harm: str) -> None:
-    first = repo.policy(5)
+    repo.policy(5)
     cache = tmp_path / "ours" / "cache.git"
     async with following(repo.url, tmp_path / "ours"):
         pass
