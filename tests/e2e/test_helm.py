@@ -211,7 +211,7 @@ def test_what_watches_it_is_what_the_monitoring_folder_says(tmp_path: Path) -> N
 
 def test_policies_may_be_those_of_a_repository_by_a_secret_of_the_owners(tmp_path: Path) -> None:
     asked = {"url": "https://git.example.com/a.git", "path": "policies", "token_file": "/etc/autoscaler/git/token"}
-    made = rendered(tmp_path, git={**asked, "secret": "ours"})
+    made = rendered(tmp_path, git={**asked, "processes": True, "secret": "ours"})
     assert ("ConfigMap", "ops", "web-autoscaler-policies") not in made
     file = tmp_path / "autoscaler.yaml"
     file.write_text(made["ConfigMap", "ops", "web-autoscaler-settings"]["data"]["autoscaler.yaml"])
