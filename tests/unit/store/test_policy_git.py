@@ -553,6 +553,34 @@ async def test_only_commits_that_a_signer_signed_by_ssh_are_taken(repo: Reposito
         assert found.live == later
 
 
+async def test_what_is_in_force_already_is_told_where_no_signer_signed_it_and_stays(
+    repo: Repository, tmp_path: Path
+) -> None:
+    require("signatures")
+    ann = ssh_key(tmp_path, "ann")
+    signers = tmp_path / "signers"
+    signers.write_text(f"ann@shop.example {ann.with_suffix('.pub').read_text()}")
+    repo.git("config", "gpg.format", "ssh")
+    first = repo.policy(5)
+    async with following(repo.url, tmp_path / "ours"):
+        pass
+    subprocess.run(["rm", "-r", str(tmp_path / "ours" / "cache.git")], check=True)
+    async with following(repo.url, tmp_path / "ours", signers=str(signers)) as found:
+        await found.look()
+        assert (ids(found), found.live) == ([first], first)
+        (fault,) = found.faults
+        assert f"commit {first} is not signed by any of the signers" in fault
+        assert f"the policies of {first} stay" in fault
+        assert found.origin.trouble in fault
+        assert found.clock.naps[-1] < 2 * 60, "it is not asked more seldom: the repository can be read"
+        repo.write("policies/web.yaml", "name: signed\n")
+        good = repo.push(*signed_by(ann))
+        await found.look()
+        assert (found.live, found.origin.trouble, len(found.faults)) == (good, "", 1)
+    async with following(repo.url, tmp_path / "ours", signers=str(signers)) as found:
+        assert (ids(found), found.faults, found.origin.trouble) == ([good], [], "")
+
+
 async def test_only_commits_that_a_key_signed_by_openpgp_are_taken(repo: Repository, tmp_path: Path) -> None:
     require("signatures")
     home = tmp_path / "gpg"
