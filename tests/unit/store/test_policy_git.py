@@ -13,9 +13,11 @@ from typing import Any
 import msgspec
 import pytest
 
+from autoscaler.clients import git_remote
 from autoscaler.clients.git_program import Said as Failed
 from autoscaler.clients.git_program import run
 from autoscaler.clients.git_remote import Place
+from autoscaler.errors import SourceError
 from autoscaler.model.commits import Origin, Rollback, Said
 from autoscaler.ports import Revision
 from autoscaler.store import last_good, policy_git
@@ -502,6 +504,43 @@ async def test_a_cache_that_is_half_written_is_made_again(repo: Repository, tmp_
     async with following(repo.url, tmp_path / "ours") as found:
         assert ids(found) == [second], found.faults
         assert not list(cache.parent.glob("making-*"))
+
+
+async def test_the_cache_does_not_grow_for_ever(
+    repo: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert git_remote.MOST_PACKS == 200
+    monkeypatch.setattr(git_remote, "MOST_PACKS", 6)
+    first = repo.policy(1)
+    most = 0
+    async with following(repo.url, tmp_path / "ours") as found:
+        pushed = [first]
+        for number in range(2, 9):
+            pushed.append(repo.policy(number))
+            await found.look()
+            most = max(most, len(list((tmp_path / "ours").rglob("*.pack"))))
+        assert (ids(found), found.faults) == (pushed, [])
+        assert most <= 6 + 2, "one fetch is two: commits, and files"
+        repo.git("reset", "--quiet", "--hard", first)
+        forced = repo.policy(20)
+        await found.look()
+        assert found.origin.held == forced, "what is in force is in the past of a cache that is new too"
+
+
+async def test_gpg_is_ended_in_time_and_is_told_nothing_of_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gpg = tmp_path / "bin" / "gpg"
+    gpg.parent.mkdir()
+    gpg.write_text(f"#!/bin/sh\nenv > {tmp_path}/told\nexec tail -f /dev/null\n")
+    gpg.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{gpg.parent}:{os.environ['PATH']}")
+    monkeypatch.setenv("AUTOSCALER_SECRET", TOKEN)
+    monkeypatch.setattr(git_remote, "READ_S", 0.5)
+    remote = git_remote.Remote(Place(url="file:///nowhere", ref="main", keys="keys.asc"), tmp_path / "cache")
+    with pytest.raises(SourceError, match="was not over within"):
+        await remote.distrust("0" * 40)
+    assert TOKEN not in (tmp_path / "told").read_text()
 
 
 @pytest.mark.parametrize("left", [b"", b"\x81", b"nonsense"])
