@@ -110,6 +110,7 @@ def test_the_chart_lints_under_every_set_of_values(told: dict[str, Any], tmp_pat
         ({"policies": {"web.yaml": POLICY}, "policiesFrom": "ours"}, "expected one of them"),
         ({"policiesFrom": "ours", "git": {"url": "https://git.example.com/a.git"}}, "expected one of them"),
         ({"git": {"url": "git.example.com/a.git"}}, "url"),
+        ({"git": {"url": "ssh://git@git.example.com/a.git"}}, "url"),
         ({"git": {"secret": "ours"}}, "url"),
     ],
 )
