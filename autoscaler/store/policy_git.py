@@ -194,7 +194,11 @@ class GitSource:
     async def _ask_who_signed(self, commit: str) -> None:
         """Whether what was left is trusted by the settings of now. It is in force in any case: scaling never stops."""
         if self._place.signers or self._place.keys:
-            await self._remote.fetch_commit(commit)
+            try:
+                await self._remote.fetch_commit(commit)
+            except SourceError as error:  # it may be gone for good, and the ref is looked at as before
+                self._doubt = f"who signed commit {commit} is not known: {error.message}; it is in force already"
+                return
         said = await self._distrust(commit)
         self._doubt = f"{said}; it is in force since before that was asked for" if said else ""
         self._sure = commit

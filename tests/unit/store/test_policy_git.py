@@ -620,6 +620,32 @@ async def test_what_is_in_force_already_is_told_where_no_signer_signed_it_and_st
         assert (ids(found), found.faults, found.origin.trouble) == ([good], [], "")
 
 
+async def test_what_is_in_force_and_cannot_be_fetched_any_more_is_told_and_the_ref_is_followed(
+    repo: Repository, tmp_path: Path
+) -> None:
+    require("signatures")
+    ann = ssh_key(tmp_path, "ann")
+    signers = tmp_path / "signers"
+    signers.write_text(f"ann@shop.example {ann.with_suffix('.pub').read_text()}")
+    repo.git("config", "gpg.format", "ssh")
+    first, gone = repo.policy(5), "e" * 40
+    async with following(repo.url, tmp_path / "ours"):
+        pass
+    file = tmp_path / "ours" / last_good.NAME
+    kept = last_good.read(file)
+    assert kept is not None
+    last_good.write(file, msgspec.structs.replace(kept, commit=gone, base=gone))
+    async with following(repo.url, tmp_path / "ours", signers=str(signers)) as found:
+        await found.look()
+        assert (ids(found), found.origin.held) == ([gone], first)
+        assert f"who signed commit {gone} is not known" in found.origin.trouble
+        assert found.clock.naps[-1] < 2 * 60
+        repo.write("policies/web.yaml", "name: signed\n")
+        good = repo.push(*signed_by(ann))
+        await found.look(accepted=good)
+        assert (found.live, found.origin.trouble) == (good, "")
+
+
 async def test_only_commits_that_a_key_signed_by_openpgp_are_taken(repo: Repository, tmp_path: Path) -> None:
     require("signatures")
     home = tmp_path / "gpg"
