@@ -127,7 +127,8 @@ async def steer(
     )
     daemon = Daemon(parts, settings.cycle)
     past = Past(board, keeper, retelling(adapters.past.apart(), settings.cycle))
-    desk = Desk(board, keeper, clock, daemon.control, past, cycle.recollect)
+    shared = settings.kubernetes.lease is not None
+    desk = Desk(board, keeper, clock, daemon.control, past, cycle.recollect, shared=shared)
     vitals = Vitals(board, clock.now, leading=lambda: lease.remaining() > 0, store_failing=lambda: bool(keeper.failing))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

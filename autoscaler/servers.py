@@ -127,6 +127,9 @@ class GitSettings(Node, frozen=True, kw_only=True):
     ] = "HEAD"
     path: Annotated[str, Meta(description="the folder or file in it; all of it by default")] = ""
     every: Annotated[float, Meta(ge=1, le=86400, description="time between two looks at it", extra=DURATION)] = 60.0
+    processes: Annotated[
+        bool, Meta(description="policies may start programs here, as the daemon's user: targets of kind process")
+    ] = False
     pin: Annotated[str, Meta(pattern="^[0-9a-f]{40}$", description="this commit, wherever the ref is at")] | None = None
     trust: Annotated[Trust, Meta(description="whose commits are taken: anybody's, or only those signed")] = Trust.ANY
     signers: (
@@ -141,6 +144,11 @@ class GitSettings(Node, frozen=True, kw_only=True):
     ca: Annotated[str, Meta(min_length=1, description="a file with the authorities its certificate is checked by")] | (
         None
     ) = None
+
+    @property
+    def may_start(self) -> bool:
+        """Whether policies may start programs: those from files may, for whoever writes here has this machine."""
+        return self.url is None or self.processes
 
 
 AnyServer = TypeVar("AnyServer", bound="PrometheusServer | Receiver | GitSettings")

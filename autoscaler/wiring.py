@@ -200,6 +200,7 @@ def fitting(
         engines=settings.engines,
         strict_may_act=settings.strict_may_act,
         receives=settings.push.address is not None,
+        processes=settings.git.may_start,
     )
     if wrong:
         raise PolicyError(tuple(wrong))

@@ -20,8 +20,8 @@ from autoscaler.loop.answers import Done
 def command(to: str, for_: str | None, why: str, end: bool, form: str, daemon: Daemon) -> None:
     """Put the policies of an earlier commit in force for a while, whatever the ref is at.
 
-    For policies from git. It ends by itself, and outlives the daemon. Of a COMMIT that was in force seven digits are
-    enough.
+    For policies from git. It ends by itself, and outlives the daemon. Only a COMMIT that was in force is taken; seven
+    of its digits are enough. Where pods share a Lease it must be named.
     """
     if end:
         print_done(daemon.post("/rollback", Done, why=why, by=me()), form)

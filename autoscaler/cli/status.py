@@ -74,7 +74,7 @@ def _status(status: Status, everything: bool) -> None:
 def standing(origin: Origin) -> Iterator[str]:
     """What is to be known of the repository that policies come from, worst first."""
     if origin.trouble:
-        yield f"The repository cannot be read since {when(origin.since)}; the last good policies stay: {origin.trouble}"
+        yield f"Policies from git in trouble since {when(origin.since)}; those in force stay: {origin.trouble}"
     if origin.held:
         yield f"{origin.ref} was forced to {origin.held}, which is held back: `autoscaler sync --accept {origin.held}`"
     if origin.rollback is not None:

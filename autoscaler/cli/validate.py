@@ -73,4 +73,5 @@ def _misfits(placed: Sequence[Placed], cleanups: Sequence[PlacedCleanup], known:
         engines=known.engines,
         strict_may_act=known.strict_may_act,
         receives=known.push.address is not None,
+        processes=known.git.may_start,
     )

@@ -70,16 +70,31 @@ async def run(
         env[f"GIT_CONFIG_KEY_{number}"], env[f"GIT_CONFIG_VALUE_{number}"] = key, value
     command = ["sh", "-c", 'ulimit -f "$0" && exec git "$@"', str(most_file // BLOCK), f"--git-dir={folder}", *words]
     try:
-        process = await asyncio.create_subprocess_exec(
-            *command,
-            env=env,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            start_new_session=True,
-        )
+        status, out, err = await child(command, env, f"git {words[0]}", within_s=within_s, given=given)
     except OSError as error:
         raise SourceError(f"git cannot be started: {error.strerror}") from None
+    if status == 127:
+        raise SourceError("git is not installed, and policies are read with it", hint="install git")
+    if status:
+        raise Said(err.decode(errors="replace"))
+    return out
+
+
+async def child(
+    command: Sequence[str], env: Mapping[str, str], name: str, *, within_s: float, given: bytes = b""
+) -> tuple[int, bytes, bytes]:
+    """Exit status, output and errors of a program. It and its children are ended by whoever cancels this, and in time.
+
+    Raises SourceError where it takes too long or says too much, OSError where it cannot be started.
+    """
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        env=env,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        start_new_session=True,
+    )
     try:
         async with asyncio.timeout(within_s):
             out, err, _ = await asyncio.gather(
@@ -87,16 +102,12 @@ async def run(
             )
             status = await process.wait()
     except TimeoutError:
-        raise SourceError(f"git {words[0]} was not over within {within_s:g} s") from None
+        raise SourceError(f"{name} was not over within {within_s:g} s") from None
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)  # it, or what it has left behind
         await process.wait()
-    if status == 127:
-        raise SourceError("git is not installed, and policies are read with it", hint="install git")
-    if status:
-        raise Said(err.decode(errors="replace"))
-    return out
+    return status, out, err
 
 
 async def _read(stream: asyncio.StreamReader | None, most: int) -> bytes:

@@ -19,11 +19,12 @@ from urllib.parse import urlsplit
 import msgspec
 
 from autoscaler.clients.access import LEAST, word
-from autoscaler.clients.git_program import Said, run
+from autoscaler.clients.git_program import Said, child, run
 from autoscaler.errors import SourceError
 from autoscaler.log import HIDDEN, redact
 
 LOOK_S, FETCH_S, READ_S = 30.0, 600.0, 60.0
+MOST_PACKS = 200  # in the cache
 HEAD = "refs/autoscaler/head"
 NAMED = "refs/autoscaler/named"
 FULL = re.compile(r"[0-9a-f]{40}")
@@ -105,7 +106,13 @@ class Remote:
         raise SourceError(f"{self._place.url} has no {ref}", hint="ref: a branch, a tag, or refs/…")
 
     async def fetch(self, base: str) -> str:
-        """Fetch the ref without its files; the commit it is at. With all that is since `base`, where that is known."""
+        """Fetch the ref without its files; the commit it is at. With all that is since `base`, where that is known.
+
+        Each fetch leaves a pack, and git's own tidying would take what it does not know the use of: a cache with many
+        is made anew.
+        """
+        if len(list(self._folder.glob("objects/pack/*.pack"))) > MOST_PACKS:
+            await self.clear()
         await self._fetch(base, f"+{self._ref}:{HEAD}")
         with _plainly("the ref is no commit"):
             return (await self._git("rev-parse", "--verify", f"{HEAD}^{{commit}}")).decode().strip()
@@ -183,14 +190,13 @@ class Remote:
 
     async def _import(self, keys: str, home: str) -> None:
         """A keyring of these keys and no others."""
-        words = ["--homedir", home, "--batch", "--quiet", "--no-autostart", "--import", keys]
+        words = ["gpg", "--homedir", home, "--batch", "--quiet", "--no-autostart", "--import", keys]
+        env = {"PATH": os.environ.get("PATH", os.defpath), "HOME": home, "LC_ALL": "C"}
         try:
-            process = await asyncio.create_subprocess_exec(
-                "gpg", *words, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
-            )
+            status, _, _ = await child(words, env, f"reading {keys}", within_s=READ_S)
         except FileNotFoundError:
             raise SourceError("gpg is not installed, and git.keys are read with it", hint="install gnupg") from None
-        if await process.wait():
+        if status:
             raise SourceError(f"{keys}: holds no OpenPGP keys", hint="gpg --export --armor ID… > FILE")
 
     async def _complete(self, tree: str, items: Sequence[Item]) -> None:

@@ -77,14 +77,21 @@ class Commits:
         )
 
     async def _commit(self, to: str) -> str:
-        """The whole name of a commit that was in force; of the one before today's for an empty text."""
-        if FULL.fullmatch(to):
-            return to
+        """The whole name of a commit that was in force; of the one before today's for an empty text.
+
+        No other is taken, also by its whole name: a server hands out commits that nobody reviewed, such as a fork's.
+        """
+        if not to and self._desk.shared:
+            said = "which commit was in force before is not known for sure: another pod may have acted meanwhile"
+            raise UsageError(said, hint="--to COMMIT")
         lines = await self._desk.keeper.store.history("", until=math.inf, limit=MOST_LINES)
         past = [each.revision for each in lines if each.kind is RecordKind.POLICIES and each.reason == "activated"]
-        known = [each for each in dict.fromkeys(past) if FULL.fullmatch(each) and each != self._desk.board.revision]
-        found = [each for each in known if each.startswith(to)]
-        if not found or (to and (len(to) < SHORTEST or len(found) > 1)):
+        known = [each for each in dict.fromkeys(past) if FULL.fullmatch(each)]
+        found = [each for each in known if (each.startswith(to) if to else each != self._desk.board.revision)]
+        if not found:
             said = f"no commit {to} is on record as having been in force" if to else "no other commit was in force yet"
-            raise UsageError(said, hint="name it with all its 40 digits: --to COMMIT")
+            said += " by what this pod did itself" if self._desk.shared else ""
+            raise UsageError(said, hint="set git.pin in the settings, or revert in the repository")
+        if to and (len(to) < SHORTEST or len(found) > 1):
+            raise UsageError(f"{to} may mean several commits", hint=f"name it with more digits: --to {found[0]}")
         return found[0]

@@ -73,12 +73,15 @@ NOBODY = Word()
 class Desk:
     """Answers from the board and the store. `control` is told every word in force after each change.
 
-    `recollect` gives everything that the next cycle goes on from.
+    `recollect` gives everything that the next cycle goes on from. `shared` says that other pods act by turns with this
+    one, whose history then is only what it did itself.
     """
 
     def __init__(
-        self, board: Board, keeper: Keeper, clock: Clock, control: Control, past: Past, recollect: Recollect
-    ) -> None:
+        self, board: Board, keeper: Keeper, clock: Clock, control: Control, past: Past, recollect: Recollect,
+        *, shared: bool = False,
+    ) -> None:  # fmt: skip
+        self.shared = shared
         self.recollect = recollect
         self.board = board
         self.keeper = keeper

@@ -29,9 +29,9 @@ class Said(msgspec.Struct, frozen=True):
 class Origin(msgspec.Struct, frozen=True, kw_only=True):
     """A repository as the daemon sees it.
 
-    `head` is the commit the ref was seen at, `checked` when that was; `trouble` why it cannot be told now, and since
-    when. `held` is a commit that the ref was forced to and nobody accepted. `pinned` is the commit that the settings
-    name.
+    `head` is the commit the ref was seen at, `checked` when that was; `trouble` why it cannot be told now, or why what
+    is in force is not trusted, and since when. `held` is a commit that the ref was forced to and nobody accepted.
+    `pinned` is the commit that the settings name.
     """
 
     url: str

@@ -21,10 +21,12 @@ def misfits(
     engines: Collection[str],
     strict_may_act: bool,
     receives: bool,
+    processes: bool,
 ) -> list[str]:
     """Each thing that does not fit, as file:line:column: sentence and hint.
 
-    `servers` and `engines` are named ones; `receives` says that there is a receiver for what is pushed.
+    `servers` and `engines` are named ones; `receives` says that there is a receiver for what is pushed, `processes`
+    that policies may start programs.
     """
     found = [
         str(Problem(each.file, each.line, 1, f"{each.policy.name}: {said}", hint))
@@ -36,6 +38,7 @@ def misfits(
             *_engine(each.policy, engines),
             *_strict(each.policy, strict_may_act),
             *(() if receives else _unheard(each.policy)),
+            *(() if processes else _starts(each.policy)),
         )
     ]
     for each_cleanup in cleanups:
@@ -95,6 +98,12 @@ def _unheard(policy: Policy) -> Iterator[Misfit]:
         if signal.push is not None:
             said = f"signals[{index}].push: the daemon's settings open no receiver, so nothing would ever arrive"
             yield said, "push: {listen: 127.0.0.1:8731} in the settings"
+
+
+def _starts(policy: Policy) -> Iterator[Misfit]:
+    if policy.target.process is not None:
+        said = "target.process: policies come from git, and the daemon's settings do not let those start programs"
+        yield said, "git: {processes: true} in the settings, where whoever may push may run programs there"
 
 
 def _known(name: str, names: Collection[str], key: str) -> str:

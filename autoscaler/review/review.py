@@ -154,6 +154,7 @@ def _fit(chosen: Settings, told: bool, after: Side) -> Iterator[Trouble]:
         [each.placed for each in after.read.loaded], after.read.cleanups,
         cycle_s=chosen.cycle, servers=chosen.servers, engines=chosen.engines,
         strict_may_act=chosen.strict_may_act, receives=chosen.push.address is not None,
+        processes=chosen.git.may_start,
     )  # fmt: skip
     return (_trouble(each, after, error=told) for each in wrong)
 

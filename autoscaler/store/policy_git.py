@@ -25,6 +25,7 @@ from autoscaler.store.policy_commit import revision_of
 
 JITTER = 0.1  # of the time between two looks: daemons that were started together do not stay together
 LONGEST_S = 900.0  # between two looks while the repository is away
+FIRST_LOOK_S = 10.0  # a daemon that starts waits so long for it, and goes on by the last good ones then
 
 Tell = Callable[[str], None]
 Show = Callable[[Origin], None]
@@ -49,6 +50,8 @@ class GitSource:
         self._refused = ""  # the commit that was offered last and is not in force
         self._open = False  # what was offered last is not in force
         self._same = ""  # another commit with the policies that are in force
+        self._sure = ""  # the commit in force, once it was asked who signed it
+        self._doubt = ""  # why that is not trusted
         self._failures = 0
         self._ready = False
         self._origin = Origin(url=place.url, ref=place.ref, path=self._path, pinned=pin)
@@ -67,6 +70,8 @@ class GitSource:
             return
         offered, base = self._offered
         self._refused, self._same, self._open = "", "", False
+        if self._kept is None or self._kept.commit != revision:
+            self._trusts(revision)
         await self._write(
             LastGood(
                 url=self._place.url,
@@ -81,10 +86,21 @@ class GitSource:
         )
 
     async def revisions(self) -> AsyncIterator[Revision]:
-        """The last good revision, and then each commit that should be in force."""
-        self._kept = await self._left()
-        if self._kept is not None:
-            yield Revision(self._kept.commit, self._kept.texts)  # its tests have passed
+        """Each commit that should be in force; the last good revision first, where nothing newer is in force soon.
+
+        What was left may be old: by its limits nothing is decided before the repository was asked.
+        """
+        self._kept = kept = await self._left()
+        if kept is not None:
+            found, over = await self._first_look()
+            if found is not None:
+                yield found
+            if found is None or self._open:
+                yield Revision(kept.commit, kept.texts)  # its tests have passed
+                if found is not None:
+                    yield found  # refused, which is told again: it is what should be in force
+            if over:
+                await self._pause()
         while True:
             self._stir.clear()
             found = await self._look()
@@ -93,6 +109,15 @@ class GitSource:
             await self._pause()
 
     # one look
+
+    async def _first_look(self) -> tuple[Revision | None, bool]:
+        """What the first look finds, and whether it was over in time."""
+        try:
+            async with asyncio.timeout(FIRST_LOOK_S):
+                return await self._look(), True
+        except TimeoutError:
+            self._ready = False  # git was ended: what it left is put away before the next look
+            return None, False
 
     async def _look(self) -> Revision | None:
         """What should be in force and is not; None where all is as it should be, or nothing can be done."""
@@ -104,6 +129,8 @@ class GitSource:
             head, trouble = self._origin.head, error
         try:
             found = await self._due(head)  # also while nobody answers: what is in the cache can be gone back to
+            if found is None and self._kept is not None and self._sure != self._kept.commit:
+                await self._ask_who_signed(self._kept.commit)
         except SourceError as error:
             trouble = trouble or error
         if trouble is None:
@@ -147,17 +174,39 @@ class GitSource:
 
     async def _offer(self, commit: str, base: str) -> Revision | None:
         """A commit as a revision, read once it is trusted; None where the same policies are in force already."""
-        why = await self._remote.distrust(commit) if self._place.signers or self._place.keys else ""
-        if why:
-            said = f"commit {commit} is not signed by any of the signers: {why}"
+        said = await self._distrust(commit)
+        if said:
             found = Revision(commit, (), problems=(f"{said}\n  hint: see git.trust in docs/policies-from-git.md",))
         else:
             found = await revision_of(self._remote, commit, self._path)
         kept = self._kept
         if kept is not None and not found.problems and (found.texts, found.tests) == (kept.texts, kept.tests):
             self._same = commit
+            self._trusts(kept.commit)  # by this commit
             return await self._still(kept, commit, base)
         return self._offers(found, base)
+
+    async def _distrust(self, commit: str) -> str:
+        """Why a commit must not be in force; empty where it may be."""
+        why = await self._remote.distrust(commit) if self._place.signers or self._place.keys else ""
+        return f"commit {commit} is not signed by any of the signers: {why}" if why else ""
+
+    async def _ask_who_signed(self, commit: str) -> None:
+        """Whether what was left is trusted by the settings of now. It is in force in any case: scaling never stops."""
+        if self._place.signers or self._place.keys:
+            try:
+                await self._remote.fetch_commit(commit)
+            except SourceError as error:  # it may be gone for good, and the ref is looked at as before
+                self._doubt = f"who signed commit {commit} is not known: {error.message}; it is in force already"
+                return
+        said = await self._distrust(commit)
+        self._doubt = f"{said}; it is in force since before that was asked for" if said else ""
+        self._sure = commit
+
+    def _trusts(self, commit: str) -> None:
+        if self._doubt and self._origin.trouble == self._doubt:
+            self._put(trouble="", since=None)
+        self._sure, self._doubt = commit, ""
 
     async def _still(self, kept: LastGood, commit: str, base: str) -> Revision | None:
         """What is in force should be. It is offered again where another was refused meanwhile: that one is past."""
@@ -177,12 +226,17 @@ class GitSource:
         if self._failures:
             self._tell(f"policies from git: {self._place.url} can be read again")
         self._failures = 0
-        self._put(trouble="", since=None)
+        if self._doubt:
+            self._troubled(self._doubt)
+        else:
+            self._put(trouble="", since=None)
 
     def _fails(self, error: AutoscalerError) -> None:
         """Told once for each sentence: what is in force stays in force."""
         self._failures += 1
-        sentence = self._remote.redact(str(error))
+        self._troubled(self._remote.redact(str(error)))
+
+    def _troubled(self, sentence: str) -> None:
         if sentence != self._origin.trouble:
             stays = f"the policies of {self._kept.commit} stay" if self._kept is not None else "there are none yet"
             self._tell(f"policies from git: {sentence}; {stays}")

@@ -107,7 +107,9 @@ def _repository(origin: Origin | None) -> Iterator[Family]:
 
     told = origin or Origin(url="", ref="", path="")
     away, seen = one(bool(told.trouble)), one(told.checked)
-    yield Family("policies_git_failing", "gauge", "1 while the repository of policies cannot be read.", (), away)
+    yield Family(
+        "policies_git_failing", "gauge", "1 while their repository cannot be read or they are not trusted.", (), away
+    )
     yield Family("policies_git_checked_timestamp_seconds", "gauge", "When its ref was seen last.", (), seen)
     held, back = one(bool(told.held)), one(told.rollback is not None)
     yield Family("policies_git_held", "gauge", "1 while a forced move of its ref is held back.", (), held)

@@ -110,6 +110,7 @@ def test_the_chart_lints_under_every_set_of_values(told: dict[str, Any], tmp_pat
         ({"policies": {"web.yaml": POLICY}, "policiesFrom": "ours"}, "expected one of them"),
         ({"policiesFrom": "ours", "git": {"url": "https://git.example.com/a.git"}}, "expected one of them"),
         ({"git": {"url": "git.example.com/a.git"}}, "url"),
+        ({"git": {"url": "ssh://git@git.example.com/a.git"}}, "url"),
         ({"git": {"secret": "ours"}}, "url"),
     ],
 )
@@ -211,7 +212,7 @@ def test_what_watches_it_is_what_the_monitoring_folder_says(tmp_path: Path) -> N
 
 def test_policies_may_be_those_of_a_repository_by_a_secret_of_the_owners(tmp_path: Path) -> None:
     asked = {"url": "https://git.example.com/a.git", "path": "policies", "token_file": "/etc/autoscaler/git/token"}
-    made = rendered(tmp_path, git={**asked, "secret": "ours"})
+    made = rendered(tmp_path, git={**asked, "processes": True, "secret": "ours"})
     assert ("ConfigMap", "ops", "web-autoscaler-policies") not in made
     file = tmp_path / "autoscaler.yaml"
     file.write_text(made["ConfigMap", "ops", "web-autoscaler-settings"]["data"]["autoscaler.yaml"])

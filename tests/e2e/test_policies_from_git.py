@@ -23,7 +23,7 @@ def test_a_push_is_live_and_a_restart_without_the_repository_goes_on_by_the_last
     with Server(tmp_path, repo.bare.parent, TOKEN) as server:
         git = {
             "url": server.url("shop.git"), "path": "policies", "every": "1s", "ca": str(server.ca),
-            "token_file": str(token),
+            "token_file": str(token), "processes": True,
         }  # fmt: skip
         with workers(tmp_path, git=git) as shop:
             repo.write("policies/shop.yaml", shop.policy(least=1))

@@ -131,7 +131,7 @@ class House:
         store: Store | None = None, past: Recorded | None = None, start_s: float = 5.0,
         platform: type[SimulatedTarget] = SimulatedTarget, load_s: float = 0.0,
         texts: Texts | None = None, repository: Repository | None = None, prove: Prove = believe,
-        receivers: Sequence[tuple[Route, Messenger]] = (),
+        receivers: Sequence[tuple[Route, Messenger]] = (), shared: bool = False,
     ) -> None:  # fmt: skip
         self._load_s = load_s
         self.policies = policies
@@ -164,7 +164,9 @@ class House:
         )  # fmt: skip
         self.daemon = Daemon(parts, cycle_s)
         past = Past(self.board, self.keeper, self.retell)
-        self.desk = Desk(self.board, self.keeper, self.clock, self.daemon.control, past, self.cycle.recollect)
+        self.desk = Desk(
+            self.board, self.keeper, self.clock, self.daemon.control, past, self.cycle.recollect, shared=shared
+        )
 
     async def _load(self, texts: Sequence[tuple[str, str]], revision: str) -> PolicySet:
         await self.clock.sleep(self._load_s)

@@ -46,8 +46,8 @@ async def prove(loaded: PolicySet, tests: Sequence[tuple[str, str]]) -> None:
         raise PolicyError(("web.test.yaml:3:1: this test fails: quiet nights",))
 
 
-def housed(pushed: Pushed, store: MemoryStore | None = None) -> House:
-    found = House(texts=pushed, repository=pushed, prove=prove, store=store)
+def housed(pushed: Pushed, store: MemoryStore | None = None, *, shared: bool = False) -> House:
+    found = House(texts=pushed, repository=pushed, prove=prove, store=store, shared=shared)
     found.board.comes_from(ORIGIN)
     return found
 
@@ -112,7 +112,7 @@ def test_a_rollback_reaches_the_source_with_its_reason_also_after_a_restart() ->
             await house.clock.sleep(20)
             with pytest.raises(UsageError, match="needs a reason"):
                 await commits.roll_back("", for_s=60.0)
-            with pytest.raises(UsageError, match="on record"):
+            with pytest.raises(UsageError, match="may mean several"):
                 await commits.roll_back("aaaa", for_s=60.0, word=Word("ann", "noise"))
             with pytest.raises(UsageError, match="must last"):
                 await commits.roll_back("", for_s=0.0, word=Word("ann", "noise"))
@@ -132,6 +132,48 @@ def test_a_rollback_reaches_the_source_with_its_reason_also_after_a_restart() ->
             assert again.said[-1].rollback == done.rollback
             await Commits(house.desk).go_on()
             assert again.said[-1].rollback is None
+
+    run(main())
+
+
+def test_a_commit_that_never_was_in_force_cannot_be_gone_back_to_also_by_its_whole_name() -> None:
+    async def main() -> None:
+        pushed = Pushed()
+        house = housed(pushed)
+        async with house.running():
+            commits, word = Commits(house.desk), Word("ann", "mine")
+            for commit, more in ((A, {}), ("c" * 40, {"problems": ("x.yaml:1:1: a link",)}), (B, {})):
+                pushed.push(commit, **more)  # type: ignore[arg-type]
+                await house.clock.sleep(20)
+            for never in ("c" * 40, "d" * 40, "d" * 7):
+                with pytest.raises(UsageError, match="on record as having been in force") as told:
+                    await commits.roll_back(never, for_s=60.0, word=word)
+                assert "git.pin" in told.value.hint
+            assert pushed.said[-1].rollback is None
+            for once in (A, B):
+                done = await commits.roll_back(once, for_s=60.0, word=word)
+                assert done.rollback is not None
+                assert done.rollback.commit == once
+
+    run(main())
+
+
+def test_where_pods_act_by_turns_a_rollback_names_its_commit() -> None:
+    async def main() -> None:
+        pushed = Pushed()
+        house = housed(pushed, shared=True)
+        async with house.running():
+            commits, word = Commits(house.desk), Word("ann", "noise")
+            for commit in (A, B):
+                pushed.push(commit)
+                await house.clock.sleep(20)
+            with pytest.raises(UsageError, match="another pod may have acted") as told:
+                await commits.roll_back("", for_s=60.0, word=word)
+            assert told.value.hint == "--to COMMIT"
+            with pytest.raises(UsageError, match="by what this pod did itself"):
+                await commits.roll_back("d" * 40, for_s=60.0, word=word)
+            done = await commits.roll_back(A, for_s=60.0, word=word)
+            assert done.rollback is not None
 
     run(main())
 

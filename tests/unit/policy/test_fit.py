@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import pytest
 
+from autoscaler.errors import PolicyError
 from autoscaler.model.policy import PolicySet
 from autoscaler.policy.fit import misfits
 from autoscaler.policy.load import load
+from autoscaler.servers import GitSettings
+from autoscaler.settings import Settings
+from autoscaler.wiring import fitting
 from tests.unit.policy.test_load import SMALLEST
 
 SERVER = SMALLEST.replace("per_replica: 8", "per_replica: 8\n    server: eu")
 ENGINE = SMALLEST.replace("service: web", "service: web, engine: west")
 PUSHED = SMALLEST.replace("prometheus: ", "push: {match: 'in_flight{proxy=\"web\"}', as: gauge} # ")
+PROCESS = SMALLEST.replace("compose: {project: shop, service: web}", "process: {command: [serve]}")
 STRICT = SMALLEST + "parity: strict\n"
 
 
@@ -22,11 +27,13 @@ def fit(
     strict_may_act: bool = False,
     names: tuple[str, ...] = (),
     receives: bool = False,
+    processes: bool = False,
 ) -> list[str]:
     loaded: PolicySet = load([("web.yaml", "\n" + text)], "r")
     return misfits(
-        loaded.placed, cycle_s=cycle_s, servers=names, engines=names, strict_may_act=strict_may_act, receives=receives
-    )
+        loaded.placed, cycle_s=cycle_s, servers=names, engines=names, strict_may_act=strict_may_act, receives=receives,
+        processes=processes,
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -45,6 +52,7 @@ def fit(
         (SERVER, "signals[0].server: the daemon's settings know no server eu\n  hint: add it under servers:"),
         (ENGINE, "target.compose.engine: the daemon's settings know no engine west\n  hint: add it under engines:"),
         (STRICT, "parity: strict has no guards"),
+        (PROCESS, "do not let those start programs\n  hint: git: {processes: true}"),
         (
             PUSHED,
             "signals[0].push: the daemon's settings open no receiver, so nothing would ever arrive\n  hint: push:",
@@ -65,7 +73,18 @@ def test_what_fits_is_fine() -> None:
     assert fit(ENGINE, names=("west",)) == []
     assert fit(STRICT, strict_may_act=True) == []
     assert fit(PUSHED, receives=True) == []
+    assert fit(PROCESS, processes=True) == []
     assert fit(STRICT + "mode: observe\n") == []
+
+
+def test_programs_are_started_by_policies_of_files_and_from_git_only_where_the_settings_say_so() -> None:
+    def fits(git: GitSettings) -> None:
+        fitting(Settings(git=git), load, [("web.yaml", PROCESS)], "r")
+
+    fits(GitSettings())
+    fits(GitSettings(url="https://git.example/a.git", processes=True))
+    with pytest.raises(PolicyError, match="do not let those start programs"):
+        fits(GitSettings(url="https://git.example/a.git"))
 
 
 def test_a_name_that_is_nearly_known_is_suggested() -> None:

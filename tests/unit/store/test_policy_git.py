@@ -13,12 +13,14 @@ from typing import Any
 import msgspec
 import pytest
 
+from autoscaler.clients import git_remote
 from autoscaler.clients.git_program import Said as Failed
 from autoscaler.clients.git_program import run
 from autoscaler.clients.git_remote import Place
+from autoscaler.errors import SourceError
 from autoscaler.model.commits import Origin, Rollback, Said
 from autoscaler.ports import Revision
-from autoscaler.store import last_good
+from autoscaler.store import last_good, policy_git
 from autoscaler.store.policy_git import GitSource
 from tests.parts.require import require
 from tests.support.repository import Repository, Server
@@ -102,6 +104,21 @@ async def following(url: str, folder: Path, **more: Any) -> AsyncIterator[Follow
         await asyncio.gather(task, return_exceptions=True)
 
 
+@asynccontextmanager
+async def silence() -> AsyncIterator[str]:
+    """The URL of a repository that takes questions and never answers."""
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(silent, "127.0.0.1", 0)
+    try:
+        yield f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/shop.git"
+    finally:
+        server.close()
+
+
 @pytest.fixture
 def repo(tmp_path: Path) -> Repository:
     return Repository(tmp_path / "theirs")
@@ -167,6 +184,56 @@ async def test_the_last_good_is_offered_at_once_while_the_repository_is_away(rep
         assert ids(found) == [first]
 
 
+async def test_a_restart_takes_what_was_pushed_meanwhile_without_the_last_good_between(
+    repo: Repository, tmp_path: Path
+) -> None:
+    first = repo.policy(12)
+    async with following(repo.url, tmp_path / "ours"):
+        pass
+    async with following(repo.url, tmp_path / "ours") as found:
+        assert ids(found) == [first], "where nothing was pushed, the last good"
+    second = repo.policy(5)
+    async with following(repo.url, tmp_path / "ours") as found:
+        assert ids(found) == [second]
+        assert found.live == second
+
+
+async def test_a_restart_at_a_commit_that_is_refused_goes_on_by_the_last_good(repo: Repository, tmp_path: Path) -> None:
+    first = repo.policy(5)
+    async with following(repo.url, tmp_path / "ours"):
+        pass
+    repo.write("policies/bad.yaml", b"\xff")
+    bad = repo.push()
+    async with following(repo.url, tmp_path / "ours") as found:
+        assert ids(found) == [bad, first, bad], "and it is told as rejected last"
+        assert found.live == first
+        await found.look()
+        assert ids(found)[3:] == [bad], "for somebody asked"
+
+
+async def test_the_last_good_does_not_wait_for_a_repository_that_hangs(
+    repo: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = repo.policy()
+    async with following(repo.url, tmp_path / "ours"):
+        pass
+    assert policy_git.FIRST_LOOK_S <= 10
+    monkeypatch.setattr(policy_git, "FIRST_LOOK_S", 0.5)
+    async with silence() as url:
+        file = tmp_path / "ours" / last_good.NAME
+        kept = last_good.read(file)
+        assert kept is not None
+        last_good.write(file, msgspec.structs.replace(kept, url=url))
+        found = Follower(url, tmp_path / "ours")
+        began = asyncio.get_running_loop().time()
+        task = asyncio.create_task(found.follow())
+        await auntil(lambda: found.offered, "the last good", every=0.01)
+        assert ids(found) == [first]
+        assert asyncio.get_running_loop().time() - began < 5
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
 async def test_without_a_last_good_it_says_that_there_are_none(tmp_path: Path) -> None:
     async with following(f"file://{tmp_path}/nowhere", tmp_path / "ours") as found:
         assert found.offered == []
@@ -194,13 +261,13 @@ async def test_a_forced_push_is_held_until_its_commit_is_accepted(repo: Reposito
 
 async def test_a_forced_push_is_held_also_after_a_restart_without_the_cache(repo: Repository, tmp_path: Path) -> None:
     base = repo.policy(5)
-    second = repo.policy(6)
+    repo.policy(6)
     async with following(repo.url, tmp_path / "ours"):
         pass
     subprocess.run(["rm", "-r", str(tmp_path / "ours" / "cache.git")], check=True)
     third = repo.policy(7)
     async with following(repo.url, tmp_path / "ours") as found:
-        assert ids(found) == [second, third], "what goes on from the last good is no forced push"
+        assert ids(found) == [third], "what goes on from the last good is no forced push"
     subprocess.run(["rm", "-r", str(tmp_path / "ours" / "cache.git")], check=True)
     repo.git("reset", "--quiet", "--hard", base)
     forced = repo.policy(8)
@@ -414,7 +481,7 @@ async def test_a_pack_that_is_too_large_is_not_written(repo: Repository, tmp_pat
 
 @pytest.mark.parametrize("harm", ["locks", "head", "packs", "file", "nothing"])
 async def test_a_cache_that_is_half_written_is_made_again(repo: Repository, tmp_path: Path, harm: str) -> None:
-    first = repo.policy(5)
+    repo.policy(5)
     cache = tmp_path / "ours" / "cache.git"
     async with following(repo.url, tmp_path / "ours"):
         pass
@@ -435,8 +502,45 @@ async def test_a_cache_that_is_half_written_is_made_again(repo: Repository, tmp_
         (cache.parent / "making-abc").mkdir()
     second = repo.policy(6)
     async with following(repo.url, tmp_path / "ours") as found:
-        assert ids(found) == [first, second], found.faults
+        assert ids(found) == [second], found.faults
         assert not list(cache.parent.glob("making-*"))
+
+
+async def test_the_cache_does_not_grow_for_ever(
+    repo: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert git_remote.MOST_PACKS == 200
+    monkeypatch.setattr(git_remote, "MOST_PACKS", 6)
+    first = repo.policy(1)
+    most = 0
+    async with following(repo.url, tmp_path / "ours") as found:
+        pushed = [first]
+        for number in range(2, 9):
+            pushed.append(repo.policy(number))
+            await found.look()
+            most = max(most, len(list((tmp_path / "ours").rglob("*.pack"))))
+        assert (ids(found), found.faults) == (pushed, [])
+        assert most <= 6 + 2, "one fetch is two: commits, and files"
+        repo.git("reset", "--quiet", "--hard", first)
+        forced = repo.policy(20)
+        await found.look()
+        assert found.origin.held == forced, "what is in force is in the past of a cache that is new too"
+
+
+async def test_gpg_is_ended_in_time_and_is_told_nothing_of_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gpg = tmp_path / "bin" / "gpg"
+    gpg.parent.mkdir()
+    gpg.write_text(f"#!/bin/sh\nenv > {tmp_path}/told\nexec tail -f /dev/null\n")
+    gpg.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{gpg.parent}:{os.environ['PATH']}")
+    monkeypatch.setenv("AUTOSCALER_SECRET", TOKEN)
+    monkeypatch.setattr(git_remote, "READ_S", 0.5)
+    remote = git_remote.Remote(Place(url="file:///nowhere", ref="main", keys="keys.asc"), tmp_path / "cache")
+    with pytest.raises(SourceError, match="was not over within"):
+        await remote.distrust("0" * 40)
+    assert TOKEN not in (tmp_path / "told").read_text()
 
 
 @pytest.mark.parametrize("left", [b"", b"\x81", b"nonsense"])
@@ -486,6 +590,60 @@ async def test_only_commits_that_a_signer_signed_by_ssh_are_taken(repo: Reposito
         later = repo.push(*signed_by(ann))
         await found.look()
         assert found.live == later
+
+
+async def test_what_is_in_force_already_is_told_where_no_signer_signed_it_and_stays(
+    repo: Repository, tmp_path: Path
+) -> None:
+    require("signatures")
+    ann = ssh_key(tmp_path, "ann")
+    signers = tmp_path / "signers"
+    signers.write_text(f"ann@shop.example {ann.with_suffix('.pub').read_text()}")
+    repo.git("config", "gpg.format", "ssh")
+    first = repo.policy(5)
+    async with following(repo.url, tmp_path / "ours"):
+        pass
+    subprocess.run(["rm", "-r", str(tmp_path / "ours" / "cache.git")], check=True)
+    async with following(repo.url, tmp_path / "ours", signers=str(signers)) as found:
+        await found.look()
+        assert (ids(found), found.live) == ([first], first)
+        (fault,) = found.faults
+        assert f"commit {first} is not signed by any of the signers" in fault
+        assert f"the policies of {first} stay" in fault
+        assert found.origin.trouble in fault
+        assert found.clock.naps[-1] < 2 * 60, "it is not asked more seldom: the repository can be read"
+        repo.write("policies/web.yaml", "name: signed\n")
+        good = repo.push(*signed_by(ann))
+        await found.look()
+        assert (found.live, found.origin.trouble, len(found.faults)) == (good, "", 1)
+    async with following(repo.url, tmp_path / "ours", signers=str(signers)) as found:
+        assert (ids(found), found.faults, found.origin.trouble) == ([good], [], "")
+
+
+async def test_what_is_in_force_and_cannot_be_fetched_any_more_is_told_and_the_ref_is_followed(
+    repo: Repository, tmp_path: Path
+) -> None:
+    require("signatures")
+    ann = ssh_key(tmp_path, "ann")
+    signers = tmp_path / "signers"
+    signers.write_text(f"ann@shop.example {ann.with_suffix('.pub').read_text()}")
+    repo.git("config", "gpg.format", "ssh")
+    first, gone = repo.policy(5), "e" * 40
+    async with following(repo.url, tmp_path / "ours"):
+        pass
+    file = tmp_path / "ours" / last_good.NAME
+    kept = last_good.read(file)
+    assert kept is not None
+    last_good.write(file, msgspec.structs.replace(kept, commit=gone, base=gone))
+    async with following(repo.url, tmp_path / "ours", signers=str(signers)) as found:
+        await found.look()
+        assert (ids(found), found.origin.held) == ([gone], first)
+        assert f"who signed commit {gone} is not known" in found.origin.trouble
+        assert found.clock.naps[-1] < 2 * 60
+        repo.write("policies/web.yaml", "name: signed\n")
+        good = repo.push(*signed_by(ann))
+        await found.look(accepted=good)
+        assert (found.live, found.origin.trouble) == (good, "")
 
 
 async def test_only_commits_that_a_key_signed_by_openpgp_are_taken(repo: Repository, tmp_path: Path) -> None:
@@ -586,17 +744,11 @@ async def test_five_thousand_files_are_read_in_seconds(repo: Repository, tmp_pat
 
 
 async def test_whoever_stops_it_does_not_wait_for_a_repository_that_does_not_answer(tmp_path: Path) -> None:
-    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.read()
-        writer.close()
-
-    server = await asyncio.start_server(silent, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    found = Follower(f"https://127.0.0.1:{port}/shop.git", tmp_path / "ours")
-    task = asyncio.create_task(found.follow())
-    await asyncio.sleep(0.5)
-    began = asyncio.get_running_loop().time()
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
-    assert asyncio.get_running_loop().time() - began < 2
-    server.close()
+    async with silence() as url:
+        found = Follower(url, tmp_path / "ours")
+        task = asyncio.create_task(found.follow())
+        await asyncio.sleep(0.5)
+        began = asyncio.get_running_loop().time()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        assert asyncio.get_running_loop().time() - began < 2
