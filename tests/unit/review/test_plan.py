@@ -224,3 +224,22 @@ def test_the_action_refuses_events_that_give_strangers_secrets(home: Path) -> No
     assert status == 2
     assert log.startswith("::error title=autoscaler::pull_request_target gives a stranger's files our secrets")
     assert not (place / "summary").exists()
+
+
+def test_installing_the_action_runs_no_module_of_the_pull_request(home: Path, tmp_path: Path) -> None:
+    text = (ROOT / "action.yml").read_text()
+    step = re.search(r"- name: Install\n(.*?)run: \|\n(.*?)    - name: Plan", text, re.DOTALL)
+    assert step is not None
+    assert "working-directory: ${{ runner.temp }}\n" in step[1]
+    for module in ("pip", "venv", "ensurepip"):
+        (home / f"{module}.py").write_text(f"open({str(home / 'ran')!r}, 'a').write('{module}')\n")
+    script = step[2].replace('install --quiet --disable-pip-version-check "$GITHUB_ACTION_PATH"', "--version")
+    assert "--version" in script
+    environment = {"PATH": os.environ["PATH"], "RUNNER_TEMP": str(tmp_path), "GITHUB_PATH": str(tmp_path / "path")}
+    done = subprocess.run(  # in the stranger's folder: either of the two ways is enough
+        ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", script],
+        cwd=home, env=environment, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert re.match(r"pip \d+", done.stdout)
+    assert not (home / "ran").exists()
