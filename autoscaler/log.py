@@ -15,6 +15,8 @@ import threading
 from datetime import UTC, datetime
 from typing import TextIO
 
+from autoscaler.unseen import LAYOUT, visible
+
 WAITING = 10_000  # lines that may wait to be written
 CLOSE_S = 2.0
 HIDDEN = "[redacted]"
@@ -87,7 +89,7 @@ class TextLines(logging.Formatter):
         words += [f"{key}={_word(value)}" for key, value in fields.items() if value not in (None, "")]
         if sentence:
             words.append("· " + str(sentence).replace("\n", " "))
-        return " ".join(words) + (f"\n{traceback}" if traceback else "")
+        return visible(" ".join(words)) + (f"\n{visible(str(traceback), keep=LAYOUT)}" if traceback else "")
 
 
 class Pump(logging.Handler):
