@@ -30,11 +30,19 @@ Field = str | int | float | bool | None
 _NAME = "autoscaler"
 # A command that has not configured the log says itself what there is to say: an event's bare name helps nobody.
 logging.getLogger(_NAME).addHandler(logging.NullHandler())
-_SECRET_KEYS = re.compile(r"password|passwd|secret|token|authorization|cookie|credential|api_?key", re.IGNORECASE)
+_SECRET_KEYS = re.compile(r"password|passwd|secret|token|authorization|cookie|credential|api[-_]?key", re.IGNORECASE)
 _SECRETS = (
-    (re.compile(r"(?<=://)[^/\s@]+@"), f"{HIDDEN}@"),
+    (re.compile(r"(?<=://)[^/\s]+@"), f"{HIDDEN}@"),
+    # A password with a slash; digits before the slash are a port, and an @ behind it is of the path.
+    (re.compile(r"(?<=://)[^/\s@:\[?#]+:(?!\d+/)[^\s@?#]+@"), f"{HIDDEN}@"),
+    (re.compile(r"\b(authorization[\"']?\s*[=:]\s*[\"']?)(?:[\w-]+\s+)?[^\s,;\"']+", re.IGNORECASE), rf"\1{HIDDEN}"),
     (re.compile(r"\b(bearer|basic)\s+[\w.~+/=-]{6,}", re.IGNORECASE), rf"\1 {HIDDEN}"),
-    (re.compile(r"\b((?:password|passwd|secret|token|api_?key)\s*[=:]\s*)[^\s,;&]+", re.IGNORECASE), rf"\1{HIDDEN}"),
+    (
+        re.compile(
+            r"\b((?:password|passwd|secret|token|api[-_]?key)[\"']?\s*[=:]\s*[\"']?)[^\s,;&\"']+", re.IGNORECASE
+        ),
+        rf"\1{HIDDEN}",
+    ),
 )
 
 

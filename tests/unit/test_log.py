@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import sys
 
-from autoscaler.log import JsonLines, TextLines
+import pytest
+
+from autoscaler.log import JsonLines, TextLines, redact
 
 
 def record(name: str, **fields: object) -> logging.LogRecord:
@@ -37,3 +39,37 @@ def test_a_traceback_keeps_its_lines_and_steers_nothing() -> None:
     assert lines[1] == "Traceback (most recent call last):"
     assert lines[-1] == r"ValueError: bad\x1b[2J"
     assert "\\u001b" in JsonLines().format(made)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("X-Api-Key: k3y", "X-Api-Key: [redacted]"),
+        ("?api-key=k3y&x=1", "?api-key=[redacted]&x=1"),
+        ("{'X-API-Key': 'k3y', 'a': 'b'}", "{'X-API-Key': '[redacted]', 'a': 'b'}"),
+        ("Authorization: token ghp_k3y, then", "Authorization: [redacted], then"),
+        ("Authorization: k3y", "Authorization: [redacted]"),
+        ("Authorization: Bearer abcdef123456", "Authorization: [redacted]"),
+        ("at https://u:p/w@host/x", "at https://[redacted]@host/x"),
+        ("at https://u:9w/p/w@host:80", "at https://[redacted]@host:80"),
+        ("at https://u:p@w@host/x", "at https://[redacted]@host/x"),
+    ],
+)
+def test_what_looks_like_a_secret_is_taken_out(text: str, told: str) -> None:
+    assert redact(text) == told
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "https://host/@scope/x@1.2",
+        "https://host:8080/@scope/x@1.2",
+        "http://[::1]:9090/a@b",
+        "http://host/a:b@c",
+        "http://host:9090?who=a:b",
+        "http://host:9090: refused, ask ann@example.com",
+        "api keys are not known here",
+    ],
+)
+def test_what_only_has_the_shape_of_one_stays(text: str) -> None:
+    assert redact(text) == text
