@@ -15,6 +15,8 @@ import threading
 from datetime import UTC, datetime
 from typing import TextIO
 
+from autoscaler.unseen import LAYOUT, visible
+
 WAITING = 10_000  # lines that may wait to be written
 CLOSE_S = 2.0
 HIDDEN = "[redacted]"
@@ -28,11 +30,19 @@ Field = str | int | float | bool | None
 _NAME = "autoscaler"
 # A command that has not configured the log says itself what there is to say: an event's bare name helps nobody.
 logging.getLogger(_NAME).addHandler(logging.NullHandler())
-_SECRET_KEYS = re.compile(r"password|passwd|secret|token|authorization|cookie|credential|api_?key", re.IGNORECASE)
+_SECRET_KEYS = re.compile(r"password|passwd|secret|token|authorization|cookie|credential|api[-_]?key", re.IGNORECASE)
 _SECRETS = (
-    (re.compile(r"(?<=://)[^/\s@]+@"), f"{HIDDEN}@"),
+    (re.compile(r"(?<=://)[^/\s]+@"), f"{HIDDEN}@"),
+    # A password with a slash; digits before the slash are a port, and an @ behind it is of the path.
+    (re.compile(r"(?<=://)[^/\s@:\[?#]+:(?!\d+/)[^\s@?#]+@"), f"{HIDDEN}@"),
+    (re.compile(r"\b(authorization[\"']?\s*[=:]\s*[\"']?)(?:[\w-]+\s+)?[^\s,;\"']+", re.IGNORECASE), rf"\1{HIDDEN}"),
     (re.compile(r"\b(bearer|basic)\s+[\w.~+/=-]{6,}", re.IGNORECASE), rf"\1 {HIDDEN}"),
-    (re.compile(r"\b((?:password|passwd|secret|token|api_?key)\s*[=:]\s*)[^\s,;&]+", re.IGNORECASE), rf"\1{HIDDEN}"),
+    (
+        re.compile(
+            r"\b((?:password|passwd|secret|token|api[-_]?key)[\"']?\s*[=:]\s*[\"']?)[^\s,;&\"']+", re.IGNORECASE
+        ),
+        rf"\1{HIDDEN}",
+    ),
 )
 
 
@@ -87,7 +97,7 @@ class TextLines(logging.Formatter):
         words += [f"{key}={_word(value)}" for key, value in fields.items() if value not in (None, "")]
         if sentence:
             words.append("· " + str(sentence).replace("\n", " "))
-        return " ".join(words) + (f"\n{traceback}" if traceback else "")
+        return visible(" ".join(words)) + (f"\n{visible(str(traceback), keep=LAYOUT)}" if traceback else "")
 
 
 class Pump(logging.Handler):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -141,16 +141,19 @@ class Settings(Node, frozen=True, kw_only=True):
         return place(self.listen)
 
 
-def told(file: Path | None, environment: Mapping[str, str]) -> bool:
+def told(file: Path | None, environment: Mapping[str, str], places: Sequence[str] = PLACES) -> bool:
     """True when somebody has said what the daemon's settings are."""
     names = {ENVIRONMENT + field.upper() for field in Settings.__struct_fields__}
-    return file is not None or _found(environment) is not None or bool(names & set(environment))
+    return file is not None or _found(environment, places) is not None or bool(names & set(environment))
 
 
-def load(file: Path | None, environment: Mapping[str, str]) -> Settings:
-    """The settings from this file (or the usual places) and the environment. Raises SettingsError with all problems."""
+def load(file: Path | None, environment: Mapping[str, str], places: Sequence[str] = PLACES) -> Settings:
+    """The settings from this file (or one of the usual places) and the environment.
+
+    Raises SettingsError with all problems.
+    """
     problems: list[nodes.Problem] = []
-    file = file or _found(environment)
+    file = file or _found(environment, places)
     written = _read(file, problems) if file is not None else None
     node = _with_environment(written, environment, inspect.type_info(Settings))
     if problems:
@@ -166,11 +169,11 @@ def load(file: Path | None, environment: Mapping[str, str]) -> Settings:
     return _near(made, file)
 
 
-def _found(environment: Mapping[str, str]) -> Path | None:
+def _found(environment: Mapping[str, str], places: Sequence[str]) -> Path | None:
     told = environment.get(f"{ENVIRONMENT}CONFIG")
     if told:
         return Path(told)
-    return next((Path(place) for place in PLACES if Path(place).is_file()), None)
+    return next((Path(place) for place in places if Path(place).is_file()), None)
 
 
 def _read(file: Path, problems: list[nodes.Problem]) -> nodes.Node | None:

@@ -17,7 +17,7 @@ from autoscaler.cli.table import counted, table
 from autoscaler.errors import AutoscalerError, UsageError
 from autoscaler.model.target import WorkloadRef
 from autoscaler.settings import Settings
-from autoscaler.start.choose import Told, by_cpu, by_requests, chosen_fit, nothing_fits
+from autoscaler.start.choose import Told, by_cpu, by_requests, chosen_fit, file_name, nothing_fits
 from autoscaler.start.fit import Fit
 from autoscaler.start.found import Found, Measured, Workload, parsed, shown
 from autoscaler.start.write import CPU, Chosen, beside, policy
@@ -79,14 +79,13 @@ def command(
     explicit = target is not None and target.partition("/")[0] in PLATFORMS
     if current is not None and not explicit:
         raise UsageError("--current: no platform is asked, so say what there is", hint="--target compose/shop/web")
-    if name and Path(name).name != name:
-        raise UsageError(f"--name: expected a name that a file can have, got {name}")
     wanted = [parsed(target, ())] if target is not None and explicit else []
     found = asyncio.run(look(settings, wanted, _platforms(settings, on, wanted), namespace, current))
     workload = _workload(found, target, asking)
+    file = file_name(name or "", workload)
     told = Told(name=name or "", per_replica=per_replica, capacity=capacity, min=least, max=most, observe=observe)
     chosen = _chosen(settings, found, workload, metric, told, asking)
-    files = place / f"{chosen.name}.yaml", place / f"{chosen.name}.test.yaml"
+    files = place / f"{file}.yaml", place / f"{file}.test.yaml"
     _write(settings, chosen, files)
     whole = msgspec.structs.replace(settings, policies=_places(settings, place))
     _run_test(whole, files[1])

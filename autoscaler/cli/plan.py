@@ -42,11 +42,17 @@ def command(
     PATHS are files and folders; without any, the policies of the settings. Told are policies that are added, removed
     and changed, key by key; what that does on a recording, by the same replay as `backtest`; what is wrong with them;
     and what their tests say. No server and no platform is asked. In a GitHub workflow the event says what to compare
-    with. Ends with exit status 1 where a policy test fails, and with 2 where a policy or a test does not load.
+    with, and no settings are read but those of --config or AUTOSCALER_CONFIG. Ends with exit status 1 where a policy
+    test fails, and with 2 where a policy or a test does not load.
     """
     try:
-        told_settings = settings.told(config, os.environ)
-        chosen = settings.load(config, os.environ) if told_settings else settings.Settings()
+        if form == "github":
+            from autoscaler.review.workflow import refuse_unsafe
+
+            refuse_unsafe(os.environ)
+        places = () if form == "github" else settings.PLACES  # the folder is a stranger's
+        told_settings = settings.told(config, os.environ, places)
+        chosen = settings.load(config, os.environ, places) if told_settings else settings.Settings()
         if paths:
             chosen = msgspec.structs.replace(chosen, policies=tuple(map(str, paths)))
         status = _told(chosen, told_settings, against, head, data, form)

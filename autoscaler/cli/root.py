@@ -12,6 +12,7 @@ import click
 
 from autoscaler import __version__
 from autoscaler.errors import AutoscalerError
+from autoscaler.unseen import LAYOUT, visible
 
 COMMANDS = {
     "init": "init",
@@ -89,7 +90,7 @@ def main() -> None:
     try:
         root.main(standalone_mode=False)
     except AutoscalerError as error:
-        click.echo(f"error: {error}", err=True)
+        click.echo(f"error: {visible(str(error), keep=LAYOUT)}", err=True)
         sys.exit(error.exit_code)
     except click.exceptions.Exit as done:
         sys.exit(done.exit_code)

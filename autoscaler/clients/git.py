@@ -28,7 +28,8 @@ class Past:
     def __init__(self, place: Path) -> None:
         self._folder = next(each for each in (place, *place.absolute().parents) if each.is_dir())
         self._name = os.path.relpath(place, self._folder)
-        top = self._said("rev-parse", "--show-prefix", wrong=f"{place}: not in a git repository")
+        hint = "only what git has can be compared with: git init, git add and git commit, there"
+        top = self._said("rev-parse", "--show-prefix", wrong=f"{place}: not in a git repository", hint=hint)
         self._prefix = top.decode().rstrip("\n")
 
     def files(

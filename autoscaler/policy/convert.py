@@ -16,6 +16,7 @@ from autoscaler.policy.later import LATER
 from autoscaler.policy.nodes import Node, Origin, Problem
 from autoscaler.policy.scalars import number
 from autoscaler.policy.words import Path, dotted, example, example_of, expected, got, nearest, unit_of
+from autoscaler.unseen import unseen, visible
 
 Fault = tuple[Path, str, str]  # where below the struct, what, hint
 Rules = Callable[[object], Iterator[Fault]]
@@ -187,6 +188,9 @@ class Converter:
             return self._wrong(path, "expected text, got an empty one")
         if kind.max_length is not None and len(made) > kind.max_length:
             return self._wrong(path, f"expected at most {kind.max_length} characters, got {len(made)}")
+        if meta is not None and (meta.extra or {}).get("seen") and unseen(made):
+            said = f"expected text without characters that nobody sees, got {visible(made)}"
+            return self._wrong(path, said, "remove what is written there as \\x…")
         if kind.pattern is not None and not re.search(kind.pattern, made):
             return self._wrong(path, f"expected text like {example_of(meta) or kind.pattern}, got {got(node)}")
         return made

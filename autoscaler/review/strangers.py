@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from html import escape
 
+from autoscaler import unseen
+
 LONGEST = 200
-UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})  # controls, marks of direction, what nobody has defined
 _PLAIN = re.compile(r"[^A-Za-z0-9 _/()-]+")
 
 
@@ -17,8 +17,7 @@ def visible(text: str, longest: int = LONGEST) -> str:
     >>> visible("web\x1b[2J\n::error::x"), visible("a" * 9, 5)
     ('web\\x1b[2J\\x0a::error::x', 'aaaa…')
     """
-    cut = text if len(text) <= longest else f"{text[: longest - 1]}…"
-    return "".join(f"\\x{ord(c):02x}" if unicodedata.category(c) in UNSEEN else c for c in cut)
+    return unseen.visible(text if len(text) <= longest else f"{text[: longest - 1]}…")
 
 
 def lines(text: str) -> list[str]:

@@ -61,13 +61,17 @@ class Event(msgspec.Struct, frozen=True):
     before: str = ""
 
 
+def refuse_unsafe(environment: Mapping[str, str]) -> None:
+    """Raise UsageError for events that run a stranger's files with our secrets."""
+    if environment.get("GITHUB_EVENT_NAME") == UNSAFE:
+        raise UsageError(f"{UNSAFE} gives a stranger's files our secrets", hint="use on: pull_request")
+
+
 def base(environment: Mapping[str, str], parents: list[str]) -> str:
     """The revision that a workflow's event compares with; `parents` are those of the commit that is checked out.
 
-    Raises UsageError where no event tells of one, and for events that run a stranger's files with our secrets.
+    Raises UsageError where no event tells of one.
     """
-    if environment.get("GITHUB_EVENT_NAME") == UNSAFE:
-        raise UsageError(f"{UNSAFE} gives a stranger's files our secrets", hint="use on: pull_request")
     told = _event(environment)
     pull = told.pull_request
     if pull is not None:

@@ -39,11 +39,23 @@ def nothing_fits(ref: WorkloadRef, fits: Sequence[Fit], server: str) -> UsageErr
     if fits:
         said += "\n" + "\n".join(f"  {each.metric}: {each.because}" for each in fits)
     needs = "metrics-server and CPU requests" if ref.platform == "kubernetes" else "a CPU limit"
+    above = "--metric NAME takes one of those above; " if fits else ""
     return UsageError(
         said,
-        hint=f"--metric {CPU} follows CPU as {ref.platform} measures it (needs {needs}); --metric NAME takes one of "
-        f"those above; or write the policy by hand, docs/policies.md has the rest of it:\n{EXAMPLE}",
+        hint=f"--metric {CPU} follows CPU as {ref.platform} measures it (needs {needs}); {above}"
+        f"or write the policy by hand, docs/policies.md has the rest of it:\n{EXAMPLE}",
     )
+
+
+def file_name(told: str, workload: Workload) -> str:
+    """What the files are called, without an ending: as somebody says, or as the workload is. Raises UsageError.
+
+    A label may call a service anything; a folder in it would lead out of ours.
+    """
+    name = told or workload.ref.name
+    if "/" in name or "\0" in name:
+        raise UsageError(f"--name: expected a name that a file can have, got {name}", hint="--name web")
+    return name
 
 
 def chosen_fit(name: str, ref: WorkloadRef, fits: Sequence[Fit]) -> Fit:

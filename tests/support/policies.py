@@ -52,7 +52,7 @@ from autoscaler.model.policy import (
 )
 from autoscaler.policy.load import load
 
-WORDS = st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"]), min_size=1, max_size=12).filter(
+WORDS = st.text(st.characters(exclude_categories=["C", "Zl", "Zp"]), min_size=1, max_size=12).filter(
     lambda word: word.strip() and word != "<<" and "*" not in word
 )
 LABELS = st.dictionaries(WORDS, st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=12), max_size=3)

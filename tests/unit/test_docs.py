@@ -15,9 +15,11 @@ from autoscaler.decide.explain import template
 from autoscaler.model.cleanup import Why
 from autoscaler.model.decision import Reason
 from autoscaler.model.notice import Kind
+from autoscaler.model.operation import OutcomeKind
 from autoscaler.policy.importers import hpa, keda
 from autoscaler.policy.importers.parts import Wanted
 from autoscaler.policy.importers.report import Turned
+from autoscaler.policy.later import LATER
 from autoscaler.policy.load import load
 from autoscaler.policy.nodes import Problem
 from autoscaler.reference import MARK, PARTS, fresh
@@ -109,6 +111,17 @@ def test_every_reason_is_documented_with_the_sentence_it_has() -> None:
 def test_every_kind_of_notification_is_documented_in_order() -> None:
     rows = re.findall(r"^\| `([a-z_]+)` \| ", (ROOT / "docs/notifications.md").read_text(), re.MULTILINE)
     assert rows == [kind.value for kind in Kind]
+
+
+def test_the_readme_names_every_key_that_does_not_work_yet() -> None:
+    _, _, section = (ROOT / "README.md").read_text().partition("## Not yet\n")
+    named = {each.rpartition(".")[2] for each in re.findall(r"`([a-z.]+)`", section)}
+    assert named == {key for keys in LATER.values() for key in keys}
+
+
+def test_the_audit_names_every_end_of_an_operation() -> None:
+    row = next(each for each in (ROOT / "docs/audit.md").read_text().splitlines() if each.startswith("| `outcome`"))
+    assert {kind.value for kind in OutcomeKind} <= set(re.findall(r"`([a-z]+)`", row))
 
 
 def test_every_command_that_is_shown_exists() -> None:

@@ -13,8 +13,9 @@ DURATION = {"unit": "duration"}  # text: 250ms 15s 5m 2h 1d; held as seconds
 PERCENT = {"unit": "percent"}  # text: 70%; held as a fraction
 NUMBER = {"unit": "number"}  # a plain number, or a duration: 300ms; held as seconds
 QUANTITY = {"unit": "quantity"}  # a plain number; beside `resource` also a Kubernetes quantity: 500m, 256Mi
+SEEN = {"seen": True}  # text in one line without characters that nobody sees
 
-Name = Annotated[str, Meta(min_length=1, max_length=253)]
+Name = Annotated[str, Meta(min_length=1, max_length=253, extra=SEEN)]
 Seconds = Annotated[float, Meta(ge=0, extra=DURATION)]
 
 

@@ -98,3 +98,12 @@ def test_a_wrong_command_line_ends_in_one_sentence(words: tuple[str, ...], said:
     assert done.returncode == 2
     assert said in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_an_error_steers_no_terminal(tmp_path: Path) -> None:
+    (tmp_path / "web.yaml").write_text('"\\e[2J주문": 1\n')
+    done = run("validate", "web.yaml", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "\x1b" not in done.stderr
+    assert r"web.yaml:1:1: \x1b[2J주문: unknown key" in done.stderr
+    assert "\n  hint: " in done.stderr

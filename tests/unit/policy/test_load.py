@@ -246,3 +246,16 @@ def test_a_cleanup_loads_beside_policies_and_back_from_its_own_text() -> None:
 )
 def test_what_is_wrong_with_a_cleanup_is_said_with_its_place(change: tuple[str, str], said: str) -> None:
     assert said in "\n".join(problems(SMALLEST, CLEANUP.replace(*change, 1)))
+
+
+@pytest.mark.parametrize("hidden", [r"\e[2J", r"\n", r"\x9b1m", r"\u202e", r"\u200b", r"\u2028", r"\uE000", r"\uFFFF"])
+def test_a_name_with_characters_that_nobody_sees_is_refused_where_it_stands(hidden: str) -> None:
+    said = problem(SMALLEST.replace("name: in flight", f'name: "in{hidden} flight"'))
+    assert said.startswith("0.yaml:5:11: signals[0].name: expected text without characters that nobody sees, got in\\x")
+    assert said.endswith("hint: remove what is written there as \\x…")
+    assert problem(SMALLEST.replace("name: web", f'name: "web{hidden}x"', 1)).startswith("0.yaml:1:7: name: ")
+    assert "target.compose.service: " in problem(SMALLEST.replace("service: web", f'service: "web{hidden}x"'))
+
+
+def test_a_name_may_be_in_any_language() -> None:
+    assert one(SMALLEST.replace("name: web", "name: 주문 – заказы 🚀", 1)).name == "주문 – заказы 🚀"

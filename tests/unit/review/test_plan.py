@@ -214,13 +214,51 @@ def test_the_action_compares_a_merge_commit_with_what_it_is_merged_into(home: Pa
     assert log.startswith("1 policy changes, ")
 
 
+def test_the_action_reads_no_settings_of_a_pull_request(home: Path) -> None:
+    secret = home.parent / "token"
+    secret.write_text("hunter2: ghp_0123456789\n")
+    (home / "autoscaler.yaml").symlink_to(secret)
+    assert run("plan", "policies", "--against", "main", cwd=home).returncode == 2  # a person's own folder is
+    commit(home)
+    status, log, _ = action(home, pull_request(home))
+    assert (status, log) == (0, "no policy changes, 0 errors\n")
+
+
+def test_the_action_reads_the_settings_that_the_workflow_names(home: Path) -> None:
+    settings = home.parent / "settings.yaml"
+    settings.write_text("nonsense: 1\n")
+    done = plan(home, "--config", str(settings), "--format", "github")
+    assert done.returncode == 2
+    assert "unknown key" in done.stdout
+
+
 def test_the_action_always_reports_in_a_merge_queue(home: Path) -> None:
     event = {"merge_group": {"base_sha": git(home, "rev-parse", "main")}}
     assert action(home, event, "merge_group")[:2] == (0, "no policy changes, 0 errors\n")
 
 
-def test_the_action_refuses_events_that_give_strangers_secrets(home: Path) -> None:
-    status, log, place = action(home, pull_request(home), "pull_request_target")
+@pytest.mark.parametrize("against", ["", "main"])
+def test_the_action_refuses_events_that_give_strangers_secrets(home: Path, against: str) -> None:
+    status, log, place = action(home, pull_request(home), "pull_request_target", against=against)
     assert status == 2
     assert log.startswith("::error title=autoscaler::pull_request_target gives a stranger's files our secrets")
     assert not (place / "summary").exists()
+
+
+def test_installing_the_action_runs_no_module_of_the_pull_request(home: Path, tmp_path: Path) -> None:
+    text = (ROOT / "action.yml").read_text()
+    step = re.search(r"- name: Install\n(.*?)run: \|\n(.*?)    - name: Plan", text, re.DOTALL)
+    assert step is not None
+    assert "working-directory: ${{ runner.temp }}\n" in step[1]
+    for module in ("pip", "venv", "ensurepip"):
+        (home / f"{module}.py").write_text(f"open({str(home / 'ran')!r}, 'a').write('{module}')\n")
+    script = step[2].replace('install --quiet --disable-pip-version-check "$GITHUB_ACTION_PATH"', "--version")
+    assert "--version" in script
+    environment = {"PATH": os.environ["PATH"], "RUNNER_TEMP": str(tmp_path), "GITHUB_PATH": str(tmp_path / "path")}
+    done = subprocess.run(  # in the stranger's folder: either of the two ways is enough
+        ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", script],
+        cwd=home, env=environment, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert re.match(r"pip \d+", done.stdout)
+    assert not (home / "ran").exists()

@@ -17,7 +17,7 @@ from autoscaler.model.target import WorkloadRef
 from autoscaler.policy.lint import lint
 from autoscaler.policy.load import load
 from autoscaler.policy.nodes import documents
-from autoscaler.start.choose import Told, by_cpu, by_requests, chosen_fit, nothing_fits, target
+from autoscaler.start.choose import Told, by_cpu, by_requests, chosen_fit, file_name, nothing_fits, target
 from autoscaler.start.fit import Fit, Series, Shape, fits
 from autoscaler.start.found import Measured, Workload, parsed, shown
 from autoscaler.start.past import Carried
@@ -187,6 +187,16 @@ def test_nothing_is_begun_with_where_nothing_came() -> None:
     assert loaded(policy(made(carried=None, per_replica=5.0))).signals[0].per_replica == 5.0
 
 
+@pytest.mark.parametrize(("told", "label"), [("", "../../escaped/x"), ("", "/etc/x"), ("../x", "web"), ("a\0", "web")])
+def test_no_name_leads_out_of_the_folder(told: str, label: str) -> None:
+    with pytest.raises(UsageError, match="--name: expected a name that a file can have"):
+        file_name(told, Workload(WorkloadRef("compose", "shop", "service", label), 2))
+
+
+def test_files_are_called_as_somebody_says_or_as_the_workload_is() -> None:
+    assert (file_name("front", Workload(WEB, 2)), file_name("", Workload(WEB, 2))) == ("front", "web")
+
+
 def test_where_nothing_fits_it_says_what_was_near_and_what_to_do() -> None:
     lab = WorkloadRef("compose", "lab", "service", "web")
     near = fits([WEB, lab], HAPROXY)[WEB.key]
@@ -195,7 +205,9 @@ def test_where_nothing_fits_it_says_what_was_near_and_what_to_do() -> None:
     assert "haproxy_backend_sessions_total" in said.message
     assert "--metric cpu" in said.hint
     assert "a CPU limit" in said.hint
-    assert "metrics-server" in nothing_fits(CHECKOUT, (), "x").hint
+    nothing = nothing_fits(CHECKOUT, (), "x").hint
+    assert "metrics-server" in nothing
+    assert "above" not in nothing
 
 
 def test_a_counter_that_does_not_name_it_is_refused_with_those_that_do() -> None:

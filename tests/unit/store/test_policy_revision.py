@@ -95,6 +95,7 @@ def test_what_cannot_be_had_is_one_sentence_with_a_way_out(home: Path, case: str
     with pytest.raises(UsageError) as told:
         read_at(Path(place), revision)
     assert told.value.message.startswith(said)
+    assert told.value.hint
 
 
 def test_a_link_is_not_followed(home: Path) -> None:
