@@ -69,6 +69,15 @@ def test_every_reason_of_a_cleanup_is_documented_in_order() -> None:
     assert [word for word, _ in rows] == [why.value for why in Why]
 
 
+def test_the_korean_readme_shows_the_same_and_leads_to_the_same() -> None:
+    own, korean = (ROOT / "README.md").read_text(), (ROOT / "README.ko.md").read_text()
+    assert [each["text"] for each in FENCE.finditer(korean)] == [each["text"] for each in FENCE.finditer(own)]
+    links = re.compile(r"\]\(([^)]+)\)")
+    assert links.findall(korean) == [each for each in links.findall(own) if each != "README.ko.md"]
+    commands = re.compile(r"`(autoscaler [a-z][^`]*)`")
+    assert commands.findall(korean) == commands.findall(own)
+
+
 def test_the_documentation_has_policies() -> None:
     places = [place for place, text in examples("yaml") if "\ntarget:" in text]
     assert sum(place.startswith("README.md") for place in places) == 2
