@@ -33,7 +33,7 @@ POINTS = 1000  # of a curve in JSON
 FINE = 20_000  # of one in a page that is zoomed into
 
 
-@click.command("backtest")
+@click.command("backtest", short_help="Say what policies would have done in the past.")
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--data", type=FILE, help="A recording, instead of asking Prometheus.")
 @click.option("--against", metavar="REV", help="Beside them the same files as they were at a git revision.")

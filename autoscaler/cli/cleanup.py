@@ -19,7 +19,7 @@ from autoscaler.loop.cleaner import Preview
 from autoscaler.model.cleanup import Item
 
 
-@click.command("cleanup")
+@click.command("cleanup", short_help="Say what clean-ups would remove now, and why.")
 @click.argument("names", metavar="[POLICY]...", nargs=-1)
 @click.option("--dry-run", is_flag=True, required=True, help="Only tell: what is due is removed by the daemon.")
 @output

@@ -19,7 +19,7 @@ COLOURS = {Verdict.FINE: "green", Verdict.NONE: None, Verdict.WARNING: "yellow",
 FEW = 12  # so many things that work are told one by one
 
 
-@click.command("doctor")
+@click.command("doctor", short_help="Try everything a daemon needs, and say how to mend it.")
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
 @output
 @config

@@ -26,7 +26,7 @@ PLATFORMS = ("compose", "kubernetes")
 MOST_FITS = 4  # that are looked at closely
 
 
-@click.command("init")
+@click.command("init", short_help="Write a first policy with a test, and show what it would do.")
 @click.option("--target", metavar="WORKLOAD", help="PROJECT/SERVICE or NAMESPACE/NAME, or kubernetes/shop/web.")
 @click.option("--metric", help=f"The counter to follow, or {CPU}; the one that fits best by default.")
 @click.option("--min", "least", type=click.IntRange(min=1), help="Never fewer replicas.")

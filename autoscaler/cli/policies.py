@@ -14,7 +14,7 @@ from autoscaler.loop.answers import Head, History
 LINES = 10_000  # of history that are looked through
 
 
-@click.command("policies")
+@click.command("policies", short_help="Show which policies are in force and which were before.")
 @click.option("--limit", type=click.IntRange(1, LINES), default=20, show_default=True, help="How many changes.")
 @output
 @daemon

@@ -15,7 +15,7 @@ from autoscaler.clock import text as written
 from autoscaler.decide.explain import span as words
 
 
-@click.command("record")
+@click.command("record", short_help="Write what queries gave in the past into one file.")
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="The file to write.")
 @click.option("--load", default="", help="One more query to record: the load, where no signal tells it.")

@@ -21,7 +21,7 @@ from autoscaler.model.decision import Stage
 from autoscaler.model.policy import Policy
 
 
-@click.command("recycle")
+@click.command("recycle", short_help="Say which instances would be replaced now, and why.")
 @click.argument("names", metavar="[POLICY]...", nargs=-1)
 @click.option("--dry-run", is_flag=True, required=True, help="Only tell: what is due is replaced by the daemon.")
 @output

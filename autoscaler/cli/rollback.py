@@ -10,7 +10,7 @@ from autoscaler.errors import UsageError
 from autoscaler.loop.answers import Done
 
 
-@click.command("rollback")
+@click.command("rollback", short_help="Go back to the policies of an earlier commit for a while.")
 @click.option("--to", metavar="COMMIT", default="", help="Which; the one in force before today's by default.")
 @click.option("--for", "for_", metavar="DURATION", help="How long, such as 2h. Required.")
 @click.option("--why", default="", help="Why, for the record. Required.")

@@ -9,7 +9,7 @@ from autoscaler.cli.talk import Daemon, daemon, me, print_done
 from autoscaler.loop.answers import Done
 
 
-@click.command("sync")
+@click.command("sync", short_help="Look at the repository of policies now.")
 @click.option("--accept", metavar="COMMIT", default="", help="Take this commit, although the ref was forced to it.")
 @output
 @daemon

@@ -15,7 +15,7 @@ from autoscaler.cli.talk import print_json
 from autoscaler.errors import AutoscalerError, UsageError
 
 
-@click.command("test")
+@click.command("test", short_help="Run the tests beside policies.")
 @click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
 @click.option("-k", "part", metavar="TEXT", help="Only tests with this in their name, policy or file.")
 @click.option(

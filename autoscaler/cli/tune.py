@@ -32,7 +32,7 @@ BUDGET = 40  # replays: every value of a policy with one signal; some minutes fo
 FINE = 20_000  # points of a curve in a page
 
 
-@click.command("tune")
+@click.command("tune", short_help="Search for one change that would have done better.")
 @click.argument("path", metavar="POLICY", type=click.Path(path_type=Path))
 @click.option("--policy", "name", default="", help="Which policy, where the file or folder has several.")
 @click.option("--data", type=FILE, help="A recording, instead of asking Prometheus.")

@@ -69,6 +69,13 @@ def test_every_command_says_what_it_does() -> None:
         assert run(name, "--help").returncode == 0
 
 
+def test_the_list_of_commands_has_whole_sentences_on_a_narrow_terminal() -> None:
+    _, _, commands = run("--help").stdout.partition("Commands:\n")
+    lines = commands.splitlines()
+    assert len(lines) == len(COMMANDS), "one line each"
+    assert all(line.endswith(".") and not line.endswith("...") for line in lines)
+
+
 def test_validate_ends_with_the_problems_and_status_two(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text("name: web\nreplicas: {max: 0}\n")
     done = run("validate", "a.yaml", cwd=tmp_path)
