@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -74,6 +75,19 @@ def test_the_list_of_commands_has_whole_sentences_on_a_narrow_terminal() -> None
     lines = commands.splitlines()
     assert len(lines) == len(COMMANDS), "one line each"
     assert all(line.endswith(".") and not line.endswith("...") for line in lines)
+
+
+def test_a_shell_completes_commands_and_options() -> None:
+    def completed(line: str, word: int) -> list[str]:
+        told = {"COMP_WORDS": line, "COMP_CWORD": str(word), "_AUTOSCALER_COMPLETE": "bash_complete"}
+        program = "from autoscaler.cli.root import main; main()"
+        # the variable's name comes from the program's, as it is installed
+        command = [sys.executable, "-c", f"import sys; sys.argv[0] = 'autoscaler'; {program}"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False, env=os.environ | told)
+        return [each.partition(",")[2] for each in done.stdout.splitlines()]
+
+    assert completed("autoscaler ex", 1) == ["export", "explain"]
+    assert "--at" in completed("autoscaler explain --", 2)
 
 
 def test_validate_ends_with_the_problems_and_status_two(tmp_path: Path) -> None:
