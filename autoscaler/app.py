@@ -134,7 +134,7 @@ async def steer(
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, daemon.stop)
     if audit is not None:
-        audit.fault = partial(_from_thread, loop, keeper.fault)
+        audit.fault = lambda sentence: loop.call_soon_threadsafe(keeper.fault, sentence)  # told by a thread of its own
     if settings.kubernetes.lease is None:
         await daemon.begin()
     rooms = Rooms(desk, Gallery(board, desk, clock, partial(attempt, settings)), streams)
@@ -170,10 +170,6 @@ def _relay(settings: Settings, lease: Lease, clock: Clock) -> Relay | None:
     relay = Relay(lease, tokens, clock.now, reachable=bool(settings.url), certificate=settings.web.cert)
     relay.check()
     return relay
-
-
-def _from_thread(loop: asyncio.AbstractEventLoop, tell: Callable[[str], None], sentence: str) -> None:
-    loop.call_soon_threadsafe(tell, sentence)
 
 
 def _meters(adapters: Adapters, door: Door | None, audit: Audit | None, notifier: Notifier | None) -> list[Family]:

@@ -46,15 +46,13 @@ def sources(policy: Policy) -> set[str]:
 
 
 def noted(
-    known: Recycling, policy: Policy, measured: Mapping[str, Reading], instances: Sequence[Instance], now: float,
-    gap_s: float,
+    known: Recycling, when: When, measured: Mapping[str, Reading], instances: Sequence[Instance], now: float,
+    *, warm_s: float, gap_s: float,
 ) -> Recycling:  # fmt: skip
     """What is known with these readings; without any (between two cycles) nothing new.
 
-    Looks more than `gap_s` seconds apart tell of no time between them.
+    Instances count once they have been ready for `warm_s`. Looks more than `gap_s` apart tell of no time between them.
     """
-    when = policy.recycle.when if policy.recycle is not None else When()
-    warm_s = policy.lifecycle.warm_up
     warm = {each.id for each in instances if each.ready and not each.draining and now - each.since >= warm_s}
     outlying = {id: each for id, each in known.outlying.items() if now - each.seen <= gap_s}
     grown = known.grown

@@ -64,7 +64,10 @@ def replacements(
     if per_s:
         known = lineage.tallied(known, state.instances, now, per_s)
     if recycle.when.outlier is not None or recycle.when.memory_growth is not None:
-        known = measured.noted(known, workload.policy, seen.measured, state.instances, now, gap_s)
+        known = measured.noted(
+            known, recycle.when, seen.measured, state.instances, now,
+            warm_s=workload.policy.lifecycle.warm_up, gap_s=gap_s,
+        )  # fmt: skip
     waiting = [
         each for each in due(state.instances, recycle.when, known, now) if each.instance.id not in seen.replacing
     ]

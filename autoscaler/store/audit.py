@@ -69,7 +69,7 @@ class Audit:
     """
 
     def __init__(self, file: Path, *, size: int, keep: int, retry_s: float = RETRY_S) -> None:
-        self.fault: Callable[[str], None] = lambda sentence: None
+        self.fault: Callable[[str], object] = lambda sentence: None
         self.counts: Counter[str] = Counter()
         self.failing = ""
         self._file = _Rotated(file, size, keep)

@@ -16,13 +16,8 @@ from autoscaler.decide.recycle import GAP_S
 from autoscaler.model.decision import SICK, Reason, Stage, Step
 from autoscaler.model.policy import (
     GROWTH_PARTS,
-    ComposeTarget,
     Growth,
-    Lifecycle,
     Outlier,
-    Policy,
-    Recycle,
-    TargetSpec,
     When,
 )
 from autoscaler.model.signal import Missing, MissingWhy, Point, Reading, Series
@@ -35,11 +30,6 @@ LEAK = When(memory_growth=Growth(percent=50, per=800.0))
 GONE = Missing(MissingWhy.FAILED, "connection refused")
 
 
-def policy(when: When, warm_up: float = 0.0) -> Policy:
-    target = TargetSpec(compose=ComposeTarget(project="shop", service="web"))
-    return Policy(name="web", target=target, recycle=Recycle(when=when), lifecycle=Lifecycle(warm_up=warm_up))
-
-
 def told(*values: float | None) -> Series:
     return Series(tuple(Point(value, instance=str(n)) for n, value in enumerate(values) if value is not None), 1.0)
 
@@ -48,7 +38,7 @@ class Watch:
     """Instances that are measured every 15 s."""
 
     def __init__(self, when: When, count: int, warm_up: float = 0.0) -> None:
-        self.policy, self.now, self.known = policy(when, warm_up), START, NOTHING
+        self.when, self.warm_s, self.now, self.known = when, warm_up, START, NOTHING
         self.instances = [
             Instance(id=str(n), name=f"web-{n}", created=0.0, ready=True, since=0.0, was_ready=True)
             for n in range(count)
@@ -58,12 +48,16 @@ class Watch:
         """Who is due after so many cycles with this reading."""
         for _ in range(times):
             self.now += 15.0
-            self.known = noted(self.known, self.policy, {cause: reading}, self.instances, self.now, GAP_S)
+            self.looks({cause: reading})
         return [each.instance.id for each in self.due()]
 
+    def looks(self, measured: dict[str, Reading]) -> None:
+        self.known = noted(
+            self.known, self.when, measured, self.instances, self.now, warm_s=self.warm_s, gap_s=GAP_S
+        )  # fmt: skip
+
     def due(self) -> list[Due]:
-        assert self.policy.recycle is not None
-        return due(self.instances, self.policy.recycle.when, self.known, self.now)
+        return due(self.instances, self.when, self.known, self.now)
 
     def remembers(self, values: Callable[[float], Sequence[float | None]], seconds: float) -> list[str]:
         """Who is due after memory took this course, as a function of the seconds since now."""
@@ -109,7 +103,9 @@ def test_between_two_cycles_nothing_is_measured_and_nothing_forgotten() -> None:
     watch = Watch(SLOW, 3)
     watch.sees(OUTLIER, told(1, 1, 9), 4)
     before = watch.known
-    assert noted(before, watch.policy, {}, watch.instances, watch.now + 1, GAP_S) is before
+    watch.now += 1
+    watch.looks({})
+    assert watch.known is before
 
 
 def test_a_time_without_any_look_is_no_time_of_standing_out() -> None:
@@ -118,7 +114,7 @@ def test_a_time_without_any_look_is_no_time_of_standing_out() -> None:
     watch.now += 1200.0
     assert watch.sees(OUTLIER, told(1, 1, 9)) == []
     watch.now += 1200.0
-    watch.known = noted(watch.known, watch.policy, {}, watch.instances, watch.now, GAP_S)
+    watch.looks({})
     assert watch.due() == [], "a wake looks at nothing new"
 
 

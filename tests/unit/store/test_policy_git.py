@@ -564,19 +564,24 @@ def ssh_key(folder: Path, name: str) -> Path:
     return folder / name
 
 
+def signing(repo: Repository, folder: Path) -> tuple[Path, str]:
+    """Ann's key, by which commits of this repository may be signed, and the file that says that she may sign."""
+    ann, signers = ssh_key(folder, "ann"), folder / "signers"
+    signers.write_text(f"ann@shop.example {ann.with_suffix('.pub').read_text()}")
+    repo.git("config", "gpg.format", "ssh")
+    return ann, str(signers)
+
+
 def signed_by(key: Path) -> Sequence[str]:
     return ["-S", f"--gpg-sign={key}"]
 
 
 async def test_only_commits_that_a_signer_signed_by_ssh_are_taken(repo: Repository, tmp_path: Path) -> None:
     require("signatures")
-    ann, eve = ssh_key(tmp_path, "ann"), ssh_key(tmp_path, "eve")
-    signers = tmp_path / "signers"
-    signers.write_text(f"ann@shop.example {ann.with_suffix('.pub').read_text()}")
-    repo.git("config", "gpg.format", "ssh")
+    (ann, signers), eve = signing(repo, tmp_path), ssh_key(tmp_path, "eve")
     repo.write("policies/web.yaml", "name: one\n")
     good = repo.push(*signed_by(ann))
-    async with following(repo.url, tmp_path / "ours", signers=str(signers)) as found:
+    async with following(repo.url, tmp_path / "ours", signers=signers) as found:
         assert ids(found) == [good]
         assert not found.offered[0].problems
         repo.write("policies/web.yaml", "name: two\n")
@@ -596,15 +601,12 @@ async def test_what_is_in_force_already_is_told_where_no_signer_signed_it_and_st
     repo: Repository, tmp_path: Path
 ) -> None:
     require("signatures")
-    ann = ssh_key(tmp_path, "ann")
-    signers = tmp_path / "signers"
-    signers.write_text(f"ann@shop.example {ann.with_suffix('.pub').read_text()}")
-    repo.git("config", "gpg.format", "ssh")
+    ann, signers = signing(repo, tmp_path)
     first = repo.policy(5)
     async with following(repo.url, tmp_path / "ours"):
         pass
     subprocess.run(["rm", "-r", str(tmp_path / "ours" / "cache.git")], check=True)
-    async with following(repo.url, tmp_path / "ours", signers=str(signers)) as found:
+    async with following(repo.url, tmp_path / "ours", signers=signers) as found:
         await found.look()
         assert (ids(found), found.live) == ([first], first)
         (fault,) = found.faults
@@ -616,7 +618,7 @@ async def test_what_is_in_force_already_is_told_where_no_signer_signed_it_and_st
         good = repo.push(*signed_by(ann))
         await found.look()
         assert (found.live, found.origin.trouble, len(found.faults)) == (good, "", 1)
-    async with following(repo.url, tmp_path / "ours", signers=str(signers)) as found:
+    async with following(repo.url, tmp_path / "ours", signers=signers) as found:
         assert (ids(found), found.faults, found.origin.trouble) == ([good], [], "")
 
 
@@ -624,10 +626,7 @@ async def test_what_is_in_force_and_cannot_be_fetched_any_more_is_told_and_the_r
     repo: Repository, tmp_path: Path
 ) -> None:
     require("signatures")
-    ann = ssh_key(tmp_path, "ann")
-    signers = tmp_path / "signers"
-    signers.write_text(f"ann@shop.example {ann.with_suffix('.pub').read_text()}")
-    repo.git("config", "gpg.format", "ssh")
+    ann, signers = signing(repo, tmp_path)
     first, gone = repo.policy(5), "e" * 40
     async with following(repo.url, tmp_path / "ours"):
         pass
@@ -635,7 +634,7 @@ async def test_what_is_in_force_and_cannot_be_fetched_any_more_is_told_and_the_r
     kept = last_good.read(file)
     assert kept is not None
     last_good.write(file, msgspec.structs.replace(kept, commit=gone, base=gone))
-    async with following(repo.url, tmp_path / "ours", signers=str(signers)) as found:
+    async with following(repo.url, tmp_path / "ours", signers=signers) as found:
         await found.look()
         assert (ids(found), found.origin.held) == ([gone], first)
         assert f"who signed commit {gone} is not known" in found.origin.trouble

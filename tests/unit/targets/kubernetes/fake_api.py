@@ -10,6 +10,7 @@ from typing import Any
 
 from aiohttp import web
 
+from autoscaler.clock import SystemClock
 from tests.unit.targets.kubernetes.records import deployment, pod, replica_set
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -137,3 +138,22 @@ class FakeApi:
         finally:
             self.live.remove((plural, queue))
         return response
+
+
+class Skipping(SystemClock):
+    """The real clock, which a test may move on; pauses are noted and last a hundredth."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.skipped = 0.0
+        self.naps: list[float] = []
+
+    def now(self) -> float:
+        return super().now() + self.skipped
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self.skipped
+
+    async def sleep(self, seconds: float) -> None:
+        self.naps.append(seconds)
+        await asyncio.sleep(seconds / 100)

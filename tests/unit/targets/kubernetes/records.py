@@ -5,6 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+from autoscaler.model.policy import KubernetesTarget as Named
+from autoscaler.model.policy import Policy, TargetSpec
+from autoscaler.model.target import WorkloadRef
+
+REF = WorkloadRef("kubernetes", "shop", "Deployment", "web")
+POLICY = Policy(name="web", target=TargetSpec(kubernetes=Named(namespace="shop", name="web")))
 CREATED = 1_000_000.0
 
 

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import web
 
-from autoscaler.clients.kubernetes_api import KubernetesApi
 from autoscaler.model.operation import Operation, OperationKind, Outcome, OutcomeKind
 from autoscaler.model.target import TargetState
 from autoscaler.targets.kubernetes import KubernetesTarget
 from tests.support.wait import auntil
-from tests.unit.targets.kubernetes.fake_api import FakeApi, Handler, status
-from tests.unit.targets.kubernetes.records import deployment
-from tests.unit.targets.kubernetes.test_faults import POLICY, REF, Skipping, look, missing, saying, scale
+from tests.unit.targets.kubernetes.fake_api import FakeApi, Handler, Skipping, status
+from tests.unit.targets.kubernetes.records import REF, deployment
+from tests.unit.targets.kubernetes.test_faults import look, missing, saying, scale
 
 HPAS = "horizontalpodautoscalers"
 DENIED = f'User "u" cannot watch resource "{HPAS}" in API group "autoscaling"'
@@ -34,25 +31,9 @@ def hpa() -> dict[str, Any]:
 
 
 @pytest.fixture
-async def api() -> AsyncIterator[FakeApi]:
-    fake = FakeApi()
-    fake.objects[HPAS] = [hpa()]
-    await fake.start()
-    yield fake
-    await fake.stop()
-
-
-@pytest.fixture
-def clock() -> Skipping:
-    return Skipping()
-
-
-@pytest.fixture
-async def target(api: FakeApi, clock: Skipping, tmp_path: Path) -> AsyncIterator[KubernetesTarget]:
-    made = KubernetesTarget(KubernetesApi(clock, kubeconfig=str(api.kubeconfig(tmp_path))), clock)
-    made.discover([POLICY])
-    yield made
-    await made.close()
+def api(api: FakeApi) -> FakeApi:
+    api.objects[HPAS] = [hpa()]
+    return api
 
 
 def always(api: FakeApi, answer: Handler, *ends: str) -> None:

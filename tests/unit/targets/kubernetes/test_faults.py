@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,6 @@ import pytest
 from aiohttp import web
 
 from autoscaler.clients.kubernetes_api import KubernetesApi
-from autoscaler.clock import SystemClock
 from autoscaler.model.operation import Operation, OperationKind, Outcome, OutcomeKind
 from autoscaler.model.policy import KubernetesTarget as Named
 from autoscaler.model.policy import Policy, TargetSpec
@@ -20,52 +18,10 @@ from autoscaler.model.target import TargetState, WorkloadRef
 from autoscaler.targets.kubernetes import KubernetesTarget
 from autoscaler.targets.kubernetes.tidings import of_outcome
 from tests.support.wait import auntil
-from tests.unit.targets.kubernetes.fake_api import TOKEN, FakeApi, Handler, status
-from tests.unit.targets.kubernetes.records import CREATED, deployment, pod
+from tests.unit.targets.kubernetes.fake_api import TOKEN, FakeApi, Handler, Skipping, status
+from tests.unit.targets.kubernetes.records import CREATED, POLICY, REF, deployment, pod
 
-REF = WorkloadRef("kubernetes", "shop", "Deployment", "web")
-POLICY = Policy(name="web", target=TargetSpec(kubernetes=Named(namespace="shop", name="web")))
 SCALE = "/deployments/web/scale"
-
-
-class Skipping(SystemClock):
-    """The real clock, which a test may move on; pauses are noted and last a hundredth."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.skipped = 0.0
-        self.naps: list[float] = []
-
-    def now(self) -> float:
-        return super().now() + self.skipped
-
-    def monotonic(self) -> float:
-        return super().monotonic() + self.skipped
-
-    async def sleep(self, seconds: float) -> None:
-        self.naps.append(seconds)
-        await asyncio.sleep(seconds / 100)
-
-
-@pytest.fixture
-async def api() -> AsyncIterator[FakeApi]:
-    fake = FakeApi()
-    await fake.start()
-    yield fake
-    await fake.stop()
-
-
-@pytest.fixture
-def clock() -> Skipping:
-    return Skipping()
-
-
-@pytest.fixture
-async def target(api: FakeApi, clock: Skipping, tmp_path: Path) -> AsyncIterator[KubernetesTarget]:
-    made = KubernetesTarget(KubernetesApi(clock, kubeconfig=str(api.kubeconfig(tmp_path))), clock)
-    made.discover([POLICY])
-    yield made
-    await made.close()
 
 
 def saying(*args: Any, **more: Any) -> Handler:

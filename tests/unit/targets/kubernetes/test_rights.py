@@ -13,7 +13,7 @@ from autoscaler.model.policy import Mode, Policy, Replicas, TargetSpec
 from autoscaler.targets.kubernetes.kinds import KINDS
 from autoscaler.targets.kubernetes.rights import lacking
 from tests.unit.targets.kubernetes.fake_api import FakeApi
-from tests.unit.targets.kubernetes.test_faults import REF
+from tests.unit.targets.kubernetes.records import REF
 
 
 async def told(tmp_path: Path, policy: Policy) -> list[tuple[str, str]]:
