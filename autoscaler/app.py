@@ -27,10 +27,9 @@ from autoscaler.loop.past import Past
 from autoscaler.loop.timetable import Timetable
 from autoscaler.loop.warming import Warming
 from autoscaler.model.operation import Operation
-from autoscaler.ports import Clock, Lease, PolicySource, Sink
+from autoscaler.ports import Clock, Lease, PolicySource, Repository, Sink
 from autoscaler.rehearsal import attempt
 from autoscaler.settings import Settings
-from autoscaler.store.policy_git import GitSource
 from autoscaler.web import metrics
 from autoscaler.web.metrics import Family
 from autoscaler.wiring import (
@@ -38,9 +37,9 @@ from autoscaler.wiring import (
     adapters_of,
     audit_of,
     loading,
+    policies_of,
     proving,
     receivers_of,
-    repository,
     stockroom,
     tenancy,
 )
@@ -59,15 +58,10 @@ async def run(
     `before_call` is told each operation whose next platform call is about to leave.
     """
     from autoscaler.clock import SystemClock
-    from autoscaler.store.policy_folder import FolderSource
 
     clock = SystemClock()
     board = Board(started=clock.now(), cycle_s=settings.cycle)
-    policies: PolicySource
-    if settings.git.url is None:
-        policies = FolderSource([Path(each) for each in settings.policies], clock)
-    else:
-        policies = repository(settings, clock, tell=lambda said: board.fault(clock.now(), said), show=board.comes_from)
+    policies = policies_of(settings, clock, show=board.comes_from)
     async with adapters_of(settings, clock, read_only=read_only) as adapters:
         await steer(settings, adapters, policies, clock, board=board, read_only=read_only, before_call=before_call)
     log.event("stopped")
@@ -121,7 +115,7 @@ async def steer(
         load=loading(settings),
         warming=Warming(adapters.past.apart(), cycle, board, clock, settings.cycle, lambda: lease.remaining() > 0),
         cleaner=cleaner,
-        repository=policies if isinstance(policies, GitSource) else None,
+        repository=policies if isinstance(policies, Repository) else None,
         prove=proving(settings),
         notifier=notifier,
     )

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import AsyncIterator, Sequence
-from typing import Protocol
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
@@ -100,8 +100,11 @@ class PolicySource(Protocol):
         ...
 
 
+@runtime_checkable
 class Repository(PolicySource, Protocol):
     """A policy source whose revisions are commits: people may say which one, and it keeps the one in force."""
+
+    fault: Callable[[str], None]  # handed sentences about what goes wrong; the policies in force stay
 
     def heed(self, said: Said) -> None:
         """What people said of its commits, as of now. Where that is news it looks again at once."""

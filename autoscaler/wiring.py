@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from autoscaler.clients.access import Access, check
-from autoscaler.clients.git_remote import Place
 from autoscaler.clients.prometheus import PrometheusClient
 from autoscaler.decide.notify import Route
 from autoscaler.errors import PolicyError, SettingsError, UsageError
@@ -26,19 +25,19 @@ from autoscaler.model.policy import PolicySet
 from autoscaler.outlets import Notified
 from autoscaler.policy.fit import misfits
 from autoscaler.policy.load import Loader
-from autoscaler.ports import Clock, Lease, Messenger, Source, Stockroom, Store, Target
+from autoscaler.ports import Clock, Lease, Messenger, PolicySource, Repository, Source, Stockroom, Store, Target
 from autoscaler.servers import PrometheusServer
 from autoscaler.settings import Settings
 from autoscaler.sources.intervals import Intervals
 from autoscaler.sources.past import PastSource, Server
 from autoscaler.store import last_good
 from autoscaler.store.policy_files import read
-from autoscaler.store.policy_git import GitSource, Show, Tell
 
 if TYPE_CHECKING:
     from autoscaler.clients.kubernetes_api import KubernetesApi
     from autoscaler.sources.push import PushSource
     from autoscaler.store.audit import Audit
+    from autoscaler.store.policy_git import Show
 
 MEMORY = "memory.sqlite"  # in the data folder
 POLICIES = "policies"  # the folder in it for what comes from git
@@ -232,8 +231,19 @@ def proved(settings: Settings, loaded: PolicySet, tests: Sequence[tuple[str, str
         raise PolicyError(tuple(wrong))
 
 
-def repository(settings: Settings, clock: Clock, *, tell: Tell, show: Show) -> GitSource:
-    """The repository that policies come from. Raises SettingsError."""
+def policies_of(settings: Settings, clock: Clock, *, show: Show) -> PolicySource:
+    """Where policies come from by these settings: files, or a repository that tells `show`. Raises SettingsError."""
+    if settings.git.url is None:
+        from autoscaler.store.policy_folder import FolderSource
+
+        return FolderSource([Path(each) for each in settings.policies], clock)
+    return _repository(settings, clock, show=show)
+
+
+def _repository(settings: Settings, clock: Clock, *, show: Show) -> Repository:
+    from autoscaler.clients.git_remote import Place
+    from autoscaler.store.policy_git import GitSource
+
     git = settings.git
     assert git.url is not None
     for key in ("signers", "keys", "ca"):
@@ -245,7 +255,7 @@ def repository(settings: Settings, clock: Clock, *, tell: Tell, show: Show) -> G
         signers=git.signers or "", keys=git.keys or "",
     )  # fmt: skip
     folder = settings.data_folder / POLICIES
-    return GitSource(place, folder, clock, path=git.path, every_s=git.every, pin=git.pin or "", tell=tell, show=show)
+    return GitSource(place, folder, clock, path=git.path, every_s=git.every, pin=git.pin or "", show=show)
 
 
 def texts_of(settings: Settings) -> list[tuple[str, str]]:

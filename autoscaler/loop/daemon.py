@@ -87,6 +87,8 @@ class Daemon:
         self._set: PolicySet | None = None
         self._refused: set[str] = set()  # claims that were refused, as told
         parts.keeper.fault = self._fault
+        if parts.repository is not None:
+            parts.repository.fault = self._fault
         parts.keeper.ours = lambda: parts.lease.remaining() > 0
 
     def stop(self) -> None:

@@ -27,21 +27,21 @@ JITTER = 0.1  # of the time between two looks: daemons that were started togethe
 LONGEST_S = 900.0  # between two looks while the repository is away
 FIRST_LOOK_S = 10.0  # a daemon that starts waits so long for it, and goes on by the last good ones then
 
-Tell = Callable[[str], None]
 Show = Callable[[Origin], None]
 
 
 class GitSource:
-    """A ref looked at every `every_s` seconds. `tell` is handed sentences about faults, `show` how things stand."""
+    """A ref looked at every `every_s` seconds. `fault` is handed what goes wrong, `show` how things stand."""
 
     def __init__(
         self, place: Place, folder: Path, clock: Clock, *, path: str = "", every_s: float = 60.0, pin: str = "",
-        tell: Tell = lambda sentence: None, show: Show = lambda origin: None, dice: random.Random | None = None,
+        show: Show = lambda origin: None, dice: random.Random | None = None,
     ) -> None:  # fmt: skip
         self._place, self._path, self._every_s, self._pin = place, path.strip("/"), every_s, pin
         self._file = folder / last_good.NAME
         self._remote = Remote(place, folder / "cache.git")
-        self._clock, self._tell, self._show = clock, tell, show
+        self._clock, self._show = clock, show
+        self.fault: Callable[[str], None] = lambda sentence: None
         self._dice = dice or random.Random()
         self._said = Said()
         self._stir = asyncio.Event()
@@ -224,7 +224,7 @@ class GitSource:
 
     def _works(self) -> None:
         if self._failures:
-            self._tell(f"policies from git: {self._place.url} can be read again")
+            self.fault(f"policies from git: {self._place.url} can be read again")
         self._failures = 0
         if self._doubt:
             self._troubled(self._doubt)
@@ -239,13 +239,13 @@ class GitSource:
     def _troubled(self, sentence: str) -> None:
         if sentence != self._origin.trouble:
             stays = f"the policies of {self._kept.commit} stay" if self._kept is not None else "there are none yet"
-            self._tell(f"policies from git: {sentence}; {stays}")
+            self.fault(f"policies from git: {sentence}; {stays}")
         since = self._clock.now() if self._origin.since is None else self._origin.since
         self._put(trouble=sentence, since=since)
 
     def _hold(self, held: str) -> None:
         if held and held != self._origin.held:
-            self._tell(
+            self.fault(
                 f"policies from git: {self._place.ref} was forced to {held}, which does not go on from what is"
                 f" in force; it is held back\n  hint: autoscaler sync --accept {held}"
             )
@@ -263,11 +263,11 @@ class GitSource:
         try:
             kept = await asyncio.to_thread(last_good.read, self._file)
         except StoreError as error:
-            self._tell(f"policies from git: {error}")
+            self.fault(f"policies from git: {error}")
             return None
         place = self._place
         if kept is not None and (kept.url, kept.ref, kept.path) != (place.url, place.ref, self._path):
-            self._tell(f"policies from git: those of {kept.url} {kept.ref} are left aside, the settings name another")
+            self.fault(f"policies from git: those of {kept.url} {kept.ref} are left aside, the settings name another")
             return None
         return kept
 
@@ -276,7 +276,7 @@ class GitSource:
         try:
             await asyncio.to_thread(last_good.write, self._file, kept)
         except StoreError as error:
-            self._tell(f"policies from git: a restart would not find those in force: {error}")
+            self.fault(f"policies from git: a restart would not find those in force: {error}")
 
     async def _pause(self) -> None:
         """Until the next look, or somebody's word, or the end of a rollback; ever longer while nobody answers."""

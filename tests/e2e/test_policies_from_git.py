@@ -51,6 +51,7 @@ def test_a_push_is_live_and_a_restart_without_the_repository_goes_on_by_the_last
             shop.kill()
             shop.start()
             until(lambda: shop.status()["policies"]["origin"]["trouble"], what="the trouble is told", within=20)
+            assert "policies from git: " in shop.text(), "and logged, as every fault is"
             told = shop.status()["policies"]
             assert (told["revision"], told["origin"]["rollback"]["commit"]) == (first, first)
             shop.load(45)

@@ -60,9 +60,9 @@ class Follower:
         self.said = Said()
         self.folder = folder
         self.source = GitSource(
-            Place(url=url, ref="main", **place), folder, self.clock, path="policies", tell=self.faults.append,
-            show=self._show, **more,
-        )  # fmt: skip
+            Place(url=url, ref="main", **place), folder, self.clock, path="policies", show=self._show, **more
+        )
+        self.source.fault = self.faults.append
 
     def _show(self, origin: Origin) -> None:
         self.origin = origin
