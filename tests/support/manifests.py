@@ -125,6 +125,9 @@ _HPAS = {
     "a rollout": hpa("canary", METRICS["cpu"], "").replace("apps/v1", "argoproj.io/v1alpha1").replace(
         "kind: Deployment", "kind: Rollout"
     ),
+    "a kind of one's own": hpa("shard", METRICS["cpu"], "").replace("apps/v1", "example.org/v1").replace(
+        "kind: Deployment", "kind: Shard"
+    ),
     "a resource nobody asks for": hpa("disk", _UTILIZATION % ("ephemeral-storage", 50), ""),
 }  # fmt: skip
 

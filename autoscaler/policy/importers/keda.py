@@ -71,8 +71,7 @@ class _Turning:
     """One ScaledObject on its way."""
 
     def __init__(self, made: Object, read: ScaledObject, spec: Spec, wanted: Wanted) -> None:
-        self.made, self.read, self.spec = made, read, spec
-        self.wanted = msgspec.structs.replace(wanted, scaled=read.scaleTargetRef.kind)
+        self.made, self.read, self.spec, self.wanted = made, read, spec, wanted
         self.low = max(1, read.minReplicaCount)
         asked = {each.type for each in read.triggers}
         self.sleeps = (read.minReplicaCount == 0 or read.idleReplicaCount is not None) and not asked <= {
@@ -203,10 +202,11 @@ class _Turning:
 
     def _resource(self, trigger: Trigger, path: Path) -> Signal | None:
         said = trigger.metadata
-        of = self.wanted.usage(trigger.type, said.get("containerName", ""))
-        percent = number(said["value"]) if aim(trigger) is Aim.UTILIZATION else None
-        average = autoscaling.amount(said["value"]) if percent is None else None
-        made = parts.resource(of, percent, average, self.spec, (*path, "metadata", "value"))
+        share = aim(trigger) is Aim.UTILIZATION
+        goal = number(said["value"]) if share else autoscaling.amount(said["value"])
+        assert goal is not None  # checked when it was read
+        path = (*path, "metadata", "value")
+        made = parts.resource(trigger.type, said.get("containerName", ""), goal, self.spec, path, share=share)
         return msgspec.structs.replace(made, name=trigger.name) if made is not None and trigger.name else made
 
     def _cron(self, trigger: Trigger, path: Path, names: set[str]) -> Window | None:

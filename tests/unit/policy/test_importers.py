@@ -116,10 +116,9 @@ def test_most_scaled_objects_need_no_edit() -> None:
     assert share("keda", SCALED_OBJECTS.values(), Wanted()) >= 0.8
 
 
-def test_what_is_written_for_cpu_and_memory_smells_of_nothing_but_of_being_asked_alone() -> None:
+def test_what_is_written_for_cpu_and_memory_smells_of_nothing() -> None:
     made = turned("hpa", HPAS["cpu and memory, all written"])
-    found = lint([("policies.yaml", policies(made))], scrape_s=30.0)
-    assert {each.code for each in found} == {"asked_alone"}, "pods are found by a pattern of their names"
+    assert not lint([("policies.yaml", policies(made))], scrape_s=30.0)
 
 
 # an HPA
@@ -143,8 +142,33 @@ def test_an_hpa_without_behavior_is_legacy_and_one_with_an_empty_behavior_is_not
 
 def test_an_hpa_without_metrics_follows_cpu_at_80_percent() -> None:
     policy, _ = one("hpa", HPAS["v1 of kubectl autoscale"])
-    assert [signal.utilization for signal in policy.signals] == [0.8]
-    assert "container_cpu_usage_seconds_total" in (policy.signals[0].prometheus or "")
+    assert policy.signals == (Signal(name="cpu", resource=Resource.CPU, utilization=0.8),)
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_cpu_and_memory_are_asked_of_the_api_that_an_hpa_asks(strict: bool) -> None:
+    policy, each = one("hpa", HPAS["cpu and memory, silent"], Wanted(strict=strict))
+    assert policy.signals == (
+        Signal(name="cpu", resource=Resource.CPU, utilization=0.6),
+        Signal(name="memory", resource=Resource.MEMORY, utilization=0.75),
+    )
+    assert {one.carried for one in each.findings if one.key.startswith("spec.metrics")} == {Carried.EQUAL}
+    (app,) = one("hpa", HPAS["one container, silent"])[0].signals
+    assert (app.name, app.container, app.utilization) == ("cpu of app", "app", 0.6)
+    (core,) = one("hpa", HPAS["half a core, silent"])[0].signals
+    assert (core.resource, core.per_replica) == (Resource.CPU, 0.5)
+
+
+def test_an_hpa_of_cpu_is_equal_in_every_key_under_strict_parity() -> None:
+    _, each = one("hpa", HPAS["cpu and memory, all written"], Wanted(strict=True))
+    assert each.carried is Carried.EQUAL, each.findings
+
+
+@pytest.mark.parametrize("name", ["a stateful set", "a rollout", "a kind of one's own"])
+def test_the_pods_of_any_kind_are_found_by_their_owner(name: str) -> None:
+    policy, each = one("hpa", HPAS[name])
+    assert policy.signals[0].resource is Resource.CPU
+    assert each.carried is Carried.DIFFERENT, "but for the guards all is equal"
 
 
 def test_a_metric_whose_query_nobody_gave_is_not_carried_and_the_others_are() -> None:
@@ -171,7 +195,8 @@ def test_a_query_for_one_object_goes_before_one_for_all() -> None:
 def test_strict_parity_observes_and_leaves_the_guards_out() -> None:
     policy, each = one("hpa", HPAS["cpu, silent"], Wanted(strict=True, mode=hpa.mode(None, strict=True)))
     assert (policy.parity, policy.mode) == (Parity.STRICT, Mode.OBSERVE)
-    assert (policy.signals[0].prometheus or "").startswith("floor(100 * ")
+    average = one("hpa", HPAS["requests of pods, silent"], Wanted(queries=QUERIES, strict=True))[0].signals[0]
+    assert (average.prometheus or "").startswith("floor(1000 * avg(")
     assert (Carried.EQUAL, "strict: the HPA's arithmetic without our guards") in [
         (finding.carried, finding.sentence) for finding in each.findings
     ]
@@ -182,13 +207,6 @@ def test_a_minimum_of_zero_becomes_an_idle_that_wakes_by_the_metric_outside() ->
     assert policy.idle == Idle(after=300.0)
     assert policy.signals[0].wake_above == 0
     assert said(each, "spec.minReplicas")[0] is Carried.DIFFERENT
-
-
-def test_a_name_so_long_that_the_names_of_pods_are_cut_is_told() -> None:
-    _, each = one("hpa", written("w" * 47, METRICS["cpu"], ""))
-    assert said(each, "spec.scaleTargetRef.name")[0] is Carried.NOT_CARRIED
-    _, each = one("hpa", written("w" * 46, METRICS["cpu"], ""))
-    assert each.carried is Carried.DIFFERENT
 
 
 def test_hpas_of_one_name_in_two_namespaces_have_two_names() -> None:
