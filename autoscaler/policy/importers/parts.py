@@ -16,6 +16,7 @@ from autoscaler.policy.importers.manifest import Object, Spec
 from autoscaler.policy.importers.report import Turned
 from autoscaler.policy.nodes import Problem
 from autoscaler.policy.words import Path
+from autoscaler.unseen import visible
 
 RESOURCES = tuple(each.value for each in Resource)
 LONGEST_NAME = 200  # of a signal, with room for a number
@@ -99,9 +100,18 @@ def named(signals: Iterable[Signal | None]) -> tuple[Signal, ...]:
     for each in signals:
         if each is None:
             continue
-        name = unique(each.name[:LONGEST_NAME], names)
+        name = unique(readable(each.name), names)
         found.append(each if name == each.name else msgspec.structs.replace(each, name=name))
     return tuple(found)
+
+
+def readable(name: str) -> str:
+    r"""A name of somebody else as one of ours: no longer than one may be, and without what nobody sees.
+
+    >>> print(readable("queue\u202e depth"))
+    queue\x202e depth
+    """
+    return visible(name)[:LONGEST_NAME]
 
 
 def unique(name: str, names: set[str]) -> str:

@@ -98,7 +98,7 @@ def test_a_query_with_words_that_nobody_fills_in_is_none() -> None:
 
 def test_with_the_rules_every_metric_of_the_corpus_is_carried_without_a_query() -> None:
     problems: list[Problem] = []
-    names = ("request", "queue", "ingress", "four", "zero")
+    names = ("request", "queue", "ingress", "four", "zero", "all kinds")
     texts = [(name, text) for name, text in hpas() if any(word in name for word in names)]
     made = [each for text in texts for each in hpa.turn([text], Wanted(rules=rules()), "default", problems)]
     assert not problems
