@@ -25,7 +25,7 @@ from autoscaler.decide.plan import Plan
 from autoscaler.errors import UsageError
 from autoscaler.policy.edit import patch
 from autoscaler.policy.load import Loaded, Text, read
-from autoscaler.settings import Settings
+from autoscaler.settings import Settings, around
 from autoscaler.store import policy_files
 
 BUDGET = 40  # replays: every value of a policy with one signal; some minutes for a month at 15 s
@@ -72,7 +72,7 @@ def command(
     one_past(data, prometheus, since, until)
     writable(write, html, svg)
     chosen = known(config, prometheus, [path])
-    texts = policy_files.read([path])
+    texts = policy_files.read([path], around(chosen))
     loaded = _one(texts, chosen, name, path)
     now = _plan(_plans(chosen, texts), loaded)
     past, called, _ = history(chosen, [now], asked, data, (since, until))
