@@ -26,7 +26,7 @@ from autoscaler.loop.rehearse import Foresight, remembering
 from autoscaler.model.policy import Cleanup, Policy, PolicySet
 from autoscaler.policy.load import load
 from autoscaler.ports import Clock, Fact
-from autoscaler.settings import Settings
+from autoscaler.settings import Settings, around
 from autoscaler.sources.past import PastSource
 from autoscaler.wiring import MEMORY, adapters_of, fitting, key_of, servers_of, stockroom, texts_of
 
@@ -142,11 +142,15 @@ def imagined(settings: Settings, revision: str = "") -> list[Plan]:
     As they are, or as they were at a git `revision`. What only recycles is left out. Raises AutoscalerError for
     policies that do not load, for selectors, and where there is no such revision.
     """
-    from autoscaler.store.policy_revision import read_at
+    from autoscaler.store.policy_revision import defaults_at, read_at
 
+    if not revision:
+        return imagined_from(settings, texts_of(settings))
     places = [Path(each) for each in settings.policies]
-    texts = [text for place in places for text in read_at(place, revision)] if revision else texts_of(settings)
-    return imagined_from(settings, texts)
+    texts = [text for place in places for text in read_at(place, revision)]
+    sets = around(settings)
+    also = [] if sets is None else defaults_at(places, revision, sets)
+    return imagined_from(settings, [*texts, *((f"{revision}:{name}", text) for name, text in also)])
 
 
 def imagined_from(settings: Settings, texts: Sequence[tuple[str, str]]) -> list[Plan]:

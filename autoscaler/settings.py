@@ -141,6 +141,28 @@ class Settings(Node, frozen=True, kw_only=True):
         return place(self.listen)
 
 
+class Chosen(Settings, frozen=True, kw_only=True):
+    """The same with other policies than the settings name: those a command was told of. `sets` are the settings' own.
+
+    Such policies are judged with the defaults of the set they stand in.
+    """
+
+    sets: tuple[str, ...] = ()
+
+
+def choosing(settings: Settings, paths: Sequence[str]) -> Settings:
+    """The settings with these policies instead of their own; the same where none are told."""
+    if not paths:
+        return settings
+    kept = {name: getattr(settings, name) for name in Settings.__struct_fields__}
+    return Chosen(**{**kept, "policies": tuple(paths)}, sets=settings.policies)
+
+
+def around(settings: Settings) -> tuple[str, ...] | None:
+    """Where the sets are whose defaults hold for chosen policies; None where the policies are the settings' own."""
+    return settings.sets if isinstance(settings, Chosen) else None
+
+
 def told(file: Path | None, environment: Mapping[str, str], places: Sequence[str] = PLACES) -> bool:
     """True when somebody has said what the daemon's settings are."""
     names = {ENVIRONMENT + field.upper() for field in Settings.__struct_fields__}

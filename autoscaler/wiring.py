@@ -27,7 +27,7 @@ from autoscaler.policy.fit import misfits
 from autoscaler.policy.load import Loader
 from autoscaler.ports import Clock, Lease, Messenger, PolicySource, Repository, Source, Stockroom, Store, Target
 from autoscaler.servers import PrometheusServer
-from autoscaler.settings import Settings
+from autoscaler.settings import Settings, around
 from autoscaler.sources.intervals import Intervals
 from autoscaler.sources.past import PastSource, Server
 from autoscaler.store import last_good
@@ -261,10 +261,13 @@ def _repository(settings: Settings, clock: Clock, *, show: Show) -> Repository:
 def texts_of(settings: Settings) -> list[tuple[str, str]]:
     """Names and texts of the policies of these settings: the files', or those of the commit that is in force.
 
+    Those a command was told of come with the defaults of their set.
+
     Raises SettingsError, PolicyError, UsageError and StoreError.
     """
-    if settings.git.url is None:
-        return read([Path(each) for each in settings.policies])
+    sets = around(settings)
+    if settings.git.url is None or sets is not None:
+        return read([Path(each) for each in settings.policies], sets)
     kept = last_good.read(settings.data_folder / POLICIES / last_good.NAME)
     if kept is None:
         said = f"no policies of {settings.git.url} are in {settings.data_folder} yet"

@@ -85,7 +85,7 @@ def untunable(policy: Policy, told: Sequence[Treatment]) -> list[str]:
         elif each.how is How.LEFT_OUT:
             found.append(f"{signal.name} is not tuned, the replay leaves it out: {each.because}")
     if not any(knob.path[0] == "signals" for knob in knobs(policy)):
-        found.append("no target of this policy can be tuned: only its minimum and behavior are")
+        found.append("no target of this policy can be tuned")
     if not isinstance(policy.behavior, Behavior):
         found.append(f"behavior is not tuned: {policy.behavior.value} has no values of its own")
     return found

@@ -26,7 +26,7 @@ from autoscaler.decide.explain import number
 from autoscaler.decide.plan import Plan
 from autoscaler.decide.taught import HISTORY_S, teachable
 from autoscaler.errors import UsageError
-from autoscaler.settings import Settings
+from autoscaler.settings import Settings, choosing
 
 WIDTH = 72
 POINTS = 1000  # of a curve in JSON
@@ -99,7 +99,7 @@ def _candidates(chosen: Settings, paths: tuple[Path, ...], against: str | None) 
     found: list[tuple[Plan, str]] = []
     notes: list[str] = []
     for place in places:
-        here = msgspec.structs.replace(chosen, policies=place)
+        here = choosing(chosen, place) if paths else chosen
         now, where = imagined(here), ", ".join(place)
         if against is not None:
             then, as_of = imagined(here, against), against if len(places) == 1 else f"{against}:{where}"

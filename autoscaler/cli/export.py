@@ -27,6 +27,7 @@ def command(kind: str, paths: tuple[Path, ...], form: str, config: Path | None) 
     every key to standard error. Exit statuses are those of `import`.
     """
     known = settings.load(config, os.environ)
-    made = export(load.read(read(list(paths) or [Path(each) for each in known.policies])).loaded)
+    texts = read(list(paths), known.policies) if paths else read([Path(each) for each in known.policies])
+    made = export(load.read(texts).loaded)
     turned = [each.turned for each in made]
     answer(manifests(made), turned, form)

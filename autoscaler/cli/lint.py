@@ -12,7 +12,7 @@ import msgspec
 from autoscaler import settings
 from autoscaler.cli.root import config, output
 from autoscaler.policy.lint import Findings, lint
-from autoscaler.store.policy_files import read
+from autoscaler.store.policy_files import beside, read
 
 
 @click.command("lint")
@@ -26,8 +26,10 @@ def command(paths: tuple[Path, ...], form: str, config: Path | None) -> None:
     A comment silences a finding: # lint: ignore CODE because REASON
     """
     known = settings.load(config, os.environ)
-    texts = read(list(paths) or [Path(each) for each in known.policies])
-    found = lint(texts, scrape_s=known.scrape_interval, receives=known.push.address is not None)
+    places = list(paths) or [Path(each) for each in known.policies]
+    texts = read(places)
+    defaults = beside(paths, known.policies)
+    found = lint(texts, defaults, scrape_s=known.scrape_interval, receives=known.push.address is not None)
     if form == "json":
         click.echo(msgspec.json.format(msgspec.json.encode(Findings(tuple(found))), indent=2).decode())
     else:

@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 import click
-import msgspec
 
 from autoscaler import settings
 from autoscaler.cli.reach import progress
@@ -53,8 +52,7 @@ def command(
         places = () if form == "github" else settings.PLACES  # the folder is a stranger's
         told_settings = settings.told(config, os.environ, places)
         chosen = settings.load(config, os.environ, places) if told_settings else settings.Settings()
-        if paths:
-            chosen = msgspec.structs.replace(chosen, policies=tuple(map(str, paths)))
+        chosen = settings.choosing(chosen, list(map(str, paths)))
         status = _told(chosen, told_settings, against, head, data, form)
     except AutoscalerError as error:
         if form != "github":

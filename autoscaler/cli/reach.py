@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
-import msgspec
 
 from autoscaler import settings
 from autoscaler.clock import SystemClock, parse
@@ -49,7 +48,7 @@ def known(config: Path | None, prometheus: str | None, paths: Sequence[Path]) ->
     if prometheus is not None:
         environment[f"{settings.ENVIRONMENT}PROMETHEUS_URL"] = prometheus
     chosen = settings.load(config, environment)
-    return msgspec.structs.replace(chosen, policies=tuple(map(str, paths))) if paths else chosen
+    return settings.choosing(chosen, list(map(str, paths)))
 
 
 def progress(what: str) -> Callable[[int, int], None]:

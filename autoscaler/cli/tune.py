@@ -12,7 +12,8 @@ import msgspec
 
 from autoscaler.backtest.assumed import Asked
 from autoscaler.backtest.compare import Candidate
-from autoscaler.backtest.moves import tries
+from autoscaler.backtest.honesty import treatments
+from autoscaler.backtest.moves import tries, untunable
 from autoscaler.backtest.report import tuned, words
 from autoscaler.backtest.report.page import page
 from autoscaler.backtest.tuning import LEAST_BUDGET, PROOF, Found, Outcome, Tuning, tune
@@ -25,7 +26,7 @@ from autoscaler.decide.plan import Plan
 from autoscaler.errors import UsageError
 from autoscaler.policy.edit import patch
 from autoscaler.policy.load import Loaded, Text, read
-from autoscaler.settings import Settings
+from autoscaler.settings import Settings, around
 from autoscaler.store import policy_files
 
 BUDGET = 40  # replays: every value of a policy with one signal; some minutes for a month at 15 s
@@ -72,11 +73,18 @@ def command(
     one_past(data, prometheus, since, until)
     writable(write, html, svg)
     chosen = known(config, prometheus, [path])
-    texts = policy_files.read([path])
+    texts = policy_files.read([path], around(chosen))
     loaded = _one(texts, chosen, name, path)
     now = _plan(_plans(chosen, texts), loaded)
     past, called, _ = history(chosen, [now], asked, data, (since, until))
     changes, stuck = tries(texts, loaded, lambda given: _plans(chosen, given), budget - 1 - PROOF)
+    if not changes:
+        policy = loaded.placed.policy
+        why = "; ".join([*untunable(policy, treatments(policy)), *stuck])
+        raise UsageError(
+            f"{policy.name}: nothing of it can be tuned: {why or 'no key of it has another value to try'}",
+            hint="tuned are per_replica, utilization, replicas.min, and what stands in behavior",
+        )
     found = tune(
         now, changes, past, called, asked, progress("replaying"), within=within, points=1 if html is None else FINE
     )

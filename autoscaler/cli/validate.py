@@ -17,7 +17,7 @@ from autoscaler.policy import load
 from autoscaler.policy.defaults import as_yaml, resolved
 from autoscaler.policy.fit import misfits
 from autoscaler.policy.lint import findings
-from autoscaler.store.policy_files import identity, is_test, read, set_of, tests, texts_of
+from autoscaler.store.policy_files import beside, identity, is_test, read, set_of, tests, texts_of
 
 
 @click.command("validate")
@@ -34,8 +34,10 @@ def command(paths: tuple[Path, ...], written_out: bool, config: Path | None) -> 
     told = settings.told(config, os.environ)
     known = settings.load(config, os.environ) if told else settings.Settings()
     places = list(paths) or [Path(each) for each in known.policies]
-    texts = read([set_of(each, known.policies) if is_test(each) else each for each in places])
-    whole = load.read(texts)
+    sets = [set_of(each, known.policies) if is_test(each) else each for each in places]
+    texts = read(sets)
+    defaults = beside(sets, known.policies) if paths else []
+    whole = load.read([*texts, *defaults])
     placed = [each.placed for each in whole.loaded]
     wrong = _misfits(placed, whole.cleanups, known)
     if wrong and told:
@@ -43,7 +45,7 @@ def command(paths: tuple[Path, ...], written_out: bool, config: Path | None) -> 
     found = tests([each for each in places if each.is_dir() or is_test(each)])
     checked = _checked(found, placed, known.cycle) if found else 0
     warnings = [f"{each}\n  but no settings were found to compare with" for each in wrong]
-    warnings += [str(each) for each in findings(whole, texts, scrape_s=known.scrape_interval)]
+    warnings += [str(each) for each in findings(whole, texts, defaults, scrape_s=known.scrape_interval)]
     for warning in warnings:
         click.echo(f"warning: {warning}", err=True)
     if written_out:

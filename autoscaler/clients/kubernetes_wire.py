@@ -338,9 +338,10 @@ class Quota(Wire, frozen=True, gc=False):
 
 
 class Requirement(Wire, frozen=True, gc=False):
-    """What a LimitRange writes into containers that do not say."""
+    """What a LimitRange writes into containers that do not say, and the most it lets a container or pod have."""
 
     type: str = ""
+    max: dict[str, str] = {}
     default: dict[str, str] = {}
     default_request: dict[str, str] = {}
 

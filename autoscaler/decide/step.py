@@ -7,7 +7,7 @@ from functools import partial
 
 import msgspec
 
-from autoscaler.decide import bounds, carrying, controls, hpa, idle, signals, sizing
+from autoscaler.decide import bounds, carrying, controls, hpa, idle, room, signals, sizing
 from autoscaler.decide.beside import beside
 from autoscaler.decide.brake import Brake, Fleet
 from autoscaler.decide.guards import guarded
@@ -163,9 +163,8 @@ def _decided(turn: Turn, brake: Brake, *, look: bool = True) -> tuple[Decision, 
     """The decision as it is carried out; `look` is False where the state was too old to be remembered."""
     plan, policy, seen, current = turn.plan, turn.policy, turn.seen, turn.current
     act = policy.mode is _ACT
-    fits = turn.state.fits
-    if fits is not None and turn.count > current and turn.count > fits:
-        turn.move(max(fits, current), Reason.CAPPED_AT_QUOTA, Stage.BOUND, quota=turn.state.fits_by)
+    if turn.state.pools:
+        room.capped(turn)
     if seen.busy and turn.count != current:
         turn.hold(Reason.BUSY, Stage.STATE)
     shrinks = turn.count < current and act and turn.by_load and current > turn.memory.freed

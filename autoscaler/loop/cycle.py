@@ -14,6 +14,7 @@ from autoscaler.decide.explain import sentence, why
 from autoscaler.decide.memory import Memory
 from autoscaler.decide.plan import Plan
 from autoscaler.decide.proof import known
+from autoscaler.decide.room import shared
 from autoscaler.decide.step import applied, step
 from autoscaler.loop.act import Actor
 from autoscaler.loop.board import Board
@@ -89,6 +90,7 @@ class Cycle:
             await asyncio.sleep(0)
         if term != self._actor.term or not self._keeper.ours():
             return []  # stopped for longer than the lease lasts: what was seen then is of no use now
+        decisions = shared(decisions, seen)
         policies = [plan.workload.policy for plan in plans]
         orders = self._orders.following(decisions, seen, policies, now)
         operations = sorted([each for each in orders if not self._actor.underway.adopting(each)], key=urgency)

@@ -13,6 +13,7 @@ import msgspec
 from autoscaler.decide.brake import Fleet
 from autoscaler.decide.memory import Memory
 from autoscaler.decide.plan import Plan
+from autoscaler.decide.room import shared
 from autoscaler.decide.step import ALONE, step
 from autoscaler.errors import SourceError
 from autoscaler.loop.act import on_record
@@ -77,7 +78,8 @@ def next_cycle(plans: Sequence[Plan], seen: Sequence[Seen], taken: Taken, now: f
     steered = [taken.words.on(plan) for plan in plans]
     fleet = msgspec.structs.replace(taken.fleet, size=len(plans))
     resumed = taken.words.resumed.get(FLEET)
-    return step(steered, seen, taken.memories, now, cycle_s=cycle_s, fleet=fleet, fleet_resumed=resumed).decisions
+    made = step(steered, seen, taken.memories, now, cycle_s=cycle_s, fleet=fleet, fleet_resumed=resumed)
+    return shared(made.decisions, seen)
 
 
 NOTHING = Taken()

@@ -8,6 +8,7 @@ import itertools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from autoscaler.decide import room
 from autoscaler.loop.pace import Pace
 from autoscaler.model.operation import BEGIN, Operation, OperationKind
 from autoscaler.ports import Clock
@@ -100,7 +101,7 @@ def urgency(operation: Operation) -> tuple[int, float]:
     if operation.kind in (OperationKind.REPLACE, OperationKind.ADOPT):
         return (2, 0.0)
     if operation.count > operation.before:
-        return (0 if operation.before == 0 else 1, -operation.count / max(operation.before, 1))
+        return room.urgency(operation.before, operation.count)
     return (3, 0.0)
 
 

@@ -68,6 +68,23 @@ class Instance(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return self.was_ready and not self.ready and not self.draining
 
 
+class Pool(msgspec.Struct, frozen=True, gc=False):
+    """What the workloads of a namespace share on the platform: `left` of it, of which one more instance takes `each`.
+
+    `key` is the same for all that take from it, and `by` says in words what it is.
+    """
+
+    key: str
+    left: int
+    each: int
+    by: str
+
+    @property
+    def more(self) -> int:
+        """How many more instances fit."""
+        return self.left // self.each
+
+
 class TargetState(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """How a workload stands.
 
@@ -87,9 +104,13 @@ class TargetState(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     writer: str = ""  # who else wrote the count last, where the platform tells
     remedy: str = ""  # what keeps that one from writing it again, where that is known
     off_by_owner: bool = False  # a zero that the platform does not know to be ours
-    fits: int | None = None  # the count that there is room for, where the platform tells; `fits_by` says what limits it
-    fits_by: str = ""
+    pools: tuple[Pool, ...] = ()  # what its instances take from, where the platform tells
     steered_by: str = ""  # which other autoscaler sets the count, where one is known to
     paused_until: float | None = None  # what is written on the workload itself: hands off until then
     pause_fault: str = ""  # what is written there and cannot be read: hands off until it is mended
     foreign_at: float | None = None  # when other hands created or removed instances last, where that can be told
+
+    @property
+    def tightest(self) -> Pool | None:
+        """The pool that lets the fewest more in; None where nothing limits it."""
+        return min(self.pools, key=lambda each: (each.more, each.by), default=None)

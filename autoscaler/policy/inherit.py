@@ -6,13 +6,14 @@ replaces; a key written as `~` takes away what a default says.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import msgspec
 
 from autoscaler.model.policy import Policy, Scope
 from autoscaler.policy.convert import Converter
-from autoscaler.policy.nodes import Node, Problem
+from autoscaler.policy.nodes import Node, Problem, documents
 from autoscaler.policy.rules import faults
 
 Key = tuple[str, str]  # what kind of scope, and whose; both empty for the fleet
@@ -20,6 +21,31 @@ Key = tuple[str, str]  # what kind of scope, and whose; both empty for the fleet
 FLEET: Key = ("", "")
 NEVER = ("name", "target")  # what makes a policy this policy
 _OWN = ("kind", "scope", *NEVER)
+_MENTIONED = re.compile(r"\bkind\b.{0,4}:.{0,4}\bdefaults\b")
+_SAID = re.compile(r"^kind:\s*[\"']?defaults\b", re.MULTILINE)
+_MARKER = re.compile(r"^---(?=\s|$)", re.MULTILINE)  # between documents: nothing else may begin a line so
+
+
+def only_defaults(file: str, text: str) -> str:
+    """The same text with nothing left but its documents of defaults, at the lines where they stand; empty without any.
+
+    >>> only_defaults("all.yaml", "name: web\\n---\\nkind: defaults\\nmode: observe\\n")
+    '\\n---\\nkind: defaults\\nmode: observe\\n'
+    """
+    if _MENTIONED.search(text) is None:
+        return ""
+    parts = _MARKER.split(text)
+    kept = [part if _of_defaults(file, part) else "\n" * part.count("\n") for part in parts]
+    return "---".join(kept) if any(part.strip() for part in kept) else ""
+
+
+def _of_defaults(file: str, part: str) -> bool:
+    """One that cannot be read but says that it is of defaults is: whoever inherits it has to know."""
+    problems: list[Problem] = []
+    for node in documents(file, part, problems):
+        kind = node.value.get("kind") if isinstance(node.value, dict) else None
+        return kind is not None and kind.value == "defaults"
+    return bool(problems) and _SAID.search(part) is not None
 
 
 class Defaults(msgspec.Struct):

@@ -69,27 +69,40 @@ class Silence(msgspec.Struct):
     used: bool = False
 
 
-def lint(texts: Sequence[Text], *, scrape_s: float = SCRAPE_S, receives: bool = True) -> list[Finding]:
-    """The findings in these texts, in their order. Raises PolicyError for texts that do not load."""
-    return findings(read(texts), texts, scrape_s=scrape_s, receives=receives)
+def lint(
+    texts: Sequence[Text], beside: Sequence[Text] = (), *, scrape_s: float = SCRAPE_S, receives: bool = True
+) -> list[Finding]:
+    """The findings in these texts, in their order. Raises PolicyError for texts that do not load.
+
+    Those `beside` them are defaults for other policies as well, so nothing is said of what of them is not used here.
+    """
+    return findings(read([*texts, *beside]), texts, beside, scrape_s=scrape_s, receives=receives)
 
 
-def findings(whole: Read, texts: Sequence[Text], *, scrape_s: float = SCRAPE_S, receives: bool = True) -> list[Finding]:
+def findings(
+    whole: Read, texts: Sequence[Text], beside: Sequence[Text] = (), *, scrape_s: float = SCRAPE_S,
+    receives: bool = True,
+) -> list[Finding]:  # fmt: skip
     """The same for texts that are read already."""
     found: set[Finding] = set()
+    others = {file for file, _ in beside}
     for each in whole.loaded:
         found.update(_smells(each, scrape_s, receives))
     for key, node in whole.defaults.unused():
+        if node.origin[0] in others:
+            continue
         said = f"no policy is in {said_scope(key)}, so nobody uses these defaults"
         found.add(Finding(node.origin[0], node.line, node.column, "unused_defaults", said, "correct the scope"))
     silences: dict[tuple[str, int, str], Silence] = {}
     for file, text in texts:
         found.update(_silences(file, text, silences))
+    for file, text in beside:
+        list(_silences(file, text, silences))
     left = [each for each in found if not _silenced(each, silences)]
     left.extend(
         Finding(each.file, each.line, each.column, "silence_unused", f"{each.code} is not found here", "remove this")
         for each in silences.values()
-        if not each.used
+        if not each.used and each.file not in others
     )
     return sorted(left)
 

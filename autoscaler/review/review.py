@@ -17,7 +17,7 @@ from autoscaler.policy.lint import findings
 from autoscaler.review.changes import Difference, Key, Kind, differences
 from autoscaler.review.effect import Effect, Pasts
 from autoscaler.review.sides import Side, absent, side
-from autoscaler.settings import Settings
+from autoscaler.settings import Settings, around
 
 VERSION = 1
 MOST_REPLAYED = 25  # policies: two replays of a month each take seconds
@@ -85,7 +85,8 @@ def review(
     """
     places = [Path(each) for each in chosen.policies]
     pasts = Pasts(data, chosen.cycle)
-    before, after = side(places, against), side(places, head)
+    sets = around(chosen)
+    before, after = side(places, against, sets), side(places, head, sets)
     absent(places, before, after)
     troubles = [_trouble(each, after, error=True) for each in after.problems]
     notes, changes, untouched = [], list[Difference](), 0

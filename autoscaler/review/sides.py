@@ -13,7 +13,7 @@ from autoscaler.policy.inherit import Defaults
 from autoscaler.policy.load import Read, Text
 from autoscaler.store import policy_files
 from autoscaler.store.policy_files import SUFFIXES, TEST_SUFFIXES
-from autoscaler.store.policy_revision import policies_at, tests_at
+from autoscaler.store.policy_revision import defaults_at, policies_at, tests_at
 
 NOTHING = Read((), Defaults())
 
@@ -27,8 +27,8 @@ class Side(msgspec.Struct, frozen=True):
     problems: tuple[str, ...] = ()
 
 
-def side(places: Sequence[Path], revision: str | None) -> Side:
-    """What stands at these places at a revision, in the working tree for None.
+def side(places: Sequence[Path], revision: str | None, sets: Sequence[str] | None = None) -> Side:
+    """What stands at these places at a revision, in the working tree for None; with `sets` also the defaults around.
 
     A place that is not there has nothing. Raises UsageError and SettingsError for what cannot be read at all.
     """
@@ -41,6 +41,9 @@ def side(places: Sequence[Path], revision: str | None) -> Side:
             tests += policy_files.texts_of(list(_tests(place))) if revision is None else tests_at(place, revision)
         except PolicyError as error:
             problems += error.problems
+    there = [each for each in places if each.exists()]
+    if sets is not None:
+        texts += policy_files.beside(there, sets) if revision is None else defaults_at(places, revision, sets)
     texts, tests = list(dict(texts).items()), list(dict(tests).items())  # places may lie in each other
     if problems:
         return Side(tuple(texts), tuple(tests), NOTHING, tuple(problems))

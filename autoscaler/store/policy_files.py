@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from autoscaler.errors import PolicyError, SettingsError
+from autoscaler.errors import AutoscalerError, PolicyError, SettingsError
 
 SUFFIXES = (".yaml", ".yml")
 TEST_SUFFIXES = (".test.yaml", ".test.yml")
@@ -71,9 +71,56 @@ def is_test(path: Path) -> bool:
     return path.name.endswith(TEST_SUFFIXES)
 
 
-def read(paths: Sequence[Path]) -> list[tuple[str, str]]:
-    """Names and texts of the policy files at these places. Raises SettingsError and PolicyError."""
-    return texts_of(files(paths))
+def read(paths: Sequence[Path], sets: Sequence[str] | None = None) -> list[tuple[str, str]]:
+    """Names and texts of the policy files at these places. Raises SettingsError and PolicyError.
+
+    With `sets` (the settings' policies) also the defaults that hold there, as `beside` has them.
+    """
+    found = texts_of(files(paths))
+    return found if sets is None else [*found, *beside(paths, sets)]
+
+
+def beside(paths: Sequence[Path], sets: Sequence[str]) -> list[tuple[str, str]]:
+    """The documents of defaults that hold for policies at these places and do not stand there, by files' names.
+
+    Those of all `sets` for what lies in one of them, as a daemon loads them together; else, for a file, those of the
+    other files in its folder. Files that cannot be read have none.
+    """
+    from autoscaler.policy.inherit import only_defaults
+
+    known = {os.path.realpath(each) for each in files(paths)}
+    found: dict[str, str] = {}
+    for file in _around(paths, sets):
+        if os.path.realpath(file) in known or str(file) in found:
+            continue
+        try:
+            ((name, text),) = texts_of([file])
+        except AutoscalerError:
+            continue
+        found[name] = only_defaults(name, text)
+    return [(name, text) for name, text in found.items() if text]
+
+
+def roots(path: Path, sets: Sequence[str]) -> list[Path]:
+    """All `sets` for what lies in one of them, else none."""
+    there = [Path(each) for each in sets if os.path.exists(each)]
+    return there if any(within(path, each) for each in there) else []
+
+
+def within(path: Path, place: Path) -> bool:
+    """Whether a path is a place or lies below it."""
+    real, above = os.path.realpath(path), os.path.realpath(place)
+    return real == above or os.path.commonpath([real, above]) == above
+
+
+def _around(paths: Sequence[Path], sets: Sequence[str]) -> Iterator[Path]:
+    for path in paths:
+        found = roots(path, sets)
+        if found:
+            yield from files(found)
+        elif not path.is_dir():
+            names = sorted(each for each in os.listdir(path.parent) if each.endswith(SUFFIXES))
+            yield from (path.parent / each for each in names if not each.startswith(".") and not is_test(Path(each)))
 
 
 def texts_of(files: Sequence[Path]) -> list[tuple[str, str]]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 
 from autoscaler.clients.git import Past
-from autoscaler.errors import UsageError
-from autoscaler.store.policy_files import SUFFIXES, TEST_SUFFIXES, decoded
+from autoscaler.errors import PolicyError, UsageError
+from autoscaler.store.policy_files import SUFFIXES, TEST_SUFFIXES, decoded, roots, within
 
 ITSELF = PurePosixPath(".")
 
@@ -29,6 +30,30 @@ def policies_at(place: Path, revision: str) -> list[tuple[str, str]]:
     return _named(place, revision, _is_policy)
 
 
+def defaults_at(places: Sequence[Path], revision: str, sets: Sequence[str]) -> list[tuple[str, str]]:
+    """The documents of defaults that held there and do not stand there, as `policy_files.beside` has those of today.
+
+    What lies in no repository has no past, so nothing of it held.
+    """
+    from autoscaler.policy.inherit import only_defaults
+
+    found: dict[str, str] = {}
+    for place in places:
+        above = roots(place, sets)
+        if above:
+            around = [(each, _is_policy) for each in above]
+        else:
+            around = [(place.parent, _in_folder)] if place.name.endswith(SUFFIXES) else []
+        for root, wanted in around:
+            for name, data in _files(root, revision, wanted):
+                with contextlib.suppress(PolicyError):
+                    ((name, text),) = decoded([(name, data)])
+                    found[name] = only_defaults(name, text)
+    return [
+        (name, text) for name, text in found.items() if text and not any(within(Path(name), each) for each in places)
+    ]
+
+
 def tests_at(place: Path, revision: str) -> list[tuple[str, str]]:
     """The policy tests in a folder, or beside a policy file, as they were then. Raises UsageError and PolicyError."""
     if place.name.endswith(SUFFIXES):
@@ -42,8 +67,21 @@ def _named(place: Path, revision: str, wanted: Callable[[PurePosixPath], bool]) 
     return decoded([(str(place / path), data) for path, data in found])
 
 
+def _files(place: Path, revision: str, wanted: Callable[[PurePosixPath], bool]) -> list[tuple[str, bytes]]:
+    """Names and contents; none where no repository tells."""
+    with contextlib.suppress(UsageError):
+        return [
+            (str(place / path), data) for path, data in Past(place).files(place, revision, wanted, absent_is_none=True)
+        ]
+    return []
+
+
 def _is_policy(path: PurePosixPath) -> bool:
     return path == ITSELF or (_counts(path) and not path.name.endswith(TEST_SUFFIXES))
+
+
+def _in_folder(path: PurePosixPath) -> bool:
+    return len(path.parts) == 1 and path != ITSELF and _is_policy(path)
 
 
 def _is_test(path: PurePosixPath) -> bool:

@@ -1,4 +1,4 @@
-"""The queries that importers write for CPU and memory, evaluated by Prometheus itself over series that are known."""
+"""The queries that importers write for metrics of pods, evaluated by Prometheus itself over series that are known."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 
 from autoscaler.model.target import WorkloadRef
-from autoscaler.policy.importers.queries import Usage, share, total
+from autoscaler.policy.importers import adapter
+from autoscaler.policy.importers.autoscaling import Source
+from autoscaler.policy.importers.queries import average
+from autoscaler.policy.nodes import Problem
 from autoscaler.policy.placeholders import fill
 from tests.parts.catalogue import program
 from tests.parts.require import require
@@ -17,29 +20,23 @@ from tests.parts.require import require
 pytestmark = pytest.mark.prometheus
 
 REF = WorkloadRef("kubernetes", "shop", "Deployment", "web")
-FIRST, SECOND, STARTING = "web-7d9f8b6c5-x2k4p", "web-7d9f8b6c5-bcdfg", "web-7d9f8b6c5-zzzzz"
+FIRST, SECOND = "web-7d9f8b6c5-x2k4p", "web-7d9f8b6c5-bcdfg"
 OTHERS = ("web-api-7d9f8b6c5-x2k4p", "web-db-x7k2p", "web-db-0", "web-28945000-x2k4p")  # pods of other owners
-CORES = {  # of the container `app`; 100 * 0.57 is less than 57
+RATES = {  # their average is 0.2855: an HPA cuts it
     ("shop", FIRST): 0.2,
-    ("shop", SECOND): 0.37,
+    ("shop", SECOND): 0.371,
     ("lab", FIRST): 5.0,
     **{("shop", each): 5.0 for each in OTHERS},
 }
-PROXY = 0.05  # cores of the container beside it
-REQUESTS = {"app": 0.5, "proxy": 0.25}
 STEP_S = 15
 
-EXPECTED = {
-    share(Usage("cpu")): 0.67 / 1.5,
-    share(Usage("cpu", strict=True)): 0.44,
-    share(Usage("cpu", "app")): 0.57,
-    share(Usage("cpu", "app", strict=True)): 0.57,
-    total(Usage("cpu")): 0.67,
-    total(Usage("cpu", strict=True)): 0.335,
-    share(Usage("memory")): 570 / 1500,
-    total(Usage("memory")): 570,
-    total(Usage("memory", strict=True)): 285,
-}
+RULES = """
+rules:
+- seriesQuery: 'http_requests_total{namespace!="",pod!=""}'
+  resources: {template: "<<.Resource>>"}
+  name: {matches: "^(.*)_total", as: "${1}_per_second"}
+  metricsQuery: 'sum(rate(<<.Series>>{<<.LabelMatchers>>}[2m])) by (<<.GroupBy>>)'
+"""
 
 
 def series(name: str, values: str, **labels: str) -> dict[str, str]:
@@ -48,31 +45,28 @@ def series(name: str, values: str, **labels: str) -> dict[str, str]:
 
 
 def cluster() -> list[dict[str, str]]:
-    """Two pods that serve, one that starts, others whose names begin alike, another namespace, pod-level cgroups."""
-    found = []
-    for (namespace, pod), cores in CORES.items():
-        of = {"namespace": namespace, "pod": pod}
-        for container, used in (("app", cores), ("proxy", PROXY), ("", cores + PROXY)):
-            growth = f"0+{used * STEP_S}"
-            found.append(series("container_cpu_usage_seconds_total", growth, **of, container=container))
-        found.append(series("container_memory_working_set_bytes", str(int(cores * 1000)), **of, container="app"))
-        for container, asked in REQUESTS.items():
-            for resource, value in (("cpu", asked), ("memory", asked * 1000)):
-                requests = {"container": container, "resource": resource}
-                found.append(series("kube_pod_container_resource_requests", str(value), **of, **requests))
-    starting = {"namespace": "shop", "pod": STARTING, "container": "app", "resource": "cpu"}
-    return [*found, series("kube_pod_container_resource_requests", "64", **starting)]
+    """Two pods that serve, others whose names begin alike, and another namespace."""
+    return [
+        series("http_requests_total", f"0+{rate * STEP_S}", namespace=namespace, pod=pod)
+        for (namespace, pod), rate in RATES.items()
+    ]
 
 
 def test_prometheus_answers_what_the_imported_signals_mean(tmp_path: Path) -> None:
     require("prometheus")
+    problems: list[Problem] = []
+    rules = adapter.read("rules.yaml", RULES, problems)
+    query = rules.query(Source.PODS, "http_requests_per_second", {}, ("Deployment", "web"))
+    assert query is not None
+    assert not problems
+    expected = {f"sum({query})": 0.571, average(query): 0.285}
     asked = [
         {
-            "expr": f"round(1000 * ({fill(query, REF)}))",
+            "expr": f"round(1000 * ({fill(each, REF)}))",
             "eval_time": "5m",
             "exp_samples": [{"labels": "{}", "value": round(1000 * value)}],
         }
-        for query, value in EXPECTED.items()
+        for each, value in expected.items()
     ]
     tests = [{"interval": f"{STEP_S}s", "input_series": cluster(), "promql_expr_test": asked}]
     (tmp_path / "tests.yml").write_text(json.dumps({"rule_files": [], "evaluation_interval": "15s", "tests": tests}))

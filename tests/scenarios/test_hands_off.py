@@ -14,7 +14,7 @@ from autoscaler.loop.orders import Orders
 from autoscaler.loop.underway import Underway
 from autoscaler.model.operation import OperationKind
 from autoscaler.model.policy import KubernetesTarget, Mode, Recycle, TargetSpec, When
-from autoscaler.model.target import TargetState
+from autoscaler.model.target import Pool, TargetState
 from tests.scenarios.story import ON_KUBERNETES, QUICK, Story, load, policy
 
 HPA = "HorizontalPodAutoscaler web"
@@ -115,10 +115,13 @@ def test_sick_instances_are_replaced_beside_another_autoscaler() -> None:
 
 def test_a_growth_goes_only_as_far_as_a_quota_leaves_room_and_on_once_there_is_more() -> None:
     told = steady(2)
-    told.more = {"fits": 5, "fits_by": "ResourceQuota team (pods: 2 of 5 used)"}
-    assert told.run("800x3") == "5x3"
-    assert why(told.last) == "8 are asked for, ResourceQuota team (pods: 2 of 5 used) leaves room for 5"
-    told.more = {"fits": 7, "fits_by": "ResourceQuota team"}
+    told.more = {"pools": (Pool("team/pods", 3, 1, "ResourceQuota team (pods: 2 of 5 used)"),)}
+    assert told.run("800") == "5x1"
+    assert why(told.last) == "6 are asked for, ResourceQuota team (pods: 2 of 5 used) leaves room for 5"
+    told.more = {"pools": (Pool("team/pods", 0, 1, "ResourceQuota team (pods: 5 of 5 used)"),)}
+    assert told.run("800x2") == "5x2"
+    assert why(told.last) == "8 are asked for, ResourceQuota team (pods: 5 of 5 used) leaves room for 5"
+    told.more = {"pools": (Pool("team/pods", 2, 1, "ResourceQuota team"),)}
     assert told.run("800") == "7x1"
     told.more = {}
     assert told.run("800") == "8x1"
@@ -126,7 +129,7 @@ def test_a_growth_goes_only_as_far_as_a_quota_leaves_room_and_on_once_there_is_m
 
 def test_a_quota_that_is_full_shrinks_nothing_and_hinders_no_shrink() -> None:
     told = steady(4)
-    told.more = {"fits": 2, "fits_by": "ResourceQuota team"}
+    told.more = {"pools": (Pool("team/pods", 0, 1, "ResourceQuota team"),)}
     assert told.run("800") == "4x1"
     assert told.reason() == "capped_at_quota"
     told.run("300x30")

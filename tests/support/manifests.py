@@ -44,11 +44,25 @@ METRICS = {
     "half a core": _AVERAGE % ("cpu", "500m"),
     "bytes": _AVERAGE % ("memory", "1.5Gi"),
     "one container": _CONTAINER % "app",
+    "memory of a container": (
+        "- type: ContainerResource\n"
+        "  containerResource: {name: memory, container: cache, target: {type: AverageValue, averageValue: 2G}}"
+    ),
     "requests of pods": _PODS % '"100"',
     "cpu and requests": "\n".join([_UTILIZATION % ("cpu", 50), _PODS % "1k"]),
     "a queue": _EXTERNAL % 'AverageValue, averageValue: "30"',
     "a queue as a whole": _EXTERNAL % "Value, value: 100",
     "an ingress": _OBJECT % "Value, value: 2k",
+    "an ingress for each": _OBJECT % 'AverageValue, averageValue: "150"',
+    "all kinds": "\n".join(
+        (
+            _UTILIZATION % ("cpu", 70),
+            _CONTAINER % "app",
+            _PODS % '"100"',
+            _OBJECT % "Value, value: 2k",
+            _EXTERNAL % 'AverageValue, averageValue: "30"',
+        )
+    ),
 }
 BEHAVIORS = {
     "silent": "",
@@ -59,6 +73,10 @@ BEHAVIORS = {
     "[{type: Pods, value: 2, periodSeconds: 60}, {type: Percent, value: 50, periodSeconds: 120}]}\n"
     "  scaleUp: {stabilizationWindowSeconds: 0, selectPolicy: Max, policies: "
     "[{type: Percent, value: 100, periodSeconds: 15}, {type: Pods, value: 4, periodSeconds: 15}]}",
+    "never up": "behavior:\n  scaleUp: {selectPolicy: Disabled}",
+    "careful up": "behavior:\n  scaleUp: {stabilizationWindowSeconds: 60, selectPolicy: Min, policies: "
+    "[{type: Percent, value: 50, periodSeconds: 60}, {type: Pods, value: 2, periodSeconds: 60}]}\n"
+    "  scaleDown: {stabilizationWindowSeconds: 3600, policies: [{type: Pods, value: 1, periodSeconds: 1800}]}",
     "never down": "behavior:\n  scaleDown: {selectPolicy: Disabled}",
 }
 
@@ -125,6 +143,9 @@ _HPAS = {
     "a rollout": hpa("canary", METRICS["cpu"], "").replace("apps/v1", "argoproj.io/v1alpha1").replace(
         "kind: Deployment", "kind: Rollout"
     ),
+    "a kind of one's own": hpa("shard", METRICS["cpu"], "").replace("apps/v1", "example.org/v1").replace(
+        "kind: Deployment", "kind: Shard"
+    ),
     "a resource nobody asks for": hpa("disk", _UTILIZATION % ("ephemeral-storage", 50), ""),
 }  # fmt: skip
 
@@ -135,7 +156,13 @@ _PROMETHEUS: dict[str, Any] = {
     "threshold": "100",
 }
 _CRON = {"timezone": "Europe/Berlin", "start": "0 8 * * 1-5", "end": "0 18 * * 1-5", "desiredReplicas": "6"}
+_MEMORY = {"type": "memory", "metricType": "Utilization", "metadata": {"value": "80"}}
 _CPU = {"type": "cpu", "metricType": "Utilization", "metadata": {"value": "70"}}
+_FALLBACK = {"failureThreshold": 3, "replicas": 6}
+_BOTH = {
+    "scaleUp": {"stabilizationWindowSeconds": 0, "policies": [{"type": "Percent", "value": 100, "periodSeconds": 15}]},
+    "scaleDown": {"selectPolicy": "Disabled"},
+}
 _SLOW = {
     "scaleDown": {"stabilizationWindowSeconds": 120, "policies": [{"type": "Pods", "value": 1, "periodSeconds": 60}]}
 }
@@ -172,6 +199,8 @@ TRIGGERS: dict[str, tuple[dict[str, Any], ...]] = {
     "two queries": (prometheus(), {**prometheus(query="sum(jobs_waiting)", threshold="10"), "name": "jobs"}),
     "cpu beside a query": (_CPU, prometheus()),
     "office hours beside a query": (prometheus(), cron()),
+    "cpu and memory": (_CPU, _MEMORY),
+    "all four": (_CPU, _MEMORY, prometheus(), cron(timezone="UTC")),
 }
 SPECS: dict[str, dict[str, Any]] = {
     "silent": {},
@@ -179,6 +208,9 @@ SPECS: dict[str, dict[str, Any]] = {
     "idle": {"idleReplicaCount": 0, "minReplicaCount": 3, "maxReplicaCount": 30, "cooldownPeriod": 600},
     "a fallback": {"minReplicaCount": 1, "fallback": {"failureThreshold": 3, "replicas": 6}},
     "a behavior": {"advanced": {"horizontalPodAutoscalerConfig": {"behavior": _SLOW}}},
+    "a named hpa": {"advanced": {"horizontalPodAutoscalerConfig": {"name": "web", "behavior": _BOTH}}},
+    "a count that stays": {"minReplicaCount": 1, "fallback": {**_FALLBACK, "behavior": "currentReplicas"}},
+    "quick to sleep": {"pollingInterval": 15, "cooldownPeriod": 0, "maxReplicaCount": 5},
 }
 
 
@@ -210,6 +242,34 @@ _SCALED_OBJECTS = {
         {**cron(start="0 9 * * 6", end="0 21 * * 6", timezone="UTC"), "name": "saturday"},
         prometheus(),
     ),
+    "two windows a day": scaled_object(
+        cron(start="0 6 * * *", end="0 10 * * *", timezone="UTC"),
+        {**cron(start="0 16 * * *", end="0 20 * * *", timezone="UTC", desiredReplicas="12"), "name": "evening"},
+        minReplicaCount=1,
+    ),
+    "more than the most": scaled_object(prometheus(), cron(desiredReplicas="200"), maxReplicaCount=50),
+    "a window for none": scaled_object(prometheus(), cron(desiredReplicas="0", timezone="UTC")),
+    "a fallback of cpu": scaled_object(_CPU, minReplicaCount=1, fallback=_FALLBACK),
+    "a fallback to less": scaled_object(
+        prometheus(), minReplicaCount=1, fallback={**_FALLBACK, "behavior": "currentReplicasIfLower"}
+    ),
+    "a query proxy": scaled_object(
+        prometheus(customHeaders="X-Scope-OrgID=shop", unsafeSsl="true", timeout="500"), minReplicaCount=1
+    ),
+    "a shared secret": scaled_object(
+        {**prometheus(authModes="basic"), "authenticationRef": {"name": "all", "kind": "ClusterTriggerAuthentication"}}
+    ),
+    "of an environment": scaled_object(prometheus(), scaleTargetRef={"name": "web", "envSourceContainerName": "app"}),
+    "a rollout": scaled_object(
+        _CPU, prometheus(), scaleTargetRef={"apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "name": "web"}
+    ),
+    "cached": scaled_object({**prometheus(), "useCachedMetrics": True, "name": "rate"}, minReplicaCount=1),
+    "a topic": scaled_object({"type": "kafka", "metadata": {"topic": "orders", "lagThreshold": "50"}}),
+    "a formula beside cpu": scaled_object(_CPU, {**prometheus(), "name": "rate"}, advanced=_FORMULA),
+    "a first cooldown": scaled_object(prometheus(), initialCooldownPeriod=120),
+    "as a chart prints it": "---\n# Source: web/templates/scaledobject.yaml\napiVersion: keda.sh/v1alpha1\n"
+    "kind: ScaledObject\nmetadata: {name: web}\nspec:\n  scaleTargetRef: {name: web}\n  triggers:\n"
+    "  - type: prometheus\n    metadata: {serverAddress: 'http://prom', query: sum(jobs), threshold: 5}\n---\n",
     "a fallback that only raises": scaled_object(prometheus(), minReplicaCount=2, fallback=_HIGHER),
     "a fallback below the minimum": scaled_object(
         prometheus(), minReplicaCount=4, fallback={"failureThreshold": 3, "replicas": 2}

@@ -35,7 +35,19 @@ def headline(told: Tuning) -> list[str]:
         f"Tuning {told.policy} on {told.data}: {written(told.start)} to {written(told.end)}, {length}, "
         f"a decision every {span(told.cycle_s)}.",
         f"Searched before {written(told.split)}, judged on the third after it; {told.replays} replays.",
+        *_searched(told),
     ]
+
+
+def _searched(told: Tuning) -> list[str]:
+    """Which keys were changed, and to what; the value in force first, then those tried, the cheapest first."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for each in told.attempts:
+        if each.change is not None:
+            found.setdefault((each.change.key, each.change.before), []).append(each.change.after)
+    keys = "1 key" if len(found) == 1 else f"{len(found)} keys"
+    lines = [f"  {key}: {before} → {' · '.join(after)}" for (key, before), after in sorted(found.items())]
+    return [f"Searched were {keys}, one change at a time:", *lines]
 
 
 def rows(told: Tuning) -> list[tuple[str, ...]]:

@@ -9,13 +9,13 @@ from typing import Any
 
 import msgspec
 
-from autoscaler.model.policy import Parity, Policy, Reduce, Signal
+from autoscaler.model.policy import Parity, Policy, Reduce, Resource, Signal
 from autoscaler.model.policy.target import APPS
 from autoscaler.policy.defaults import brief
 from autoscaler.policy.importers import behavior
 from autoscaler.policy.importers.autoscaling import NAME
 from autoscaler.policy.importers.parts import ANNOTATION, GUARDS, unique
-from autoscaler.policy.importers.queries import Usage, averaged, recognised
+from autoscaler.policy.importers.queries import averaged
 from autoscaler.policy.importers.report import Carried, KeyReport, Turned, line_of
 from autoscaler.policy.load import Loaded
 from autoscaler.policy.nodes import dump
@@ -144,24 +144,17 @@ class _Export:
             why = what if sayable else _SOURCES[signal.source]
             self._say(Carried.NOT_CARRIED, path, f"{why}: an HPA cannot say it")
             return None
-        if signal.resource is not None:
-            of = Usage(signal.resource.value, signal.container or "")
-            return self._resource(of, signal, path, Carried.EQUAL, "from metrics.k8s.io, as here")
-        found = recognised(signal)
-        if found is None:
-            return self._asked(signal, path)
-        return self._resource(found, signal, path, Carried.DIFFERENT, "from metrics.k8s.io instead of Prometheus")
+        return self._asked(signal, path) if signal.resource is None else self._resource(signal.resource, signal, path)
 
-    def _resource(self, of: Usage, signal: Signal, path: Path, carried: Carried, whence: str) -> dict[str, Any]:
-        goal = signal.per_replica if signal.value is None else signal.value
+    def _resource(self, resource: Resource, signal: Signal, path: Path) -> dict[str, Any]:
         if signal.utilization is not None:
             aim: dict[str, Any] = {"type": "Utilization", "averageUtilization": round(signal.utilization * 100)}
         else:
-            aim = {"type": "AverageValue", "averageValue": _amount(goal or 0.0)}
-        kind = "ContainerResource" if of.container else "Resource"
-        self._say(carried, path, f"{kind} {of.resource}: {whence}")
-        container = {"container": of.container} if of.container else {}
-        return {"type": kind, kind[:1].lower() + kind[1:]: {"name": of.resource, **container, "target": aim}}
+            aim = {"type": "AverageValue", "averageValue": _amount(signal.per_replica or 0.0)}
+        kind = "ContainerResource" if signal.container else "Resource"
+        self._say(Carried.EQUAL, path, f"{kind} {resource.value}: from metrics.k8s.io, as here")
+        container = {"container": signal.container} if signal.container else {}
+        return {"type": kind, kind[:1].lower() + kind[1:]: {"name": resource.value, **container, "target": aim}}
 
     def _asked(self, signal: Signal, path: Path) -> dict[str, Any]:
         name = unique(_metric_name(signal.name), self._names)

@@ -24,7 +24,7 @@ from autoscaler.policy.importers.autoscaling import (
 from autoscaler.policy.importers.behavior import behavior
 from autoscaler.policy.importers.manifest import Object, Spec, Text, objects
 from autoscaler.policy.importers.parts import Wanted
-from autoscaler.policy.importers.queries import Usage, average
+from autoscaler.policy.importers.queries import LONGEST_TARGET, average
 from autoscaler.policy.importers.report import Turned
 from autoscaler.policy.nodes import Problem
 from autoscaler.policy.words import Path
@@ -65,11 +65,11 @@ def _policy(made: Object, read: SpecV1 | SpecV2, spec: Spec, wanted: Wanted) -> 
     target = parts.target(read.scaleTargetRef, made, spec)
     if target is None:
         return None
-    wanted = msgspec.structs.replace(wanted, scaled=read.scaleTargetRef.kind)
+    wanted = msgspec.structs.replace(wanted, scaled=(read.scaleTargetRef.kind, read.scaleTargetRef.name))
     if isinstance(read, SpecV1):
         percent = CPU_PERCENT if read.targetCPUUtilizationPercentage is None else read.targetCPUUtilizationPercentage
         path: Path = ("targetCPUUtilizationPercentage",)
-        found = [parts.resource(wanted.usage("cpu"), percent, None, spec, path)]
+        found = [parts.resource("cpu", "", percent, spec, path, share=True)]
         for key in IN_V1:
             if key in made.annotations:
                 spec.lost((), f"annotation {key}: read the object as v2: `kubectl get hpa.v2.autoscaling -o yaml`")
@@ -77,7 +77,7 @@ def _policy(made: Object, read: SpecV1 | SpecV2, spec: Spec, wanted: Wanted) -> 
     else:
         found = [_signal(each, made, spec, wanted, ("metrics", i)) for i, each in enumerate(read.metrics)]
         if not read.metrics:
-            found = [parts.resource(wanted.usage("cpu"), CPU_PERCENT, None, spec, ("metrics",))]
+            found = [parts.resource("cpu", "", CPU_PERCENT, spec, ("metrics",), share=True)]
         speed = behavior(read.behavior, spec, ("behavior",))
     signals = parts.named(found)
     if not signals:
@@ -125,21 +125,18 @@ def _named(metric: Metric) -> str:
 
 
 def _signal(metric: Metric, made: Object, spec: Spec, wanted: Wanted, path: Path) -> Signal | None:
-    if metric.resource is not None and metric.type is Source.RESOURCE:
-        of = wanted.usage(metric.resource.name)
-        return _resource(of, metric.resource.target, spec, (*path, "resource"))
-    if metric.containerResource is not None and metric.type is Source.CONTAINER_RESOURCE:
-        of = wanted.usage(metric.containerResource.name, metric.containerResource.container)
-        return _resource(of, metric.containerResource.target, spec, (*path, "containerResource"))
+    resource, container = metric.resource, metric.containerResource
+    if resource is not None and metric.type is Source.RESOURCE:
+        return _resource(resource.name, "", resource.target, spec, (*path, "resource"))
+    if container is not None and metric.type is Source.CONTAINER_RESOURCE:
+        return _resource(container.name, container.container, container.target, spec, (*path, "containerResource"))
     key = SOURCES[metric.type]
     source: MetricSource | ObjectSource = getattr(metric, key)
     return _asked(metric.type, source, made, spec, wanted, (*path, key))
 
 
-def _resource(of: Usage, goal: Goal, spec: Spec, path: Path) -> Signal | None:
-    aim = aim_of(goal)
-    percent, average = (aim, None) if goal.type is Aim.UTILIZATION else (None, aim)
-    return parts.resource(of, percent, average, spec, path)
+def _resource(name: str, container: str, goal: Goal, spec: Spec, path: Path) -> Signal | None:
+    return parts.resource(name, container, aim_of(goal), spec, path, share=goal.type is Aim.UTILIZATION)
 
 
 def _asked(
@@ -151,6 +148,10 @@ def _asked(
     whose = "by the query that was given"
     if query is None:
         query, whose = _by_rule(kind, source, wanted), "by the query of the adapter's rule"
+        if query is not None and kind is Source.PODS and len(wanted.scaled[1]) > LONGEST_TARGET:
+            why = f"the rule's query finds pods by their names, which are cut beyond {LONGEST_TARGET} characters"
+            spec.lost(path, f"{why} of their workload's: give --query '{name}=PROMQL'")
+            return None
     if query is None:
         what = "one series per pod" if kind is Source.PODS else "one series"
         labels = "; its selector belongs into the query" if source.metric.selector is not None else ""
@@ -178,7 +179,7 @@ def _by_rule(kind: Source, source: MetricSource | ObjectSource, wanted: Wanted) 
         return None
     labels = (selector.matchLabels if selector is not None else None) or {}
     described = source.describedObject if isinstance(source, ObjectSource) else None
-    about = (described.kind, described.name) if described is not None else (wanted.scaled, "")
+    about = (described.kind, described.name) if described is not None else wanted.scaled
     return wanted.rules.query(kind, source.metric.name, labels, about)
 
 

@@ -157,6 +157,9 @@ def _no_kind(file: str, node: Node, told: Node | None, kind: str) -> Problem:
     if told is None:
         said = "this is not a Kubernetes object: kind is missing"
         return Problem(file, node.line, node.column, said, f"add kind: {kind}")
+    if told.text == "ScaledJob":
+        said = "kind: a ScaledJob starts jobs, and a policy keeps a count of replicas"
+        return Problem(file, told.line, told.column, said, "leave it to KEDA, or write a Deployment of workers")
     return Problem(file, told.line, told.column, f"kind: there is no {told.text}", f"did you mean {kind}?")
 
 

@@ -8,16 +8,17 @@ from typing import Any
 
 import msgspec
 
-from autoscaler.model.policy import KubernetesTarget, Mode, Parity, Signal, TargetSpec
+from autoscaler.model.policy import KubernetesTarget, Mode, Parity, Resource, Signal, TargetSpec
 from autoscaler.model.policy.target import APPS, BUILT_IN, GROUP_VERSION
 from autoscaler.policy.importers.adapter import NONE, Rules
 from autoscaler.policy.importers.autoscaling import Ref
 from autoscaler.policy.importers.manifest import Object, Spec
-from autoscaler.policy.importers.queries import LONGEST_TARGET, POD_NAMES, RESOURCES, Usage, share, total
 from autoscaler.policy.importers.report import Turned
 from autoscaler.policy.nodes import Problem
 from autoscaler.policy.words import Path
+from autoscaler.unseen import visible
 
+RESOURCES = tuple(each.value for each in Resource)
 LONGEST_NAME = 200  # of a signal, with room for a number
 ANNOTATION = "autoscaler.query/"  # `export` keeps a metric's query under this and the metric's name
 
@@ -36,7 +37,7 @@ class Wanted(msgspec.Struct, frozen=True):
     servers: Mapping[str, str] = msgspec.field(default_factory=dict)
     strict: bool = False
     mode: Mode = Mode.ACT
-    scaled: str = "Deployment"  # the kind of the workload at hand
+    scaled: tuple[str, str] = ("Deployment", "")  # kind and name of the workload at hand
 
     def query(self, made: Object, metric: str) -> str | None:
         """The query for a metric of an object: said for that object, said for all, or kept in its annotations."""
@@ -44,10 +45,6 @@ class Wanted(msgspec.Struct, frozen=True):
             if said is not None:
                 return said
         return made.annotations.get(f"{ANNOTATION}{metric}")
-
-    def usage(self, resource: str, container: str = "") -> Usage:
-        """A resource of the pods of the workload at hand."""
-        return Usage(resource, container, self.strict, self.scaled)
 
     @property
     def parity(self) -> Parity:
@@ -63,9 +60,6 @@ def target(ref: Ref, made: Object, spec: Spec) -> TargetSpec | None:
         why = f"{ref.kind} needs its apiVersion (GROUP/VERSION), got {ref.apiVersion or 'none'}: no policy is written"
         spec.lost((*path, "apiVersion"), why)
         return None
-    if len(ref.name) > LONGEST_TARGET:
-        why = f"of more than {LONGEST_TARGET} characters: names of its pods are cut, and queries do not find them by it"
-        spec.lost((*path, "name"), why)
     spec.equal(path, f"target: {ref.kind} {made.namespace}/{ref.name}")
     group = None if own else ref.apiVersion
     aim = KubernetesTarget(namespace=made.namespace, kind=ref.kind, apiVersion=group, name=ref.name)
@@ -82,26 +76,21 @@ def parity(wanted: Wanted, spec: Spec) -> None:
         spec.different((), GUARDS)
 
 
-def resource(of: Usage, percent: float | None, average: float | None, spec: Spec, path: Path) -> Signal | None:
-    """The signal of a resource target: `percent` of the requests, or an `average` in cores or bytes per pod."""
-    if of.resource not in RESOURCES:
-        spec.lost(path, f"{of.resource} is not asked for by any query this knows; only {' and '.join(RESOURCES)} are")
+def resource(name: str, container: str, goal: float, spec: Spec, path: Path, *, share: bool) -> Signal | None:
+    """The signal of a resource target: percent of the requests (`share`), or an average in cores or bytes per pod."""
+    if name not in RESOURCES:
+        spec.lost(path, f"{name} is not measured of pods by metrics.k8s.io; only {' and '.join(RESOURCES)} are")
         return None
-    if of.kind not in POD_NAMES:
-        spec.lost(path, f"which pods belong to a {of.kind} cannot be told by their names: write the query by hand")
-        return None
-    name = f"{of.resource} of {of.container}" if of.container else of.resource
-    source = "asked of Prometheus (cAdvisor, kube-state-metrics) instead of metrics.k8s.io; pods that start or have no "
-    source += "sample are not filled in"
-    if percent is not None:
-        spec.different(path, f"utilization: {percent:g}%; {source}")
-        return Signal(name=name, prometheus=share(of), utilization=percent / 100)
-    assert average is not None
-    if of.strict:
-        spec.different(path, f"value: {average:g}, of the average pod; {source}")
-        return Signal(name=name, prometheus=total(of), value=average)
-    spec.different(path, f"per_replica: {average:g}, the total ÷ this, not average × ready pods; {source}")
-    return Signal(name=name, prometheus=total(of), per_replica=average)
+    signal = Signal(
+        name=f"{name} of {container}" if container else name,
+        resource=Resource(name),
+        container=container or None,
+        utilization=goal / 100 if share else None,
+        per_replica=None if share else goal,
+    )
+    said = f"utilization: {goal:g}%" if share else f"per_replica: {goal:g}"
+    spec.equal(path, f"{said}, from metrics.k8s.io, with pods that start or have no sample as the HPA takes them")
+    return signal
 
 
 def named(signals: Iterable[Signal | None]) -> tuple[Signal, ...]:
@@ -111,9 +100,18 @@ def named(signals: Iterable[Signal | None]) -> tuple[Signal, ...]:
     for each in signals:
         if each is None:
             continue
-        name = unique(each.name[:LONGEST_NAME], names)
+        name = unique(readable(each.name), names)
         found.append(each if name == each.name else msgspec.structs.replace(each, name=name))
     return tuple(found)
+
+
+def readable(name: str) -> str:
+    r"""A name of somebody else as one of ours: no longer than one may be, and without what nobody sees.
+
+    >>> print(readable("queue\u202e depth"))
+    queue\x202e depth
+    """
+    return visible(name)[:LONGEST_NAME]
 
 
 def unique(name: str, names: set[str]) -> str:

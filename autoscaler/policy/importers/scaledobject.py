@@ -157,18 +157,23 @@ def _trigger(trigger: Trigger) -> Iterator[Fault]:
     if trigger.type == "prometheus":
         yield from _number(said, "threshold", above=0.0)
         yield from _number(said, "activationThreshold")
+        if trigger.metricType is Aim.UTILIZATION:
+            yield ("metricType",), "expected AverageValue or Value: only cpu and memory are a Utilization", "remove it"
     elif trigger.type == "cron":
-        yield from _number(said, "desiredReplicas", above=0.0)
+        yield from _number(said, "desiredReplicas", least=0.0)
     elif trigger.type in ("cpu", "memory"):
         yield from _resource(trigger)
 
 
-def _number(said: dict[str, str], key: str, above: float | None = None) -> Iterator[Fault]:
+def _number(
+    said: dict[str, str], key: str, *, above: float | None = None, least: float | None = None
+) -> Iterator[Fault]:
     if not said.get(key):
         return
     made = number(said[key])
-    if made is None or made != made or (above is not None and made <= above):
-        more = "" if above is None else f" above {above:g}"
+    low = (above is not None and made is not None and made <= above) or (least is not None and (made or 0) < least)
+    if made is None or made != made or low:
+        more = f" above {above:g}" if above is not None else f" of at least {least:g}" if least is not None else ""
         yield ("metadata", key), f"expected a number{more}, got {said[key]}", "in quotes or without"
 
 

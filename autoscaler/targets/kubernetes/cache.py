@@ -9,12 +9,12 @@ from typing import Any
 from autoscaler.clients.kubernetes_api import KubernetesApi
 from autoscaler.clients.kubernetes_watch import Listing, Reflector
 from autoscaler.clients.kubernetes_wire import Meta, Workload, Written
-from autoscaler.model.target import Instance
+from autoscaler.model.target import Instance, Pool
 from autoscaler.ports import Clock
 from autoscaler.targets.kubernetes.kinds import Kind
 from autoscaler.targets.kubernetes.others import Others
 from autoscaler.targets.kubernetes.pods import Labelled, Pods
-from autoscaler.targets.kubernetes.quotas import Quotas, Room
+from autoscaler.targets.kubernetes.quotas import Quotas
 from autoscaler.targets.kubernetes.scales import NO_PODS, Scales
 from autoscaler.targets.kubernetes.workloads import Place, Workloads
 
@@ -96,10 +96,10 @@ class Book:
         """Another autoscaler was put away by us; the watch tells the same a moment later."""
         self._around.others.seen(kind, uid, None)
 
-    def room(self, workload: Workload) -> Room | None:
-        """How many more of its pods fit into quotas; None where nothing known says."""
+    def pools(self, workload: Workload) -> tuple[Pool, ...]:
+        """What its pods take from the quotas of their namespace, as far as that is known."""
         template = workload.spec.template
-        return self._around.quotas.room(workload.metadata.namespace, template.spec if template is not None else None)
+        return self._around.quotas.pools(workload.metadata.namespace, template.spec if template is not None else None)
 
     def instances(self, workload: Workload) -> Iterable[Instance]:
         """The pods of a workload, but for finished ones."""

@@ -11,8 +11,7 @@ from autoscaler.clients import kubernetes_wire as wire
 from autoscaler.clients.kubernetes_quantity import milli
 from autoscaler.clients.kubernetes_wire import PAUSED_UNTIL, Pod, Terminated, Workload
 from autoscaler.model.pod import Container, PodFacts
-from autoscaler.model.target import Instance, TargetState, WorkloadRef
-from autoscaler.targets.kubernetes.quotas import Room
+from autoscaler.model.target import Instance, Pool, TargetState, WorkloadRef
 from autoscaler.targets.kubernetes.writers import remedy, writer
 
 FIRST_REPORT_S = 5.0  # a node reports "not ready" of a new pod within this after the pod's start
@@ -65,7 +64,7 @@ def state(
     zero_is_ours: bool,
     at: float,
     steered_by: str = "",
-    room: Room | None = None,
+    pools: tuple[Pool, ...] = (),
 ) -> TargetState:
     """How a workload stood at `at`, with so many pods `ready`.
 
@@ -86,8 +85,7 @@ def state(
         remedy=remedy(workload, ref.kind),
         off_by_owner=spec.replicas == 0 and not zero_is_ours,
         steered_by=steered_by,
-        fits=status.replicas + room.more if room is not None else None,
-        fits_by=room.by if room is not None else "",
+        pools=pools,
         paused_until=until,
         pause_fault=fault,
     )

@@ -282,7 +282,7 @@ class KubernetesTarget:
         zero, at = book.workloads.zero_is_ours(workload), self._clock.now() - (book.age_s() or 0.0)
         return state(
             ref, workload, book.instances(workload), ready=book.ready(workload), zero_is_ours=zero, at=at,
-            steered_by=book.steered_by(workload), room=book.room(workload),
+            steered_by=book.steered_by(workload), pools=book.pools(workload),
         )  # fmt: skip
 
 

@@ -114,7 +114,7 @@ def test_what_cannot_be_tuned_is_said() -> None:
     steps = WEB.replace("per_replica: 50", "steps: [{above: 10, replicas: 2}]")
     assert told(steps) == [
         "requests is not tuned: of steps no single number is the target",
-        "no target of this policy can be tuned: only its minimum and behavior are",
+        "no target of this policy can be tuned",
     ]
     wakes = WEB + "  - {name: door, prometheus: 'sum(rate(d[1m]))', wake_above: 0}\n"
     assert "door is not tuned: wake_above only wakes, it has no target" in told(wakes + "idle: {after: 10m}\n")

@@ -95,6 +95,33 @@ def test_json_has_every_attempt_and_both_parts_of_the_evidence(home: Path) -> No
     assert told["searched"]["end"] == told["split"] == told["judged"]["start"]
 
 
+def test_a_policy_with_a_single_key_to_tune_and_no_behavior_says_what_was_searched(home: Path) -> None:
+    bare = POLICY.replace("{min: 2, max: 60}", "{min: 1, max: 1}") + "behavior: legacy\n"
+    (home / "web.yaml").write_text(bare)
+    done = run(*WORDS, cwd=home)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[2] == "Searched were 1 key, one change at a time:"
+    assert lines[3].startswith("  requests.per_replica: 20 → ")
+    assert len(lines[3].split(" · ")) == 4, "of a budget of seven, one is the policy as it is and two are the proof"
+    assert "note: behavior is not tuned: legacy has no values of its own" in lines
+    (home / "web.yaml").write_text(POLICY)
+    done = run(*WORDS, cwd=home)
+    assert "Searched were 3 keys, one change at a time:" in done.stdout, done.stdout
+
+
+def test_a_policy_of_which_nothing_can_be_tuned_is_told_so_before_anything_is_replayed(home: Path) -> None:
+    steps = POLICY.replace("per_replica: 20   # a guess", "steps: [{above: 100, replicas: 3}]")
+    (home / "web.yaml").write_text(steps.replace("{min: 2, max: 60}", "{min: 1, max: 1}") + "behavior: legacy\n")
+    done = run(*WORDS, "--load", "requests", cwd=home)
+    assert done.returncode == 2
+    assert (
+        "web: nothing of it can be tuned: requests is not tuned: of steps no single number is the target" in done.stderr
+    )
+    assert "behavior is not tuned: legacy" in done.stderr
+    assert "replaying" not in done.stderr
+
+
 def test_where_nothing_is_better_no_patch_is_written(home: Path) -> None:
     words = (*WORDS, "--within", "0", "--capacity", "20.5", "--budget", "4", "--diff", "--write", "x.patch")
     done = run(*words, "--html", "x.html", cwd=home)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections.abc import Sequence
 
+import msgspec
 import pytest
 
 from autoscaler.errors import LeaseError
 from autoscaler.loop.lasting import unpacked
 from autoscaler.model.signal import Missing, MissingWhy
+from autoscaler.model.target import Pool, TargetState, WorkloadRef
 from autoscaler.ports import FactKind, RecordKind
+from autoscaler.targets.simulated import SimulatedTarget
 from tests.support.virtual import run
 from tests.unit.loop.house import POLICY, WEB, House
 
@@ -43,6 +47,40 @@ def test_growth_is_as_fast_as_the_rates_allow_although_a_cycle_takes_its_time() 
                 await asyncio.sleep(14 if not counts else 15)
                 counts.append(house.count())
             assert counts == [5, 10, 20, 40]
+
+    run(story())
+
+
+class Narrow(SimulatedTarget):
+    """A platform whose workloads share a quota of nine instances."""
+
+    async def states(self, refs: Sequence[WorkloadRef]) -> list[TargetState | Missing]:
+        states = await super().states(refs)
+        left = 9 - sum(each.existing for each in states if isinstance(each, TargetState))
+        pools = (Pool("pods", left, 1, "the quota"),)
+        return [each if isinstance(each, Missing) else msgspec.structs.replace(each, pools=pools) for each in states]
+
+
+def test_workloads_that_grow_in_one_cycle_share_what_a_quota_leaves() -> None:
+    async def story() -> None:
+        second = POLICY.replace("name: web", "name: api").replace("service: web", "service: api")
+        house = House(f"{POLICY}---\n{second.replace('prometheus: load', 'prometheus: other')}", platform=Narrow)
+        api = WorkloadRef("compose", "shop", "service", "api")
+        house.fleet.put(api, 2)
+        house.dial.values |= {"load": 500.0, "other": 600.0}
+        async with house.running():
+            await asyncio.sleep(10)
+            decided = {key: house.board.entries[key].decision for key in (WEB.key, api.key)}
+            assert {key: each.desired for key, each in decided.items() if each is not None} == {
+                WEB.key: 5,
+                api.key: 4,
+            }, "one wants 5 of 1, the other 6 of 2; six more fit"
+            assert house.reason() == "above_target"
+            other = decided[api.key]
+            assert other is not None
+            assert other.reason.value == "capped_at_quota"
+            await asyncio.sleep(120)
+            assert house.count() + len(house.fleet.workload(api).units) == 9
 
     run(story())
 

@@ -11,7 +11,8 @@ from autoscaler.policy.importers.report import Carried
 from autoscaler.policy.importers.text import policies
 from autoscaler.policy.load import load
 from autoscaler.policy.nodes import Problem
-from tests.support.manifests import hpas
+from tests.support.manifests import METRICS, hpas
+from tests.support.manifests import hpa as hpa_of
 
 PODS = "{name}-[b-df-hj-np-tv-xz24-9]{6,10}-[b-df-hj-np-tv-xz24-9]{5}"
 RULES = """
@@ -97,7 +98,7 @@ def test_a_query_with_words_that_nobody_fills_in_is_none() -> None:
 
 def test_with_the_rules_every_metric_of_the_corpus_is_carried_without_a_query() -> None:
     problems: list[Problem] = []
-    names = ("request", "queue", "ingress", "four", "zero")
+    names = ("request", "queue", "ingress", "four", "zero", "all kinds")
     texts = [(name, text) for name, text in hpas() if any(word in name for word in names)]
     made = [each for text in texts for each in hpa.turn([text], Wanted(rules=rules()), "default", problems)]
     assert not problems
@@ -105,6 +106,20 @@ def test_with_the_rules_every_metric_of_the_corpus_is_carried_without_a_query() 
     for each in made:
         assert each.carried is not Carried.NOT_CARRIED, each
         assert load([("p", policies([each]))], "r").policies == (each.policy,)
+
+
+@pytest.mark.parametrize(("length", "carried"), [(46, Carried.DIFFERENT), (47, Carried.NOT_CARRIED)])
+def test_a_name_so_long_that_the_names_of_its_pods_are_cut_needs_a_query(length: int, carried: Carried) -> None:
+    problems: list[Problem] = []
+    text = hpa_of("w" * length, f"{METRICS['cpu']}\n{METRICS['requests of pods']}", "")
+    (made,) = hpa.turn([("web.yaml", text)], Wanted(rules=rules()), "default", problems)
+    assert not problems
+    assert made.carried is carried
+    (said,) = [each for each in made.findings if each.key == "spec.metrics[1].pods"]
+    assert said.carried is carried
+    if carried is Carried.NOT_CARRIED:
+        assert "cut beyond 46 characters" in said.sentence
+        assert "--query 'http_requests_per_second=PROMQL'" in said.sentence
 
 
 @pytest.mark.parametrize(

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 from aiohttp import web
 
 from autoscaler.clients.kubernetes_api import KubernetesApi
 from autoscaler.clients.kubernetes_wire import PodMetrics
 from autoscaler.clock import SystemClock
-from autoscaler.decide.hpa.pods import Failure, Pod
+from autoscaler.decide.hpa.pods import Failure
 from autoscaler.decide.per_instance import proposed
 from autoscaler.decide.plan import goal_of, prepare
 from autoscaler.decide.step import step
@@ -27,6 +25,8 @@ from autoscaler.model.target import Instance, TargetState, WorkloadRef
 from autoscaler.policy.load import load
 from autoscaler.sources.pod_metrics import IN_FLIGHT, PodMetricsSource, reading
 from benchmarks.hpa_nouns import read_pods, read_reading, read_timing
+from tests.support.recorded_pods import instance_of, measured, stamp
+from tests.support.recorded_pods import told as recorded
 from tests.unit.decide.test_hpa_vectors import FOLDER, needed
 from tests.unit.targets.kubernetes.fake_api import FakeApi
 
@@ -39,14 +39,8 @@ BYTES = Signal(name="bytes", resource=Resource.MEMORY, per_replica=100e6)
 BOTH = (Container("app", {"cpu": 200}), Container("log", {"cpu": 50}))
 
 
-def stamp(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).isoformat().replace("+00:00", "Z")
-
-
 def used(name: str, at: float = NOW - 10, window: str = "15.5s", **containers: dict[str, str]) -> PodMetrics:
-    parts = [{"name": each, "usage": usage} for each, usage in containers.items()]
-    told = {"metadata": {"name": name}, "timestamp": stamp(at), "window": window, "containers": parts}
-    return msgspec.convert(told, PodMetrics)
+    return measured(name, at, window, containers)
 
 
 def table(*told: PodMetrics) -> dict[str, PodMetrics]:
@@ -70,19 +64,6 @@ def ask(signal: Signal, *pods: Instance) -> Ask:
     return Ask(WEB, signal, instances=pods)
 
 
-def instance_of(given: Pod) -> Instance:
-    """A recorded pod as the target tells of it."""
-    started = None if given.started is None else given.started + NOW
-    facts = PodFacts(
-        phase=given.phase, ready=given.ready, started=started, containers=given.containers,
-        init_containers=given.init_containers, requests=given.pod_requests, overhead=given.overhead,
-    )  # fmt: skip
-    return Instance(
-        id=given.name, name=given.name, created=0.0, ready=given.ready == "True", since=given.ready_since + NOW,
-        draining=given.deleting, pod=facts,
-    )  # fmt: skip
-
-
 def test_from_the_wire_to_the_count_recorded_pods_are_counted_as_the_hpa_counted_them() -> None:
     """Samples of pods that are in no list are left out: the cluster's own list has none of them."""
     needed()
@@ -92,19 +73,14 @@ def test_from_the_wire_to_the_count_recorded_pods_are_counted_as_the_hpa_counted
         given, out = vector["in"], vector["out"]
         if given["function"] not in ("resource_value", "resource_utilization"):
             continue
-        samples, pods = read_reading(given).samples, [instance_of(each) for each in read_pods(given)]
+        samples, pods = read_reading(given).samples, [instance_of(each, NOW) for each in read_pods(given)]
         resource = {"cpu": Resource.CPU, "memory": Resource.MEMORY}.get(given["resource"])
         if resource is None or set(samples or {}) - {each.name for each in pods} or not given["pod_level_resources"]:
             continue
         share, container = given["function"] == "resource_utilization", given.get("container") or None
         aim = {"utilization": given["target"] / 100} if share else {"per_replica": given["target"] / 1000}
         signal = Signal(name="s", resource=resource, container=container, **aim)
-        told = table(
-            *(
-                used(name, NOW + one.at, f"{one.window_s}s", **{container or "c": {resource.value: f"{one.value}m"}})
-                for name, one in (samples or {}).items()
-            )
-        )
+        told = recorded(samples, resource.value, container or "", NOW)
         made = reading(ask(signal, *pods), told, NOW)
         if isinstance(made, Missing):
             if made.why is not MissingWhy.STALE:

@@ -165,11 +165,12 @@ async def test_a_quota_on_what_limit_ranges_may_fill_in_blocks_nothing_until_the
     hard = {"requests.cpu": "10"}
     api.objects["resourcequotas"] = [{"metadata": meta, "status": {"hard": hard, "used": {}}}]
     always(api, saying(403, DENIED.replace(HPAS, "limitranges"), "Forbidden"), "/limitranges")
-    assert (await look(target)).fits is None
+    assert (await look(target)).pools == ()
     api.handlers.clear()
 
     async def full() -> bool:
         seen = await look(target)
-        return (seen.fits, seen.fits_by) == (2, "ResourceQuota team (pods must say their requests.cpu)")
+        said = "ResourceQuota team (pods must say their requests.cpu)"
+        return [(each.more, each.by) for each in seen.pools] == [(0, said)]
 
     await auntil(full, "no limit range says it: now that is known")
