@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from autoscaler import log
+from autoscaler.forge import Report
 from autoscaler.loop.act import Actor
 from autoscaler.loop.board import Board
 from autoscaler.loop.cleaner import Cleaner
@@ -20,6 +21,7 @@ from autoscaler.loop.desk import Desk
 from autoscaler.loop.foresee import retelling
 from autoscaler.loop.gallery import Gallery
 from autoscaler.loop.keeper import Keeper
+from autoscaler.loop.live import LiveReport
 from autoscaler.loop.log_sink import LogSink
 from autoscaler.loop.notifier import Notifier
 from autoscaler.loop.observe import Observer
@@ -27,7 +29,7 @@ from autoscaler.loop.past import Past
 from autoscaler.loop.timetable import Timetable
 from autoscaler.loop.warming import Warming
 from autoscaler.model.operation import Operation
-from autoscaler.ports import Clock, Lease, PolicySource, Sink
+from autoscaler.ports import Clock, Forge, Lease, PolicySource, Sink
 from autoscaler.rehearsal import attempt
 from autoscaler.settings import Settings
 from autoscaler.store.policy_git import GitSource
@@ -37,6 +39,8 @@ from autoscaler.wiring import (
     Adapters,
     adapters_of,
     audit_of,
+    forge_of,
+    github_of,
     loading,
     proving,
     receivers_of,
@@ -64,12 +68,20 @@ async def run(
     clock = SystemClock()
     board = Board(started=clock.now(), cycle_s=settings.cycle)
     policies: PolicySource
+    github = github_of(settings, clock)
     if settings.git.url is None:
         policies = FolderSource([Path(each) for each in settings.policies], clock)
     else:
-        policies = repository(settings, clock, tell=lambda said: board.fault(clock.now(), said), show=board.comes_from)
+        policies = repository(
+            settings, clock, tell=lambda said: board.fault(clock.now(), said), show=board.comes_from, github=github
+        )  # fmt: skip
+    forge = forge_of(settings, github) if github is not None and settings.git.url is not None else None
     async with adapters_of(settings, clock, read_only=read_only) as adapters:
-        await steer(settings, adapters, policies, clock, board=board, read_only=read_only, before_call=before_call)
+        await steer(
+            settings, adapters, policies, clock, board=board, read_only=read_only, before_call=before_call, forge=forge
+        )  # fmt: skip
+    if github is not None:
+        await github.close()
     log.event("stopped")
 
 
@@ -83,10 +95,12 @@ async def steer(
     read_only: bool = False,
     before_call: Callable[[Operation], None] | None = None,
     started: Callable[[Daemon], None] = lambda daemon: None,
+    forge: Forge | None = None,
 ) -> None:
     """Run a daemon over these adapters and policies until SIGTERM, SIGINT or its own `stop`.
 
-    `started` is told the daemon before its first cycle. Raises AutoscalerError when it cannot start.
+    `forge` is told which policies are live, unless nothing is to be changed anywhere. `started` is told the daemon
+    before its first cycle. Raises AutoscalerError when it cannot start.
     """
     from autoscaler.web.doors import Rooms
     from autoscaler.web.events import Streams
@@ -103,6 +117,12 @@ async def steer(
         failing = str if audit is None else lambda: audit.failing
         notifier = Notifier(receivers, board, keeper, clock, lambda: lease.remaining() > 0, also=failing)
     sinks += [notifier] if notifier is not None else []
+    keeper.repository = settings.git.url or ""
+    live: LiveReport | None = None
+    if forge is not None:
+        told = settings.github.report is not Report.OFF and not read_only
+        live = LiveReport(forge, board, keeper, clock, told=told)
+        sinks.append(live)
     actor = Actor(adapters.targets, keeper, lease, clock)
     if before_call is not None:
         actor.before_call = before_call
@@ -124,6 +144,7 @@ async def steer(
         repository=policies if isinstance(policies, GitSource) else None,
         prove=proving(settings),
         notifier=notifier,
+        live=live,
     )
     daemon = Daemon(parts, settings.cycle)
     past = Past(board, keeper, retelling(adapters.past.apart(), settings.cycle))

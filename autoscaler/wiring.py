@@ -17,16 +17,21 @@ import msgspec
 
 from autoscaler.clients.access import Access, check
 from autoscaler.clients.git_remote import Place
+from autoscaler.clients.github import GitHub
+from autoscaler.clients.github_login import Purpose
+from autoscaler.clients.github_wire import Host
 from autoscaler.clients.prometheus import PrometheusClient
 from autoscaler.decide.notify import Route
 from autoscaler.errors import PolicyError, SettingsError, UsageError
+from autoscaler.forge import lends_token
+from autoscaler.forge import repository as repository_at
 from autoscaler.loop.daemon import Load, Prove
 from autoscaler.loop.registry import Targets
 from autoscaler.model.policy import PolicySet
 from autoscaler.outlets import Notified
 from autoscaler.policy.fit import misfits
 from autoscaler.policy.load import Loader
-from autoscaler.ports import Clock, Lease, Messenger, Source, Stockroom, Store, Target
+from autoscaler.ports import Clock, Forge, Lease, Messenger, Source, Stockroom, Store, Target
 from autoscaler.servers import PrometheusServer
 from autoscaler.settings import Settings
 from autoscaler.sources.intervals import Intervals
@@ -232,8 +237,8 @@ def proved(settings: Settings, loaded: PolicySet, tests: Sequence[tuple[str, str
         raise PolicyError(tuple(wrong))
 
 
-def repository(settings: Settings, clock: Clock, *, tell: Tell, show: Show) -> GitSource:
-    """The repository that policies come from. Raises SettingsError."""
+def repository(settings: Settings, clock: Clock, *, tell: Tell, show: Show, github: GitHub | None = None) -> GitSource:
+    """The repository that policies come from; `github` gives git its token where it can. Raises SettingsError."""
     git = settings.git
     assert git.url is not None
     for key in ("signers", "keys", "ca"):
@@ -245,7 +250,34 @@ def repository(settings: Settings, clock: Clock, *, tell: Tell, show: Show) -> G
         signers=git.signers or "", keys=git.keys or "",
     )  # fmt: skip
     folder = settings.data_folder / POLICIES
-    return GitSource(place, folder, clock, path=git.path, every_s=git.every, pin=git.pin or "", tell=tell, show=show)
+    lent = partial(github.token, Purpose.POLICIES) if github is not None and lends_token(settings.github, git) else None
+    return GitSource(
+        place, folder, clock, path=git.path, every_s=git.every, pin=git.pin or "", tell=tell, show=show, token=lent
+    )
+
+
+def github_of(settings: Settings, clock: Clock, token: str = "") -> GitHub | None:
+    """GitHub's API for the repository of these settings; None where they name no way to get in, or no repository.
+
+    `token` is used where the settings have none. Raises SettingsError.
+    """
+    told, repository = settings.github, repository_at(settings.github, settings.git)
+    if not repository or not (told.known or token):
+        return None
+    if told.ca is not None:
+        check(Access(url=told.url, name="github", ca=told.ca))
+    host = Host(url=told.url, ca=told.ca or "", proxy=told.proxy or "")
+    return GitHub(
+        host, repository, clock, app=told.app or "", key_file=told.key_file or "", token_file=told.token_file or "",
+        token=token,
+    )  # fmt: skip
+
+
+def forge_of(settings: Settings, github: GitHub) -> Forge:
+    """Who is told at GitHub which commit is live."""
+    from autoscaler.messengers.github import GitHubForge
+
+    return GitHubForge(github, settings.github.report.value, settings.github.environment)
 
 
 def texts_of(settings: Settings) -> list[tuple[str, str]]:

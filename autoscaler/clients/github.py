@@ -98,9 +98,11 @@ class GitHub:
         """Take something away. What is gone already is no error."""
         return await self._ask("DELETE", self._own(path), purpose)
 
-    async def token(self, purpose: Purpose) -> str:
-        """A token for another program, as git."""
-        return await self.login.token(purpose)
+    async def token(self, purpose: Purpose, refused: str = "") -> str:
+        """A token for another program, as git; another one than what was refused there."""
+        if refused:
+            self.login.refused(purpose, refused)
+        return await self._token(purpose)
 
     def redact(self, text: str) -> str:
         """A text without our secrets."""

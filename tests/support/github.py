@@ -271,6 +271,7 @@ class StandIn:
         yield rf"GET {here}", self._repository
         yield rf"GET {here}/commits/([^/]+)/pulls", self._commit_pulls
         yield rf"GET {here}/commits/([^/]+)/check-runs", self._list_checks
+        yield rf"GET {here}/commits/([^/]+)/status", self._combined
         yield rf"GET {here}/commits/([^/]+)", self._commit
         yield rf"GET {here}/deployments", self._list_deployments
         yield rf"POST {here}/deployments", self._deploy
@@ -333,7 +334,9 @@ class StandIn:
 
     def _commit_pulls(self, request: web.Request, told: Any, sha: str) -> web.Response:
         like = self.told.example("get", "/repos/{owner}/{repo}/commits/{commit_sha}/pulls")[0]
-        return self._listed(request, [{**like, "number": each} for each in self.pulls.get(sha, [])])
+        return self._listed(
+            request, [{**like, "requested_teams": [], "number": each} for each in self.pulls.get(sha, [])]
+        )
 
     def _list_deployments(self, request: web.Request, told: Any) -> web.Response:
         asked = {key: value for key, value in request.query.items() if key in ("sha", "environment", "task")}
@@ -368,6 +371,14 @@ class StandIn:
         made = {**like, **own}
         self.statuses.append({**made, "sha": sha})
         return _json(made, 201)
+
+    def _combined(self, request: web.Request, told: Any, sha: str) -> web.Response:
+        newest = {each["context"]: each for each in self.statuses if each["sha"] == sha}
+        like = self.told.example("get", "/repos/{owner}/{repo}/commits/{ref}/status")
+        listed = [{**like["statuses"][0], "target_url": "https://ci.example/", **{
+            key: each[key] for key in ("state", "description", "context")
+        }} for each in newest.values()]  # fmt: skip
+        return _json({**like, "sha": sha, "statuses": listed, "total_count": len(listed)})
 
     def _check(self, request: web.Request, told: Any) -> web.Response:
         if told.get("status") == "completed" and "conclusion" not in told:
@@ -467,6 +478,8 @@ def _needs(method: str, path: str) -> list[tuple[str, str]]:
         if path.startswith(f"/repos/{REPOSITORY}{part}"):
             if path.endswith("/check-runs"):
                 return [("checks", level)]
+            if path.endswith("/status"):
+                return [("statuses", "read")]
             if path.endswith("/pulls") and "/commits/" in path:
                 return [("contents", "read"), ("pull_requests", "read")]
             return [(name, level)]
