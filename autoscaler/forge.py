@@ -39,7 +39,7 @@ class GitHubSettings(Node, frozen=True, kw_only=True):
         Annotated[
             str,
             Meta(
-                pattern=r"^[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+$",
+                pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*/(?!\.{1,2}$)[A-Za-z0-9_.-]+$",
                 examples=["acme/infra"],
                 description="the repository that is asked about; the one of git.url by default",
             ),

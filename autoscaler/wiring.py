@@ -269,7 +269,7 @@ def github_of(settings: Settings, clock: Clock, token: str = "") -> GitHub | Non
     host = Host(url=told.url, ca=told.ca or "", proxy=told.proxy or "")
     return GitHub(
         host, repository, clock, app=told.app or "", key_file=told.key_file or "", token_file=told.token_file or "",
-        token=token,
+        token="" if told.known else token,
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""What a way to get in at GitHub is worth: by feature, with the clock, what is left of the hour, and the branch's rules."""
+"""What a login at GitHub is worth: by feature, with the clock, what is left of the hour, and the branch's rules."""
 
 from __future__ import annotations
 

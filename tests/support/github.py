@@ -330,7 +330,7 @@ class StandIn:
         return _json({key: value for key, value in told.items() if key not in ("source", "parent")})
 
     def _commit(self, request: web.Request, told: Any, ref: str) -> web.Response:
-        return _json(self._like("get", "/repos/{owner}/{repo}/commits/{ref}", sha=self.commit))
+        return _json(self._like("get", "/repos/{owner}/{repo}/commits/{ref}", sha=self.commit, files=[]))
 
     def _commit_pulls(self, request: web.Request, told: Any, sha: str) -> web.Response:
         like = self.told.example("get", "/repos/{owner}/{repo}/commits/{commit_sha}/pulls")[0]
