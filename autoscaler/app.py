@@ -169,7 +169,7 @@ async def steer(
         if settings.kubernetes.lease is None or await daemon.stand_by():
             # Opened only where somebody decides by it: what is sent to one that stands by would be lost.
             async with _receiving(settings, adapters, clock, daemon.wake) as door:
-                vitals.more = partial(_meters, adapters, door, audit, notifier)
+                vitals.more = partial(_meters, adapters, door, audit, notifier, live)
                 started(daemon)
                 await daemon.run()
     await lease.close()
@@ -193,13 +193,17 @@ def _relay(settings: Settings, lease: Lease, clock: Clock) -> Relay | None:
     return relay
 
 
-def _meters(adapters: Adapters, door: Door | None, audit: Audit | None, notifier: Notifier | None) -> list[Family]:
+def _meters(
+    adapters: Adapters, door: Door | None, audit: Audit | None, notifier: Notifier | None, live: LiveReport | None
+) -> list[Family]:
     """What /metrics tells beside the board."""
     asked = {(name, how): n for name, client in adapters.prometheus.items() for how, n in client.outcomes.items()}
     told: Mapping[str, int] = getattr(adapters.targets.made().get("kubernetes"), "events", {})
     found = [metrics.queries(asked), metrics.events(told)]
     if notifier is not None:
         found.append(metrics.notifications(notifier.counts))
+    if live is not None:
+        found += metrics.github(live.remaining, failing=live.failing)
     if audit is not None:
         found += metrics.audit(audit.counts, failing=bool(audit.failing))
     return [*found, *(door.families() if door is not None else ())]

@@ -116,4 +116,6 @@ def _of(git: GitSettings, github: GitHubSettings) -> str:
     parts, host = urlsplit(git.url or ""), urlsplit(github.url)
     names = parts.path.strip("/").removesuffix(".git").split("/")
     same = (parts.hostname or "").lower() == (host.hostname or "").lower() and parts.scheme in ("https", "ssh")
+    if parts.scheme == "https":  # who listens at another port of the host is somebody else
+        same = same and (parts.port or 443) == (host.port or 443)
     return "/".join(names) if same and len(names) == 2 and all(names) else ""

@@ -122,6 +122,11 @@ class Live(enum.Enum):
 class Forge(Protocol):
     """Where the repository of policies lives, and people read which commit is live where. Raises GitHubError."""
 
+    @property
+    def remaining(self) -> int | None:
+        """How many requests are left of this hour, as far as it was told."""
+        ...
+
     async def report(self, commit: str, live: Live, text: str) -> None:
         """Say how a commit fares, if it is not said there already; one that was active before is not any more."""
         ...

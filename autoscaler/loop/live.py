@@ -34,6 +34,16 @@ class LiveReport:
         self._news = asyncio.Event()
         self._failures = 0
 
+    @property
+    def failing(self) -> bool:
+        """Whether what was tried last failed."""
+        return self._failures > 0
+
+    @property
+    def remaining(self) -> int | None:
+        """How many requests are left of this hour, as far as it was told."""
+        return self._forge.remaining
+
     def accept(self, records: Sequence[Record]) -> None:
         """Take in what became of commits."""
         for each in records:

@@ -21,6 +21,11 @@ class GitHubForge:
     def __init__(self, github: GitHub, report: str, environment: str) -> None:
         self._github, self._report, self._environment = github, report, environment
 
+    @property
+    def remaining(self) -> int | None:
+        """How many requests are left of this hour, as far as GitHub told."""
+        return self._github.governor.remaining
+
     async def report(self, commit: str, live: Live, text: str) -> None:
         """Say how a commit fares. Raises GitHubError."""
         text = text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"

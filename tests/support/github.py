@@ -11,8 +11,10 @@ import copy
 import hashlib
 import json
 import re
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
+from concurrent.futures import Future
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from email.utils import formatdate
 from functools import cache
@@ -133,6 +135,7 @@ class StandIn:
         self.secrets: list[str] = []  # of what was handed out
         self.authorizations: list[str] = []
         self.next: list[Fault] = []
+        self.away = False
         self.installed = True
         self.permissions = {
             "metadata": "read", "contents": "read", "checks": "write", "pull_requests": "write",
@@ -161,6 +164,26 @@ class StandIn:
         self.page_size = 100
         self._serial = 1000
 
+    @contextmanager
+    def threaded(self) -> Iterator[str]:
+        """The same on a thread of its own, for a daemon that is another process."""
+        loop, away = asyncio.new_event_loop(), asyncio.Event()
+        known: Future[str] = Future()
+
+        async def serve() -> None:
+            async with self.serving() as url:
+                known.set_result(url)
+                await away.wait()
+
+        thread = threading.Thread(target=loop.run_until_complete, args=(serve(),), daemon=True)
+        thread.start()
+        try:
+            yield known.result(10)
+        finally:
+            loop.call_soon_threadsafe(away.set)
+            thread.join(10)
+            loop.close()
+
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[str]:
         """Its web address: the API is below /api/v3, as on an Enterprise Server."""
@@ -176,6 +199,8 @@ class StandIn:
         self.authorizations.append(request.headers.get("Authorization", ""))
         body = await request.read()
         self.bodies.append((f"{request.method} {path}", json.loads(body) if body else None))
+        if self.away:
+            return web.Response(status=503)
         if self.next:
             said = self.next.pop(0)(request)
             said = await said if asyncio.iscoroutine(said) else said  # type: ignore[assignment]

@@ -71,6 +71,8 @@ async def test_doctor_takes_the_token_of_an_action(tmp_path: Path) -> None:
         ("https://GitHub.com/acme/infra", True),
         ("https://github.com/acme/infra/extra", False),
         ("https://git.example/acme/infra.git", False),
+        ("https://github.com:8443/acme/infra.git", False),
+        ("https://github.com:443/acme/infra.git", True),
         ("https://github.com.evil.example/acme/infra.git", False),
         ("ssh://git@github.com/acme/infra.git", False),
     ],

@@ -24,6 +24,7 @@ class Forge:
         self.told: list[tuple[str, Live, str]] = []
         self.asked = 0
         self.trouble: Exception | None = None
+        self.remaining: int | None = None
 
     async def report(self, commit: str, live: Live, text: str) -> None:
         self.asked += 1
