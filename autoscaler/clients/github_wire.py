@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import unquote, urljoin, urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 import msgspec
@@ -65,9 +66,9 @@ class Wire:
         self.api = (host.api or api_of(host.url)).rstrip("/")
         self.skew_s = 0.0  # GitHub's clock beside ours, by its last answer
         self.secrets: set[str] = set()
-        self._host = host
         self._now = now
-        self._way = Way(Access(url=self.api, name="github", ca=host.ca, proxy=host.proxy))
+        self._proxy = host.proxy or _environments(self.api)
+        self._way = Way(Access(url=self.api, name="github", ca=host.ca, proxy=self._proxy))
         self._session: aiohttp.ClientSession | None = None
 
     def url(self, place: str, *, status: int = 0) -> str:
@@ -139,9 +140,8 @@ class Wire:
         except SourceError as error:
             raise GitHubError(self.redact(error.message)) from None
         if self._session is None:
-            timeout = aiohttp.ClientTimeout(total=PATIENCE_S)
-            self._session = aiohttp.ClientSession(timeout=timeout, trust_env=not self._host.proxy)
-        extra: dict[str, Any] = {"proxy": self._host.proxy} if self._host.proxy else {}
+            self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=PATIENCE_S))
+        extra: dict[str, Any] = {"proxy": self._proxy} if self._proxy else {}
         try:
             async with self._session.request(
                 method, URL(url, encoded=True), data=body, headers=headers, allow_redirects=False,
@@ -167,6 +167,14 @@ class Wire:
         except ValueError:
             return
         self.skew_s = said - self._now()
+
+
+def _environments(url: str) -> str:
+    """The environment's proxy for a URL; aiohttp would take a `.netrc` along, whose password is not ours to send."""
+    parts = urlsplit(url)
+    if proxy_bypass(parts.hostname or ""):
+        return ""
+    return getproxies().get(parts.scheme, "")
 
 
 def _origin(url: str) -> tuple[str, str, int | None]:

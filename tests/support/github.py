@@ -50,23 +50,23 @@ class Description:
             self._judged[key] = self._faults(method, path, query, body, answer.status, told)
         return self._judged[key]
 
+    def request_faults(self, method: str, path: str, query: dict[str, Any], body: bytes) -> list[str]:
+        """What is wrong with a request."""
+        try:
+            self._judge.validate_request(_request(method, path, query, body))
+        except OpenAPIError as error:
+            return [f"request {method} {path}: {_why(error)}"]
+        return []
+
     def _faults(
         self, method: str, path: str, query: dict[str, Any], body: bytes, status: int, told: bytes
     ) -> list[str]:
-        request = MockRequest(
-            "https://api.github.com", method.lower(), path, args=query, data=body or None,
-            content_type="application/json",
-        )  # fmt: skip
-        found = []
-        try:
-            self._judge.validate_request(request)
-        except OpenAPIError as error:
-            found.append(f"request {method} {path}: {_why(error)}")
+        found = self.request_faults(method, path, query, body)
         if status >= 400:
             return found
         response = MockResponse(told, status_code=status, content_type="application/json")
         try:
-            self._judge.validate_response(request, response)
+            self._judge.validate_response(_request(method, path, query, body), response)
         except OpenAPIError as error:
             found.append(f"answer {status} to {method} {path}: {_why(error)}")
         return found
@@ -88,6 +88,12 @@ class Description:
                 at = at[part]
             told = at
         return told
+
+
+def _request(method: str, path: str, query: dict[str, Any], body: bytes) -> MockRequest:
+    return MockRequest(
+        "https://api.github.com", method.lower(), path, args=query, data=body or None, content_type="application/json"
+    )
 
 
 def _nullable(told: dict[str, Any]) -> dict[str, Any]:

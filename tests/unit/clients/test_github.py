@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
+import ssl
 from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
 from aiohttp import web
@@ -14,7 +18,9 @@ from autoscaler.clients.github_governor import Urgency
 from autoscaler.clients.github_login import Purpose
 from autoscaler.clients.github_wire import Host, api_of
 from autoscaler.errors import GitHubBusy, GitHubError
-from tests.support.github import answers, limited
+from tests.parts.certificates import Authority
+from tests.parts.require import shared_path
+from tests.support.github import answers, description, limited
 from tests.support.github_app import QuickClock, github_of
 from tests.support.wire import served
 
@@ -363,3 +369,95 @@ async def test_an_answer_without_end_is_cut(tmp_path: Path, monkeypatch: pytest.
         there.next += [lambda request: web.Response(body=os.urandom(2000))] * 3
         with pytest.raises(GitHubError, match="more than 1000 bytes"):
             await github.get(github.at(PULLS), purpose=Purpose.PLAN)
+
+
+# its own authority, a proxy, and the judge of it all
+
+
+async def test_an_authority_of_ones_own_is_trusted_where_it_is_named_and_nowhere_else(tmp_path: Path) -> None:
+    authority = Authority(tmp_path, "authority")
+    authority.sign("server", "127.0.0.1", names=["127.0.0.1"])
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(tmp_path / "server.crt", tmp_path / "server.key")
+    seen: list[str] = []
+
+    async def answer(request: web.BaseRequest) -> web.Response:
+        seen.append(request.path)
+        return web.json_response({"full_name": "acme/infra"})
+
+    runner = web.ServerRunner(web.Server(answer))
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls).start()
+        url = f"https://127.0.0.1:{runner.addresses[0][1]}"
+        strange = GitHub(Host(url=url), "acme/infra", QuickClock(), token="ghp_a_token_of_somebody")
+        with pytest.raises(GitHubError, match=r"[Cc]ertificate"):
+            await strange.get(strange.at(), purpose=Purpose.RULES)
+        await strange.close()
+        known = GitHub(
+            Host(url=url, ca=str(authority.certificate)), "acme/infra", QuickClock(), token="ghp_a_token_of_somebody"
+        )
+        assert (await known.get(known.at(), purpose=Purpose.RULES)).body == {"full_name": "acme/infra"}
+        await known.close()
+        assert seen == ["/api/v3/repos/acme/infra"]
+    finally:
+        await runner.cleanup()
+
+
+@pytest.mark.parametrize("told", ["settings", "environment"])
+async def test_a_proxy_is_asked_instead_of_the_server(told: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+
+    async def proxy(request: web.BaseRequest) -> web.Response:
+        seen.append(str(request.raw_path))
+        return web.json_response({})
+
+    runner = web.ServerRunner(web.Server(proxy))
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        way = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        if told == "environment":
+            monkeypatch.setenv("http_proxy", way)
+        host = Host(url="http://ghes.invalid", proxy=way if told == "settings" else "")
+        github = GitHub(host, "acme/infra", QuickClock(), token="ghp_a_token_of_somebody")
+        await github.get(github.at(), purpose=Purpose.RULES)
+        await github.close()
+        assert seen == ["http://ghes.invalid/api/v3/repos/acme/infra"]
+    finally:
+        await runner.cleanup()
+
+
+async def test_a_password_in_a_netrc_is_neither_sent_nor_in_the_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login ann password another-password\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    async with github_of(tmp_path) as (github, there, _):
+        assert (await github.get(github.at(), purpose=Purpose.RULES)).status == 200
+        assert all(each.startswith("Bearer ") for each in there.authorizations)
+
+
+def test_the_judge_of_these_tests_finds_what_github_would_refuse() -> None:
+    """GitHub's description knows nothing of slashes in a path, for which the shared one has routes of its own."""
+    judge = description(shared_path("github", "openapi-subset.json"))
+    wrong = []
+    for case in json.loads(shared_path("github", "contract-cases.json").read_text()):
+        path, _, query = case["path"].partition("?")
+        body = json.dumps(repeated(case["body"])).encode() if "body" in case else b""
+        faults = judge.request_faults(case["method"], path, dict(parse_qsl(query)), body)
+        if bool(faults) != (case["expect"] in (404, 422)):
+            wrong.append((case["name"], faults))
+    assert wrong == []
+
+
+def repeated(told: Any) -> Any:
+    """A body with `{"$repeat": [x, n]}` written out."""
+    if isinstance(told, dict):
+        if "$repeat" in told:
+            each, number = told["$repeat"]
+            return each * number if isinstance(each, str) else [each] * number
+        return {key: repeated(value) for key, value in told.items()}
+    return [repeated(each) for each in told] if isinstance(told, list) else told
