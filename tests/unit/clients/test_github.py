@@ -298,7 +298,7 @@ async def test_a_redirection_to_another_host_is_refused_and_never_sees_the_token
 
     async with served(elsewhere) as other, github_of(tmp_path) as (github, there, _):
         await github.get(github.at(), purpose=Purpose.PLAN)
-        there.next.append(answers(status, Location=f"{other}/steal?token=1"))
+        there.next.append(answers(status, Location=f"{other}/api/v3/steal?token=1"))
         with pytest.raises(GitHubError, match="that is not followed"):
             await github.get(github.at(PULLS), purpose=Purpose.PLAN)
     assert asked == []
