@@ -203,6 +203,9 @@ class StandIn:
         path = request.path.removeprefix("/api/v3")
         self.asked.append(f"{request.method} {path}")
         self.authorizations.append(request.headers.get("Authorization", ""))
+        token = self.authorizations[-1].removeprefix("Bearer ")
+        if token and (token in str(request.url) or any(each in str(request.url) for each in self.secrets)):
+            self.violations.append(f"a secret is in a URL: {request.method} {path}")
         body = await request.read()
         self.bodies.append((f"{request.method} {path}", json.loads(body) if body else None))
         if self.away:
