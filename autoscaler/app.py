@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from autoscaler import log
+from autoscaler.forge import Report
 from autoscaler.loop.act import Actor
 from autoscaler.loop.board import Board
 from autoscaler.loop.cleaner import Cleaner
@@ -20,6 +21,7 @@ from autoscaler.loop.desk import Desk
 from autoscaler.loop.foresee import retelling
 from autoscaler.loop.gallery import Gallery
 from autoscaler.loop.keeper import Keeper
+from autoscaler.loop.live import LiveReport
 from autoscaler.loop.log_sink import LogSink
 from autoscaler.loop.notifier import Notifier
 from autoscaler.loop.observe import Observer
@@ -27,7 +29,7 @@ from autoscaler.loop.past import Past
 from autoscaler.loop.timetable import Timetable
 from autoscaler.loop.warming import Warming
 from autoscaler.model.operation import Operation
-from autoscaler.ports import Clock, Lease, PolicySource, Repository, Sink
+from autoscaler.ports import Clock, Forge, Lease, PolicySource, Repository, Sink
 from autoscaler.rehearsal import attempt
 from autoscaler.settings import Settings
 from autoscaler.web import metrics
@@ -36,6 +38,8 @@ from autoscaler.wiring import (
     Adapters,
     adapters_of,
     audit_of,
+    forge_of,
+    github_of,
     loading,
     policies_of,
     proving,
@@ -61,9 +65,15 @@ async def run(
 
     clock = SystemClock()
     board = Board(started=clock.now(), cycle_s=settings.cycle)
-    policies = policies_of(settings, clock, show=board.comes_from)
+    github = github_of(settings, clock)
+    policies = policies_of(settings, clock, show=board.comes_from, github=github)
+    forge = forge_of(settings, github) if github is not None and settings.git.url is not None else None
     async with adapters_of(settings, clock, read_only=read_only) as adapters:
-        await steer(settings, adapters, policies, clock, board=board, read_only=read_only, before_call=before_call)
+        await steer(
+            settings, adapters, policies, clock, board=board, read_only=read_only, before_call=before_call, forge=forge
+        )  # fmt: skip
+    if github is not None:
+        await github.close()
     log.event("stopped")
 
 
@@ -77,10 +87,12 @@ async def steer(
     read_only: bool = False,
     before_call: Callable[[Operation], None] | None = None,
     started: Callable[[Daemon], None] = lambda daemon: None,
+    forge: Forge | None = None,
 ) -> None:
     """Run a daemon over these adapters and policies until SIGTERM, SIGINT or its own `stop`.
 
-    `started` is told the daemon before its first cycle. Raises AutoscalerError when it cannot start.
+    `forge` is told which policies are live, unless nothing is to be changed anywhere. `started` is told the daemon
+    before its first cycle. Raises AutoscalerError when it cannot start.
     """
     from autoscaler.web.doors import Rooms
     from autoscaler.web.events import Streams
@@ -97,6 +109,12 @@ async def steer(
         failing = str if audit is None else lambda: audit.failing
         notifier = Notifier(receivers, board, keeper, clock, lambda: lease.remaining() > 0, also=failing)
     sinks += [notifier] if notifier is not None else []
+    keeper.repository = settings.git.url or ""
+    live: LiveReport | None = None
+    if forge is not None:
+        told = settings.github.report is not Report.OFF and not read_only
+        live = LiveReport(forge, board, keeper, clock, told=told)
+        sinks.append(live)
     actor = Actor(adapters.targets, keeper, lease, clock)
     if before_call is not None:
         actor.before_call = before_call
@@ -118,6 +136,7 @@ async def steer(
         repository=policies if isinstance(policies, Repository) else None,
         prove=proving(settings),
         notifier=notifier,
+        live=live,
     )
     daemon = Daemon(parts, settings.cycle)
     past = Past(board, keeper, retelling(adapters.past.apart(), settings.cycle))
@@ -142,7 +161,7 @@ async def steer(
         if settings.kubernetes.lease is None or await daemon.stand_by():
             # Opened only where somebody decides by it: what is sent to one that stands by would be lost.
             async with _receiving(settings, adapters, clock, daemon.wake) as door:
-                vitals.more = partial(_meters, adapters, door, audit, notifier)
+                vitals.more = partial(_meters, adapters, door, audit, notifier, live)
                 started(daemon)
                 await daemon.run()
     await lease.close()
@@ -166,13 +185,17 @@ def _relay(settings: Settings, lease: Lease, clock: Clock) -> Relay | None:
     return relay
 
 
-def _meters(adapters: Adapters, door: Door | None, audit: Audit | None, notifier: Notifier | None) -> list[Family]:
+def _meters(
+    adapters: Adapters, door: Door | None, audit: Audit | None, notifier: Notifier | None, live: LiveReport | None
+) -> list[Family]:
     """What /metrics tells beside the board."""
     asked = {(name, how): n for name, client in adapters.prometheus.items() for how, n in client.outcomes.items()}
     told: Mapping[str, int] = getattr(adapters.targets.made().get("kubernetes"), "events", {})
     found = [metrics.queries(asked), metrics.events(told)]
     if notifier is not None:
         found.append(metrics.notifications(notifier.counts))
+    if live is not None:
+        found += metrics.github(live.remaining, failing=live.failing)
     if audit is not None:
         found += metrics.audit(audit.counts, failing=bool(audit.failing))
     return [*found, *(door.families() if door is not None else ())]

@@ -13,6 +13,8 @@ AutoscalerError
 │   └── Gone           the thing is not there (any more)
 ├── StoreError         the daemon's memory cannot be read or written
 ├── NotifyError        a message did not get to a receiver
+├── GitHubError        GitHub did not answer usably; its status, and what right it wants
+│   └── GitHubBusy     we ask too much of it; when to come back
 └── LeaseError         another daemon holds the lease, or it cannot be told
 
 Expected absence is a value (`Missing`, `Outcome`), not an exception. A library's own exceptions end in
@@ -121,6 +123,26 @@ class StoreError(AutoscalerError):
 
 class NotifyError(AutoscalerError):
     """A message did not get to a receiver."""
+
+
+class GitHubError(AutoscalerError):
+    """GitHub did not answer usably.
+
+    `status` is what it answered, 0 where nobody did; `wants` the permissions it names as those that would do.
+    """
+
+    def __init__(self, message: str, *, hint: str = "", status: int = 0, wants: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
+        self.wants = wants
+
+
+class GitHubBusy(GitHubError):
+    """A limit of GitHub's is reached, or would be: `retry_after_s` is when to ask again."""
+
+    def __init__(self, message: str, *, retry_after_s: float, status: int = 0) -> None:
+        super().__init__(message, status=status)
+        self.retry_after_s = retry_after_s
 
 
 class LeaseError(AutoscalerError):

@@ -36,6 +36,10 @@ _SECRETS = (
     # A password with a slash; digits before the slash are a port, and an @ behind it is of the path.
     (re.compile(r"(?<=://)[^/\s@:\[?#]+:(?!\d+/)[^\s@?#]+@"), f"{HIDDEN}@"),
     (re.compile(r"\b(authorization[\"']?\s*[=:]\s*[\"']?)(?:[\w-]+\s+)?[^\s,;\"']+", re.IGNORECASE), rf"\1{HIDDEN}"),
+    # What GitHub hands out, and what is signed for it: they are told by their looks.
+    (re.compile(r"\b(?:gh[opsur]_[A-Za-z0-9_]{10,}|github_pat_[A-Za-z0-9_]{10,})"), HIDDEN),
+    (re.compile(r"\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,}"), HIDDEN),
+    (re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL), HIDDEN),
     (re.compile(r"\b(bearer|basic)\s+[\w.~+/=-]{6,}", re.IGNORECASE), rf"\1 {HIDDEN}"),
     (
         re.compile(

@@ -115,6 +115,30 @@ class Repository(PolicySource, Protocol):
         ...
 
 
+class Live(enum.Enum):
+    """How a commit's policies fare here."""
+
+    ACTIVE = "active"
+    REJECTED = "rejected"
+
+
+class Forge(Protocol):
+    """Where the repository of policies lives, and people read which commit is live where. Raises GitHubError."""
+
+    @property
+    def remaining(self) -> int | None:
+        """How many requests are left of this hour, as far as it was told."""
+        ...
+
+    async def report(self, commit: str, live: Live, text: str) -> None:
+        """Say how a commit fares, if it is not said there already; one that was active before is not any more."""
+        ...
+
+    async def pull_of(self, commit: str) -> int | None:
+        """The number of the pull request that brought a commit; None where there is none, or we may not know."""
+        ...
+
+
 class RecordKind(enum.Enum):
     """What a line of history is about."""
 
@@ -135,6 +159,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     policy: str = ""
     revision: str = ""
     place: str = ""  # file and line of the policy in that revision
+    repository: str = ""  # the URL that the revision is of
     before: int | None = None
     after: int | None = None
     reason: str = ""

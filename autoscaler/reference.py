@@ -76,12 +76,15 @@ def fresh(page: str) -> str:
 
 
 def help_of(name: str) -> str:
-    """What `--help` prints."""
+    """What `--help` prints, of a command or of one below it: `github doctor`."""
     context = click.Context(root, info_name="autoscaler", terminal_width=WIDTH, max_content_width=WIDTH, **HELP)
-    command = root.get_command(context, name) if name else root
-    assert command is not None
-    if name:
-        context = click.Context(command, info_name=name, parent=context)
+    command: click.Command = root
+    for word in name.split():
+        assert isinstance(command, click.Group)
+        below = command.get_command(context, word)
+        assert below is not None
+        command = below
+        context = click.Context(command, info_name=word, parent=context)
     return f"```text\n{command.get_help(context)}\n```"
 
 
@@ -188,6 +191,7 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "counters": counters,
     "help": lambda: help_of(""),
     **{f"help-{name}": lambda name=name: help_of(name) for name in root.list_commands(click.Context(root))},  # type: ignore[misc]
+    **{f"help-github-{name}": lambda name=name: help_of(f"github {name}") for name in ("doctor", "create-app")},  # type: ignore[misc]
 }
 
 

@@ -15,8 +15,9 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta, inspect
 
-from autoscaler import outlets
+from autoscaler import forge, outlets
 from autoscaler.errors import SettingsError
+from autoscaler.forge import GitHubSettings, Report
 from autoscaler.model.policy import DURATION, Node
 from autoscaler.outlets import AuditSettings, Notified
 from autoscaler.policy import nodes
@@ -93,6 +94,7 @@ class Settings(Node, frozen=True, kw_only=True):
         "policies",
     )
     git: Annotated[GitSettings, Meta(description="a repository with policies, instead of `policies`")] = GitSettings()
+    github: Annotated[GitHubSettings, Meta(description="GitHub's API, for what git alone cannot do")] = GitHubSettings()
     prometheus: Annotated[PrometheusSettings, Meta(description="where queries are asked")] = PrometheusSettings()
     servers: Annotated[dict[str, PrometheusServer], Meta(description="further servers, by the name signals use")] = {}
     push: Annotated[Receiver, Meta(description="where series are pushed to by remote write")] = Receiver()
@@ -253,12 +255,19 @@ def _told(text: str, kind: Any) -> nodes.Node:
 def _rules(struct: object) -> Iterator[Fault]:
     yield from rules(struct)
     yield from outlets.rules(struct)
+    yield from forge.rules(struct)
 
 
 def _faults(file: str, settings: Settings) -> list[nodes.Problem]:
     if settings.git.url is not None and settings.policies != Settings().policies:
         said = "policies: they come from git, so those files do nothing"
         return [nodes.Problem(file, 1, 1, said, "remove policies, or git")]
+    if settings.github.report is not Report.OFF and not forge.repository(settings.github, settings.git):
+        said = "github.report: it is not known of which repository: git.url is none of github.url"
+        return [nodes.Problem(file, 1, 1, said, "write git.url, or github.repository: OWNER/NAME")]
+    if settings.github.report is not Report.OFF and settings.git.url is None:
+        said = "github.report: does nothing for policies from files"
+        return [nodes.Problem(file, 1, 1, said, "write git.url, or remove github.report")]
     try:
         place(settings.listen)
     except ValueError as error:
@@ -302,6 +311,7 @@ def _near(settings: Settings, file: Path | None) -> Settings:
         prometheus=near(settings.prometheus, file.parent),
         push=near(settings.push, file.parent),
         git=near(settings.git, file.parent),
+        github=forge.near(settings.github, file.parent),
         audit=outlets.near(settings.audit, file.parent),
         notify={name: outlets.near(each, file.parent) for name, each in settings.notify.items()},
         servers={name: near(server, file.parent) for name, server in settings.servers.items()},

@@ -16,16 +16,21 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from autoscaler.clients.access import Access, check
+from autoscaler.clients.github import GitHub
+from autoscaler.clients.github_login import Purpose
+from autoscaler.clients.github_wire import Host
 from autoscaler.clients.prometheus import PrometheusClient
 from autoscaler.decide.notify import Route
 from autoscaler.errors import PolicyError, SettingsError, UsageError
+from autoscaler.forge import lends_token
+from autoscaler.forge import repository as repository_at
 from autoscaler.loop.daemon import Load, Prove
 from autoscaler.loop.registry import Targets
 from autoscaler.model.policy import PolicySet
 from autoscaler.outlets import Notified
 from autoscaler.policy.fit import misfits
 from autoscaler.policy.load import Loader
-from autoscaler.ports import Clock, Lease, Messenger, PolicySource, Repository, Source, Stockroom, Store, Target
+from autoscaler.ports import Clock, Forge, Lease, Messenger, PolicySource, Repository, Source, Stockroom, Store, Target
 from autoscaler.servers import PrometheusServer
 from autoscaler.settings import Settings, around
 from autoscaler.sources.intervals import Intervals
@@ -231,16 +236,19 @@ def proved(settings: Settings, loaded: PolicySet, tests: Sequence[tuple[str, str
         raise PolicyError(tuple(wrong))
 
 
-def policies_of(settings: Settings, clock: Clock, *, show: Show) -> PolicySource:
-    """Where policies come from by these settings: files, or a repository that tells `show`. Raises SettingsError."""
+def policies_of(settings: Settings, clock: Clock, *, show: Show, github: GitHub | None = None) -> PolicySource:
+    """Where policies come from by these settings: files, or a repository that tells `show`. Raises SettingsError.
+
+    `github` gives git its token where it can.
+    """
     if settings.git.url is None:
         from autoscaler.store.policy_folder import FolderSource
 
         return FolderSource([Path(each) for each in settings.policies], clock)
-    return _repository(settings, clock, show=show)
+    return _repository(settings, clock, show, github)
 
 
-def _repository(settings: Settings, clock: Clock, *, show: Show) -> Repository:
+def _repository(settings: Settings, clock: Clock, show: Show, github: GitHub | None) -> Repository:
     from autoscaler.clients.git_remote import Place
     from autoscaler.store.policy_git import GitSource
 
@@ -255,7 +263,34 @@ def _repository(settings: Settings, clock: Clock, *, show: Show) -> Repository:
         signers=git.signers or "", keys=git.keys or "",
     )  # fmt: skip
     folder = settings.data_folder / POLICIES
-    return GitSource(place, folder, clock, path=git.path, every_s=git.every, pin=git.pin or "", show=show)
+    lent = partial(github.token, Purpose.POLICIES) if github is not None and lends_token(settings.github, git) else None
+    return GitSource(
+        place, folder, clock, path=git.path, every_s=git.every, pin=git.pin or "", show=show, token=lent
+    )  # fmt: skip
+
+
+def github_of(settings: Settings, clock: Clock, token: str = "") -> GitHub | None:
+    """GitHub's API for the repository of these settings; None where they name no way to get in, or no repository.
+
+    `token` is used where the settings have none. Raises SettingsError.
+    """
+    told, repository = settings.github, repository_at(settings.github, settings.git)
+    if not repository or not (told.known or token):
+        return None
+    if told.ca is not None:
+        check(Access(url=told.url, name="github", ca=told.ca))
+    host = Host(url=told.url, ca=told.ca or "", proxy=told.proxy or "")
+    return GitHub(
+        host, repository, clock, app=told.app or "", key_file=told.key_file or "", token_file=told.token_file or "",
+        token="" if told.known else token,
+    )  # fmt: skip
+
+
+def forge_of(settings: Settings, github: GitHub) -> Forge:
+    """Who is told at GitHub which commit is live."""
+    from autoscaler.messengers.github import GitHubForge
+
+    return GitHubForge(github, settings.github.report.value, settings.github.environment)
 
 
 def texts_of(settings: Settings) -> list[tuple[str, str]]:

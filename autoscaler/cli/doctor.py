@@ -38,12 +38,12 @@ def command(paths: tuple[Path, ...], form: str, config: Path | None) -> None:
     if form == "json":
         print_json(told)
     else:
-        _print(told)
+        print_diagnosis(told)
     if not told.fit:
         sys.exit(1)
 
 
-def _print(told: Diagnosis) -> None:
+def print_diagnosis(told: Diagnosis) -> None:
     works = [each for each in told.findings if each.verdict is Verdict.FINE]
     brief = len(works) > FEW
     for each in told.findings:

@@ -30,7 +30,9 @@ def command(workload: str, at: str | None, form: str, daemon: Daemon) -> None:
     held = "; it held until the next change of count or reason" if answer.since_change else ""
     click.echo(f"{answer.key}, decided {when(answer.decided)}{held}")
     if answer.place:
-        click.echo(f"by {answer.place} of policies {answer.revision}")
+        whence = f" of {answer.repository}" if answer.repository else ""
+        whence += f", pull request #{answer.pull}" if answer.pull is not None else ""
+        click.echo(f"by {answer.place} of policies {answer.revision}{whence}")
     if answer.note:
         click.echo(answer.note)
     click.echo("\n".join((*answer.lines, *answer.learned, *answer.asked)))

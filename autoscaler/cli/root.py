@@ -43,6 +43,7 @@ COMMANDS = {
     "resume": "resume",
     "override": "override",
     "notify": "notify",
+    "github": "github",
 }
 
 F = TypeVar("F", bound=Callable[..., Any])

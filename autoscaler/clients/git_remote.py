@@ -12,7 +12,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -20,7 +20,7 @@ import msgspec
 
 from autoscaler.clients.access import LEAST, word
 from autoscaler.clients.git_program import Said, child, run
-from autoscaler.errors import SourceError
+from autoscaler.errors import GitHubError, SourceError
 from autoscaler.log import HIDDEN, redact
 
 LOOK_S, FETCH_S, READ_S = 30.0, 600.0, 60.0
@@ -30,6 +30,10 @@ NAMED = "refs/autoscaler/named"
 FULL = re.compile(r"[0-9a-f]{40}")
 _REFUSED = re.compile(r"Authentication failed|could not read (Username|Password)|returned error: 40[13]", re.IGNORECASE)
 _MOVED = re.compile(r"unable to update url base from redirection|returned error: 30\d", re.IGNORECASE)
+
+
+# A token that is good now, instead of one in a file; it is told the one that was refused last. Raises GitHubError.
+Token = Callable[[str], Awaitable[str]]
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,8 +59,10 @@ class Item(msgspec.Struct, frozen=True):
 class Remote:
     """The repository, with its cache in a folder that is this process's alone. Raises SourceError."""
 
-    def __init__(self, place: Place, folder: Path) -> None:
+    def __init__(self, place: Place, folder: Path, token: Token | None = None) -> None:
         self._place = place
+        self._token = token
+        self._refused = ""
         self._folder = folder
         self._secret = ""
         self._ref = place.ref  # its whole name, once it is known
@@ -254,8 +260,8 @@ class Remote:
         settings = dict(settings or {})
         if place.ca:
             settings["http.sslCAInfo"] = place.ca
-        if place.token_file:
-            settings["http.extraHeader"] = f"Authorization: Basic {self._credentials()}"
+        if place.token_file or self._token is not None:
+            settings["http.extraHeader"] = f"Authorization: Basic {await self._credentials()}"
         try:
             return await run(
                 self._folder,
@@ -268,15 +274,20 @@ class Remote:
         except Said as said:
             raise self._error(said.text) from None
 
-    def _credentials(self) -> str:
+    async def _credentials(self) -> str:
         file = self._place.token_file
         try:
-            self._secret = word(file)
+            self._secret = word(file) if self._token is None else await self._token(self._refused)
         except SourceError as error:
             raise SourceError(f"git.token_file: {error.message}") from None
         except OSError as error:
             raise SourceError(f"git.token_file: {file} cannot be read: {error.strerror}") from None
+        except GitHubError as error:
+            raise SourceError(error.message, hint=error.hint) from None
         return base64.b64encode(f"{self._place.username}:{self._secret}".encode()).decode()
+
+    def _still_good(self) -> str:
+        return "is the token in git.token_file still good?" if self._token is None else "see `autoscaler github doctor`"
 
     def _error(self, text: str) -> SourceError:
         """What git says of a repository, in one line and without secrets."""
@@ -285,7 +296,8 @@ class Remote:
         own = self.redact(_plain(own.partition(": ")[2] or own))
         url = self._place.url
         if _REFUSED.search(text):
-            return SourceError(f"{url} does not let us in: {own}", hint="is the token in git.token_file still good?")
+            self._refused = self._secret
+            return SourceError(f"{url} does not let us in: {own}", hint=self._still_good())
         if _MOVED.search(text):
             return SourceError(f"{url} leads elsewhere, and that is not followed", hint="write its new URL as git.url")
         return SourceError(f"{url}: {own or 'git failed'}")

@@ -239,7 +239,8 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     change of count or reason; `reconstructed` that the cycle was decided once more from what the source tells of that
     time. `note` says what is to be known about either. `asked` says of each query whether it is asked together with
     others, and why not; `learned` what adaptive knows of its loads; both only for the present. `place` is the file and
-    line of the policy in the `revision` that was in force. A clean-up has lines only.
+    line of the policy in the `revision` that was in force; `repository` the URL that is of, `pull` the number of the
+    pull request that brought it, where known. A clean-up has lines only.
     """
 
     key: str
@@ -254,6 +255,8 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     learned: tuple[str, ...] = ()
     revision: str = ""
     place: str = ""
+    repository: str = ""
+    pull: int | None = None
     version: int = VERSION
 
 
@@ -266,6 +269,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     policy: str = ""
     revision: str = ""
     place: str = ""
+    repository: str = ""
     before: int | None = None
     after: int | None = None
     reason: str = ""

@@ -110,6 +110,7 @@ class Board:
         self.rejected_revision = ""  # a newer policy set that did not load; empty when the newest is the one in force
         self.problems: tuple[str, ...] = ()
         self.origin: Origin | None = None  # the repository that policies come from
+        self.pulls: dict[str, int] = {}  # the pull requests that brought its commits, as far as they are known
         self.texts: tuple[tuple[str, str], ...] = ()  # names and texts of the newest set's files
         self.trails: dict[str, Trail] = {}
         self.news = 0  # rises with everything that is put up

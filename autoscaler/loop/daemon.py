@@ -20,6 +20,7 @@ from autoscaler.loop.cleaner import Cleaner
 from autoscaler.loop.cycle import Cycle
 from autoscaler.loop.desk import FLEET, Words, words
 from autoscaler.loop.keeper import Keeper
+from autoscaler.loop.live import LiveReport
 from autoscaler.loop.notifier import Notifier
 from autoscaler.loop.recollect import CLEAN, left
 from autoscaler.loop.registry import Targets
@@ -63,6 +64,7 @@ class Parts(msgspec.Struct, frozen=True):
     repository: Repository | None = None  # `policies`, where it is one
     prove: Prove = believe
     notifier: Notifier | None = None
+    live: LiveReport | None = None
     lease_s: float = LEASE_S  # between two renewals of the lease
 
 
@@ -141,6 +143,8 @@ class Daemon:
             self._spawn("clean-ups", partial(parts.cleaner.run, self._cadence.every_s))
         if parts.notifier is not None:
             self._spawn("notifications", parts.notifier.run)
+        if parts.live is not None:
+            self._spawn("live revision", parts.live.run)
         try:
             await self._turn()
         finally:

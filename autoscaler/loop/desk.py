@@ -135,6 +135,8 @@ class Desk:
                 learned=views.lines_known(entry),
                 revision=entry.by[0],
                 place=entry.by[1],
+                repository=self.board.origin.url if self.board.origin is not None else "",
+                pull=self.board.pulls.get(entry.by[0]),
             )
         return await self._past.explain(self._key(name), at)
 

@@ -9,6 +9,8 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 
+import msgspec
+
 from autoscaler.errors import StoreError
 from autoscaler.ports import Fact, FactKind, Record, Sink, Store
 
@@ -20,6 +22,7 @@ class Keeper:
 
     Facts that could not be kept are owed, and kept with the next ones. `ours` says whether facts are this process's to
     write. `era` counts how often what another process left was taken up: what was read before is old then.
+    `repository` is the URL that revisions are of; each line with a revision says it.
     """
 
     def __init__(self, store: Store, sinks: Sequence[Sink]) -> None:
@@ -28,6 +31,7 @@ class Keeper:
         self.fault: Callable[[str], None] = lambda sentence: None
         self.ours: Callable[[], bool] = lambda: True
         self.era = 0
+        self.repository = ""
         self._lines: deque[Record] = deque(maxlen=LINES_OWED)
         self._owed: dict[tuple[FactKind, str], Fact] = {}
         self._writes = 0
@@ -79,12 +83,14 @@ class Keeper:
 
     def tell(self, record: Record) -> None:
         """Hand a line to the sinks at once; it is added to history with the next ones."""
+        [record] = self._placed([record])
         for sink in self._sinks:
             sink.accept([record])
         self._lines.append(record)
 
     async def record(self, records: Sequence[Record]) -> None:
         """Add lines of history and hand them to the sinks. Lines that could not be added come with the next ones."""
+        records = self._placed(records)
         if records:
             for sink in self._sinks:
                 sink.accept(records)
@@ -99,6 +105,13 @@ class Keeper:
             self._failed(str(error))
         else:
             self._worked()
+
+    def _placed(self, records: Sequence[Record]) -> Sequence[Record]:
+        if not self.repository:
+            return records
+        return [
+            msgspec.structs.replace(each, repository=self.repository) if each.revision else each for each in records
+        ]
 
     def _failed(self, sentence: str) -> None:
         if not self.failing:

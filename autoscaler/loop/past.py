@@ -42,10 +42,17 @@ class Past:
         if remembered is not None:
             entry = self._board.entries[key]
             revision, place = entry.by if remembered is entry.decision else ("", "")
-            return msgspec.structs.replace(views.explanation(remembered), revision=revision, place=place)
+            origin, pull = self._board.origin, self._board.pulls.get(revision)
+            repository = origin.url if origin is not None and revision else ""
+            return msgspec.structs.replace(
+                views.explanation(remembered), revision=revision, place=place, repository=repository, pull=pull
+            )
         record = await self._recorded(key, at)
         answer = await self._recalled(key, at, record)
-        return msgspec.structs.replace(answer, revision=record.revision, place=record.place)
+        pull = self._board.pulls.get(record.revision)
+        return msgspec.structs.replace(
+            answer, revision=record.revision, place=record.place, repository=record.repository, pull=pull
+        )
 
     async def _recalled(self, key: str, at: float, record: Record) -> Explanation:
         """What was decided by what is on record, or decided once more."""

@@ -307,6 +307,7 @@ def history(records: Sequence[Record]) -> History:
                 policy=record.policy,
                 revision=record.revision,
                 place=record.place,
+                repository=record.repository,
                 before=record.before,
                 after=record.after,
                 reason=record.reason,

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from autoscaler.clients.git_remote import Place, Remote
+from autoscaler.clients.git_remote import Place, Remote, Token
 from autoscaler.errors import AutoscalerError, SourceError, StoreError
 from autoscaler.model.commits import Origin, Said, rollback_now
 from autoscaler.ports import Clock, Revision
@@ -35,11 +35,11 @@ class GitSource:
 
     def __init__(
         self, place: Place, folder: Path, clock: Clock, *, path: str = "", every_s: float = 60.0, pin: str = "",
-        show: Show = lambda origin: None, dice: random.Random | None = None,
+        show: Show = lambda origin: None, dice: random.Random | None = None, token: Token | None = None,
     ) -> None:  # fmt: skip
         self._place, self._path, self._every_s, self._pin = place, path.strip("/"), every_s, pin
         self._file = folder / last_good.NAME
-        self._remote = Remote(place, folder / "cache.git")
+        self._remote = Remote(place, folder / "cache.git", token)
         self._clock, self._show = clock, show
         self.fault: Callable[[str], None] = lambda sentence: None
         self._dice = dice or random.Random()

@@ -51,6 +51,7 @@ class _Details(msgspec.Struct, frozen=True, array_like=True):
     decision: Decision | None = None
     outcome: Outcome | None = None
     place: str = ""
+    repository: str = ""
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -131,8 +132,8 @@ def _put(file: Connection, facts: Sequence[Fact]) -> None:
 
 def _row(record: Record) -> tuple[object, ...]:
     details = None
-    if record.decision is not None or record.outcome is not None or record.place:
-        details = _encode(_Details(record.decision, record.outcome, record.place))
+    if record.decision is not None or record.outcome is not None or record.place or record.repository:
+        details = _encode(_Details(record.decision, record.outcome, record.place, record.repository))
     line = (record.at, record.kind.value, record.workload, record.policy, record.revision)
     return (*line, record.before, record.after, record.reason, record.text, record.by, details)
 
@@ -150,6 +151,7 @@ def _record(row: tuple[Any, ...]) -> Record:
         policy=policy,
         revision=revision,
         place=details.place,
+        repository=details.repository,
         before=before,
         after=after,
         reason=reason,

@@ -57,7 +57,8 @@ def families() -> list[Family]:
         queries({}),
         events({}),
     ]
-    return [*found, *pushed({}, {}, 0), *audit({}, failing=False), notifications({})]
+    found += [*pushed({}, {}, 0), *audit({}, failing=False), notifications({})]
+    return [*found, *github(None, failing=False)]
 
 
 def queries(outcomes: Mapping[tuple[str, str], int]) -> Family:
@@ -79,6 +80,17 @@ def notifications(counts: Mapping[tuple[str, str], int]) -> Family:
     sent = [("", labels(receiver=name, outcome=how), count) for (name, how), count in sorted(counts.items())]
     about = "Notifications, by receiver and whether they were sent."
     return Family("notifications_total", "counter", about, ("receiver", "outcome"), sent)
+
+
+def github(remaining: int | None, *, failing: bool) -> list[Family]:
+    """GitHub's API: what is left of the hour, and whether it is told which commit is live."""
+    left: list[Sample] = [("", "", remaining)] if remaining is not None else []
+    about = "Requests that GitHub's API allows in the rest of this hour."
+    so: list[Sample] = [("", "", int(failing))]
+    return [
+        Family("github_rate_remaining", "gauge", about, (), left),
+        Family("github_report_failing", "gauge", "1 while GitHub cannot be told which commit is live.", (), so),
+    ]
 
 
 def pushed(samples: Mapping[str, int], answers: Mapping[int, int], series: int) -> Iterator[Family]:

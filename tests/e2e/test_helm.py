@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from autoscaler import settings
+from autoscaler.forge import Report
 from autoscaler.policy.load import load
 from autoscaler.store.cluster_memory import names
 from autoscaler.web.guard import tokens
@@ -112,6 +113,7 @@ def test_the_chart_lints_under_every_set_of_values(told: dict[str, Any], tmp_pat
         ({"git": {"url": "git.example.com/a.git"}}, "url"),
         ({"git": {"url": "ssh://git@git.example.com/a.git"}}, "url"),
         ({"git": {"secret": "ours"}}, "url"),
+        ({"github": {"app": "12345"}}, "key_file"),
     ],
 )
 def test_wrong_values_are_refused_by_name(told: dict[str, Any], said: str, tmp_path: Path) -> None:
@@ -212,12 +214,17 @@ def test_what_watches_it_is_what_the_monitoring_folder_says(tmp_path: Path) -> N
 
 def test_policies_may_be_those_of_a_repository_by_a_secret_of_the_owners(tmp_path: Path) -> None:
     asked = {"url": "https://git.example.com/a.git", "path": "policies", "token_file": "/etc/autoscaler/git/token"}
-    made = rendered(tmp_path, git={**asked, "processes": True, "secret": "ours"})
+    login = {"app": "12345", "key_file": "/etc/autoscaler/git/github-app.pem", "repository": "acme/a"}
+    made = rendered(
+        tmp_path, git={**asked, "processes": True, "secret": "ours"}, github={**login, "report": "statuses"}
+    )
     assert ("ConfigMap", "ops", "web-autoscaler-policies") not in made
     file = tmp_path / "autoscaler.yaml"
     file.write_text(made["ConfigMap", "ops", "web-autoscaler-settings"]["data"]["autoscaler.yaml"])
     told = settings.load(file, {})
     assert (told.git.url, told.git.path, told.git.token_file) == tuple(asked.values())
+    assert (told.github.app, told.github.key_file, told.github.repository) == tuple(login.values())
+    assert told.github.report is Report.STATUSES
     pods = made["Deployment", "ops", "web-autoscaler"]["spec"]["template"]["spec"]
     assert {"name": "git", "secret": {"secretName": "ours"}} in pods["volumes"]
     mounts = pods["containers"][0]["volumeMounts"]

@@ -719,6 +719,30 @@ async def test_over_https_by_token_and_own_authority_until_the_token_is_revoked(
             assert found.faults[0].startswith(f"policies from git: git.token_file: {tmp_path}/none cannot be read")
 
 
+async def test_over_https_by_a_token_that_somebody_lends_and_another_once_it_is_refused(
+    repo: Repository, tmp_path: Path
+) -> None:
+    first = repo.policy(5)
+    lent: list[str] = []
+
+    async def lend(refused: str) -> str:
+        lent.append(refused)
+        return "a token that is newer" if refused else TOKEN
+
+    with Server(tmp_path, repo.bare.parent, TOKEN) as server:
+        async with following(server.url("shop.git"), tmp_path / "ours", ca=str(server.ca), token=lend) as found:
+            assert ids(found) == [first], found.faults
+            assert set(lent) == {""}
+            server.token = "a token that is newer"
+            await found.look()
+            assert "see `autoscaler github doctor`" in found.faults[-1]
+            await found.look()
+            assert found.origin.trouble == ""
+            assert lent[-1] == TOKEN
+            assert server.leaks == [], "the token is no argument of any process"
+            assert not any(TOKEN in each for each in found.faults)
+
+
 async def test_over_ssh_by_the_ssh_of_this_machine(
     repo: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
