@@ -3,13 +3,19 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test setup parts check unit real node manifests bench bench-check clean
+.PHONY: help demo demo-keep demo-compose test setup parts check unit real node manifests bench bench-check clean
 
 help: ## what there is
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
 demo: .venv-demo/.done ## the main job on this machine, nothing but Python needed; ends within two minutes
 	.venv-demo/bin/python -m autoscaler.demo
+
+demo-keep: .venv-demo/.done ## the same, and then on with the dashboard until Ctrl-C
+	.venv-demo/bin/python -m autoscaler.demo --keep
+
+demo-compose: setup ## the same with containers: a real Docker engine, HAProxy and Prometheus (make parts)
+	$(BIN)/python -m tests.demo_compose
 
 test: setup parts check unit real ## everything: checks, unit tests, and the suites on real parts
 
