@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo demo-keep demo-compose test setup parts check unit real node manifests bench bench-check clean
+.PHONY: help demo demo-keep demo-compose release docs-site test setup parts check unit real node manifests bench bench-check clean
 
 help: ## what there is
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -60,5 +60,13 @@ bench: setup ## timings and ratios
 bench-check: setup ## the timings that need no real parts: fails where a ratio is 1.5 times the one on record
 	$(BIN)/python -m benchmarks --check benchmarks/results.json
 
+.venv-release/.done: pyproject.toml
+	$(PYTHON) -m venv .venv-release
+	.venv-release/bin/pip install --quiet --disable-pip-version-check -e '.[release]'
+	touch $@
+
+release: .venv-release/.done ## sdist, wheel, man pages, SBOM and checksums of HEAD, tried in a clean environment, into dist/
+	PYTHON=.venv-release/bin/python packaging/release
+
 clean: ## what the checkout made
-	rm -rf .venv .venv-demo build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-demo .venv-release build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
