@@ -11,7 +11,7 @@ import click
 from autoscaler import settings
 from autoscaler.cli.root import config
 from autoscaler.cli.table import counted
-from autoscaler.errors import PolicyError
+from autoscaler.errors import PolicyError, UsageError
 from autoscaler.model.policy import Placed, PlacedCleanup
 from autoscaler.policy import load
 from autoscaler.policy.defaults import as_yaml, resolved
@@ -35,6 +35,11 @@ def command(paths: tuple[Path, ...], written_out: bool, config: Path | None) -> 
     known = settings.load(config, os.environ) if told else settings.Settings()
     places = list(paths) or [Path(each) for each in known.policies]
     texts = read([set_of(each, known.policies) if is_test(each) else each for each in places])
+    if not texts:
+        raise UsageError(
+            f"no policies at {', '.join(map(str, places))}: nothing there ends in .yaml or .yml",
+            hint="`autoscaler init` writes a first one; or name the folder they are in",
+        )
     whole = load.read(texts)
     placed = [each.placed for each in whole.loaded]
     wrong = _misfits(placed, whole.cleanups, known)
