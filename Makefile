@@ -68,5 +68,13 @@ bench-check: setup ## the timings that need no real parts: fails where a ratio i
 release: .venv-release/.done ## sdist, wheel, man pages, SBOM and checksums of HEAD, tried in a clean environment, into dist/
 	PYTHON=.venv-release/bin/python packaging/release
 
+.venv-docs/.done: pyproject.toml
+	$(PYTHON) -m venv .venv-docs
+	.venv-docs/bin/pip install --quiet --disable-pip-version-check -e '.[docs]'
+	touch $@
+
+docs-site: .venv-docs/.done ## the documentation as a site, into site/; a link that leads nowhere fails it
+	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --quiet
+
 clean: ## what the checkout made
-	rm -rf .venv .venv-demo .venv-release build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-demo .venv-release .venv-docs site build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
