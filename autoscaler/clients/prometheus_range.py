@@ -97,7 +97,7 @@ class RangeClient:
         except requests.ConnectionError as error:
             raise SourceError(f"{PAST}: {self._way.url}: {_why(error)}", hint=AWAY) from None
         except (requests.RequestException, PrometheusApiClientException, OSError) as error:
-            raise SourceError(f"{PAST}: {self._way.url}: {self._way.redact(_why(error))[:SHORT]}") from None
+            raise SourceError(f"{PAST}: {self._way.redact(_why(error))[:SHORT]}") from None
         except (ValueError, KeyError, TypeError, AttributeError):
             raise SourceError(f"{PAST}: {self._way.url}: this is not an answer of Prometheus", hint=AWAY) from None
         return Told(series, self._session.warnings)
