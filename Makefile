@@ -27,6 +27,7 @@ $(VENV)/.done: pyproject.toml
 	touch $@
 
 .venv-demo/.done: pyproject.toml
+	@echo "once: an environment in .venv-demo with what the demo needs, a minute or so"
 	$(PYTHON) -m venv .venv-demo
 	.venv-demo/bin/pip install --quiet --disable-pip-version-check -e .
 	touch $@
@@ -61,6 +62,7 @@ bench-check: setup ## the timings that need no real parts: fails where a ratio i
 	$(BIN)/python -m benchmarks --check benchmarks/results.json
 
 .venv-release/.done: pyproject.toml
+	@echo "once: an environment in .venv-release with the tools of a release, a minute or so"
 	$(PYTHON) -m venv .venv-release
 	.venv-release/bin/pip install --quiet --disable-pip-version-check -e '.[release]'
 	touch $@
@@ -69,6 +71,7 @@ release: .venv-release/.done ## sdist, wheel, man pages, SBOM and checksums of H
 	PYTHON=.venv-release/bin/python packaging/release
 
 .venv-docs/.done: pyproject.toml
+	@echo "once: an environment in .venv-docs with the tools of the site, a minute or so"
 	$(PYTHON) -m venv .venv-docs
 	.venv-docs/bin/pip install --quiet --disable-pip-version-check -e '.[docs]'
 	touch $@
