@@ -89,7 +89,7 @@ def by_requests(workload: Workload, told: Told, fit: Fit, measured: Measured) ->
         why = measured.why or "nothing came that is known for long enough"
         raise UsageError(
             f"{fit.metric}: {why}, so what one replica should carry is not known",
-            hint="--capacity N, requests per second that one can carry; more is known of a young counter in minutes",
+            hint="--capacity N, the most one can carry in requests per second, or --per-replica N; a young counter tells soon",
         )
     served = fit.rate(measured.window, fit.served) if fit.served else ""
     made = Chosen(
