@@ -23,6 +23,8 @@ Expected absence is a value (`Missing`, `Outcome`), not an exception. A library'
 
 from __future__ import annotations
 
+import errno
+
 _HINT = "\n  hint: "
 
 
@@ -38,6 +40,24 @@ class AutoscalerError(Exception):
 
     def __str__(self) -> str:
         return f"{self.message}{_HINT}{self.hint}" if self.hint else self.message
+
+
+_WAYS = {
+    errno.ENOENT: "look at the path: one that begins with no / starts in the folder that the command runs in",
+    errno.ENOTDIR: "a part of the path is a file: look at it",
+    errno.EISDIR: "this is a folder: name a file in it",
+    errno.EACCES: "whoever runs this needs the right to: see `ls -ld` of it and of the folders above",
+    errno.EROFS: "that disk may only be read: name another place",
+    errno.ENOSPC: "make room on that disk, or name another place",
+    errno.EDQUOT: "make room on that disk, or name another place",
+}
+
+
+def way_out(error: Exception) -> str:
+    """The hint for a file that cannot be read or written."""
+    if isinstance(error, UnicodeDecodeError):
+        return "save it as UTF-8"
+    return _WAYS.get(getattr(error, "errno", None) or 0, "see that it is a plain file on a disk that works")
 
 
 def parted(said: str) -> tuple[str, str]:

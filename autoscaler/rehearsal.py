@@ -131,7 +131,7 @@ async def preview_cleanups(settings: Settings, only: Callable[[Sequence[Cleanup]
             place = place_of(each)
             room = stockroom(adapters.targets, place)
             if room is None:
-                raise UsageError(adapters.targets.faults[place])
+                raise UsageError(adapters.targets.faults[place], hint="`autoscaler doctor` tells what it needs there")
             found.append(await preview(each, room, facts, clock.now()))
     return Previews(at=clock.now(), cleanups=tuple(found), notes=notes)
 

@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Meta, inspect
 
 from autoscaler import forge, outlets
-from autoscaler.errors import SettingsError
+from autoscaler.errors import SettingsError, way_out
 from autoscaler.forge import GitHubSettings, Report
 from autoscaler.model.policy import DURATION, Node
 from autoscaler.outlets import AuditSettings, Notified
@@ -204,12 +204,22 @@ def _read(file: Path, problems: list[nodes.Problem]) -> nodes.Node | None:
     try:
         text = file.read_text(encoding="utf-8-sig")
     except OSError as error:
-        raise SettingsError(f"{file}: cannot be read: {error.strerror}", hint="see --config") from None
+        raise SettingsError(
+            f"{file}: cannot be read: {error.strerror}", hint=f"{way_out(error)}; --config names another"
+        ) from None
     except UnicodeDecodeError:
-        raise SettingsError(f"{file}: this is not UTF-8 text") from None
+        raise SettingsError(f"{file}: this is not UTF-8 text", hint="save it as UTF-8") from None
     found = nodes.documents(str(file), text, problems)
     if len(found) > 1:
-        problems.append(nodes.Problem(str(file), found[1].line, 1, "expected one document, got several"))
+        problems.append(
+            nodes.Problem(
+                str(file),
+                found[1].line,
+                1,
+                "expected one document, got several",
+                "take the line --- out: settings are one document",
+            )
+        )
     return found[0] if found else None
 
 

@@ -75,7 +75,8 @@ async def record(
             if isinstance(answer, SourceError):
                 raise SourceError(
                     f"{policy}, {ask.signal.name}: {answer.message} ({written(part[0])} to {written(part[-1])})",
-                    hint="the whole of the past is needed: ask again, or for less of it with --from and --to",
+                    hint=answer.hint
+                    or "the whole of the past is needed: ask again, or for less of it with --from and --to",
                 )
             found[key] += answer
         if told is not None:

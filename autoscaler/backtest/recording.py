@@ -18,7 +18,7 @@ from typing import Any
 
 import msgspec
 
-from autoscaler.errors import UsageError
+from autoscaler.errors import UsageError, way_out
 from autoscaler.model.observation import Ask
 from autoscaler.model.signal import Missing, MissingWhy, Point, Reading, Series
 
@@ -188,7 +188,7 @@ def write(recording: Recording, path: Path) -> int:
         beside.write_bytes(data)
         beside.replace(path)
     except OSError as error:
-        raise UsageError(f"{path}: cannot be written: {error.strerror}") from None
+        raise UsageError(f"{path}: cannot be written: {error.strerror}", hint=way_out(error)) from None
     return len(data)
 
 
@@ -197,7 +197,7 @@ def read(path: Path) -> Recording:
     try:
         return unpack(path.read_bytes(), str(path))
     except OSError as error:
-        raise UsageError(f"{path}: cannot be read: {error.strerror}") from None
+        raise UsageError(f"{path}: cannot be read: {error.strerror}", hint=way_out(error)) from None
 
 
 def _sound(recording: Recording) -> bool:

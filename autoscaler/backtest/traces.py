@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from autoscaler.errors import UsageError
+from autoscaler.errors import UsageError, way_out
 
 HEAD = ["timestamp_s", "requests_per_s"]
 LONGEST_S = 370 * 86400  # a year of seconds is 250 MB of load; more is a mistake in the file
@@ -61,7 +61,7 @@ def read(path: Path) -> Trace:
         with path.open(encoding="utf-8", newline="") as file:
             rows = list(csv.reader(file))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UsageError(f"{path}: cannot be read: {error}") from None
+        raise UsageError(f"{path}: cannot be read: {error}", hint=way_out(error)) from None
     if not rows or [word.strip() for word in rows[0]] != HEAD:
         raise _wrong(path, 1, f"expected the header {','.join(HEAD)}", "rename the columns, or pick another folder")
     times, rates = array("d"), array("d")

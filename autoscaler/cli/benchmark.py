@@ -14,7 +14,7 @@ import msgspec
 from autoscaler.cli.root import output
 from autoscaler.cli.table import table
 from autoscaler.cli.talk import print_json
-from autoscaler.errors import UsageError
+from autoscaler.errors import UsageError, way_out
 
 if TYPE_CHECKING:
     from autoscaler.backtest.benchmark import Aggregate, Case, Player, Row, Watched
@@ -128,7 +128,7 @@ def _players(word: str, least: int) -> list[tuple[str, Player]]:
     try:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{word}: cannot be read: {error}") from None
+        raise UsageError(f"{word}: cannot be read: {error}", hint=way_out(error)) from None
     placed = load([(word, text)], "benchmark").placed
     if not placed:
         raise UsageError(f"{word}: no policies there", hint="a policy has a name, a target, replicas and signals")

@@ -33,7 +33,9 @@ IMPORTERS: dict[str, Callable[[Sequence[Text], Wanted, str, list[Problem]], list
 
 @click.command("import")
 @click.argument("kind", type=click.Choice(list(IMPORTERS)))
-@click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path))
+@click.argument(
+    "files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path, exists=True, allow_dash=True)
+)
 @click.option("--query", "queries", multiple=True, metavar="METRIC=PROMQL", help="The query behind a metric.")
 @click.option(
     "--adapter-rules",
@@ -105,7 +107,10 @@ def _queries(given: tuple[str, ...]) -> dict[str, str]:
     for metric, query in found.items():
         wrong = facts(sample(query))
         if isinstance(wrong, str):
-            raise UsageError(f"--query {metric}: this query cannot be parsed: {wrong}")
+            raise UsageError(
+                f"--query {metric}: this query cannot be parsed: {wrong}",
+                hint="try it in Prometheus first, and quote it for the shell",
+            )
     return found
 
 

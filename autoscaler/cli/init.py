@@ -14,7 +14,7 @@ from autoscaler.cli import dry_run
 from autoscaler.cli.reach import known
 from autoscaler.cli.root import config
 from autoscaler.cli.table import counted, table
-from autoscaler.errors import AutoscalerError, UsageError
+from autoscaler.errors import AutoscalerError, UsageError, way_out
 from autoscaler.model.target import WorkloadRef
 from autoscaler.settings import Settings
 from autoscaler.start.choose import Told, by_cpu, by_requests, chosen_fit, file_name, nothing_fits
@@ -118,7 +118,10 @@ def _workload(found: Found, target: str | None, asking: bool) -> Workload:
     else:
         workload = _pick(found, asking)
     if workload.count is None:
-        raise UsageError(f"{shown(workload.ref)}: {workload.why}")
+        raise UsageError(
+            f"{shown(workload.ref)}: {workload.why}",
+            hint="--target names another one; `autoscaler init --on` looks at one platform only",
+        )
     return workload
 
 
@@ -249,7 +252,7 @@ def _write(settings: Settings, chosen: Chosen, files: tuple[Path, Path]) -> None
             with file.open("x", encoding="utf-8") as written:
                 written.write(content)
     except OSError as error:
-        raise AutoscalerError(f"{error.filename}: cannot be written: {error.strerror}") from None
+        raise AutoscalerError(f"{error.filename}: cannot be written: {error.strerror}", hint=way_out(error)) from None
     click.echo(f"\nwrote {files[0]}\n\n" + "".join(f"    {line}\n" for line in text.splitlines()))
 
 

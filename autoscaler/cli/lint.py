@@ -11,6 +11,7 @@ import msgspec
 
 from autoscaler import settings
 from autoscaler.cli.root import config, output
+from autoscaler.cli.table import counted
 from autoscaler.policy.lint import Findings, lint
 from autoscaler.store.policy_files import beside, read
 
@@ -36,6 +37,6 @@ def command(paths: tuple[Path, ...], form: str, config: Path | None) -> None:
         for each in found:
             click.echo(str(each))
         if not found:
-            click.echo(f"nothing smells in {len(texts)} files")
+            click.echo(f"nothing smells in {counted(len(texts), 'file')}")
     if found:
         sys.exit(1)

@@ -19,7 +19,7 @@ from autoscaler.backtest.recording import Recording, part
 from autoscaler.cli.reach import progress, span
 from autoscaler.clients.access import Access, Way
 from autoscaler.clock import text
-from autoscaler.errors import UsageError
+from autoscaler.errors import UsageError, way_out
 from autoscaler.policy.units import seconds
 from autoscaler.settings import Settings
 
@@ -133,7 +133,9 @@ def writable(*paths: Path | None) -> None:
     """Raise UsageError where a file has no folder to stand in: before long work, not after it."""
     for path in paths:
         if path is not None and not path.parent.is_dir():
-            raise UsageError(f"{path}: cannot be written: there is no folder {path.parent}")
+            raise UsageError(
+                f"{path}: cannot be written: there is no folder {path.parent}", hint="make it, or name another place"
+            )
 
 
 def save(path: Path, text: str) -> None:
@@ -141,4 +143,4 @@ def save(path: Path, text: str) -> None:
     try:
         path.write_text(text, encoding="utf-8", newline="")
     except OSError as error:
-        raise UsageError(f"{path}: cannot be written: {error.strerror}") from None
+        raise UsageError(f"{path}: cannot be written: {error.strerror}", hint=way_out(error)) from None

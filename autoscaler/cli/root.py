@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
-from autoscaler import __version__
+from autoscaler.built import version
 from autoscaler.errors import AutoscalerError
 from autoscaler.unseen import LAYOUT, visible
 
@@ -80,8 +80,22 @@ def output(command: F) -> F:
     )(command)
 
 
+def _show_version(ctx: click.Context, param: click.Parameter, asked: bool) -> None:
+    """Print it and end; worked out only when asked, because git may have to be."""
+    if asked and not ctx.resilient_parsing:
+        click.echo(f"autoscaler, version {version()}")
+        ctx.exit()
+
+
 @click.group(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="autoscaler")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_show_version,
+    help="Show the version and exit.",
+)
 def root() -> None:
     """Scale Kubernetes workloads and compose services by policies, and replace sick containers."""
 

@@ -52,7 +52,10 @@ class Daemon:
                 return msgspec.json.decode(answer, type=kind)
             problem = msgspec.json.decode(answer, type=Problem)
         except msgspec.DecodeError as error:
-            raise AutoscalerError(f"the daemon's answer is not understood: {error}") from None
+            raise AutoscalerError(
+                f"the daemon's answer is not understood: {error}",
+                hint="is that the daemon, and of this version? `autoscaler --version` here and there",
+            ) from None
         raise UsageError(problem.error, hint=problem.hint)
 
 
@@ -84,11 +87,11 @@ def _secret(file: Path | None) -> str:
         raise UsageError(f"{file}: cannot be read: {why}", hint="see --token-file") from None
 
 
-def span(text: str) -> float:
-    """A duration a person wrote, in seconds. Raises UsageError."""
+def span(text: str, option: str = "--for") -> float:
+    """A duration a person wrote for an option, in seconds. Raises UsageError."""
     found = seconds(text)
     if found is None:
-        raise UsageError(f"expected a duration such as 30m or 2h, got {text}")
+        raise UsageError(f"{option}: expected a duration such as 30m or 2h, got {text}")
     return found
 
 

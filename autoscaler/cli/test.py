@@ -12,7 +12,7 @@ from autoscaler import settings
 from autoscaler.cli.root import config, output
 from autoscaler.cli.table import counted
 from autoscaler.cli.talk import print_json
-from autoscaler.errors import AutoscalerError, UsageError
+from autoscaler.errors import AutoscalerError, UsageError, way_out
 
 
 @click.command("test", short_help="Run the tests beside policies.")
@@ -42,14 +42,15 @@ def command(paths: tuple[Path, ...], part: str | None, xml: Path | None, form: s
     if not told:
         chosen = f" with {part} in their name, policy or file" if part is not None else ""
         raise UsageError(
-            f"no policy tests{chosen}", hint="a test stands beside its policy: web.test.yaml, see the docs"
+            f"no policy tests{chosen} at {', '.join(map(str, places))}",
+            hint="a test stands beside its policy: web.test.yaml beside web.yaml",
         )
     verdicts = judged(told)
     if xml is not None:
         try:
             xml.write_bytes(junit(verdicts))
         except OSError as error:
-            raise AutoscalerError(f"{xml}: cannot be written: {error.strerror}") from None
+            raise AutoscalerError(f"{xml}: cannot be written: {error.strerror}", hint=way_out(error)) from None
     if form == "json":
         print_json(verdicts)
     else:

@@ -11,7 +11,7 @@ import click
 from autoscaler import settings
 from autoscaler.cli.root import config
 from autoscaler.cli.table import counted
-from autoscaler.errors import PolicyError
+from autoscaler.errors import PolicyError, UsageError
 from autoscaler.model.policy import Placed, PlacedCleanup
 from autoscaler.policy import load
 from autoscaler.policy.defaults import as_yaml, resolved
@@ -36,6 +36,11 @@ def command(paths: tuple[Path, ...], written_out: bool, config: Path | None) -> 
     places = list(paths) or [Path(each) for each in known.policies]
     sets = [set_of(each, known.policies) if is_test(each) else each for each in places]
     texts = read(sets)
+    if not texts:
+        raise UsageError(
+            f"no policies at {', '.join(map(str, places))}: nothing there ends in .yaml or .yml",
+            hint="`autoscaler init` writes a first one; or name the folder they are in",
+        )
     defaults = beside(sets, known.policies) if paths else []
     whole = load.read([*texts, *defaults])
     placed = [each.placed for each in whole.loaded]

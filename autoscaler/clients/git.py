@@ -58,7 +58,10 @@ class Past:
                 said = f"{place}: {name} is a link in revision {revision}, and links are not followed there"
                 raise UsageError(said, hint="name the file it leads to")
         if len(found) > MOST_FILES:
-            raise UsageError(f"{place}: {len(found)} files in revision {revision}, at most {MOST_FILES} are read")
+            raise UsageError(
+                f"{place}: {len(found)} files in revision {revision}, at most {MOST_FILES} are read",
+                hint="name a folder that holds policies only",
+            )
         return list(zip(found, self._contents(list(found.values())), strict=True))
 
     def parents(self, revision: str) -> list[str]:
@@ -90,7 +93,10 @@ class Past:
         sizes = self._said("cat-file", "--batch-check", wrong="the repository cannot be read", given=asked).split(b"\n")
         total = sum(int(line.split()[2]) for line in sizes if line and not line.endswith(b" missing"))
         if total > MOST_BYTES:
-            raise UsageError(f"{total} bytes of policies in one revision, at most {MOST_BYTES} are read")
+            raise UsageError(
+                f"{total} bytes of policies in one revision, at most {MOST_BYTES} are read",
+                hint="name a folder that holds policies only",
+            )
         told = self._said("cat-file", "--batch", wrong="the repository cannot be read", given=asked)
         found, at = [], 0
         for each in objects:

@@ -23,6 +23,7 @@ from autoscaler.errors import SourceError
 TIMEOUT_S = 20.0
 SHORT = 200
 PAST = "the past cannot be read"
+AWAY = "is that its address? prometheus.url in the settings, or AUTOSCALER_PROMETHEUS_URL"
 
 _REASON = re.compile(r'"error":"((?:\\.|[^"\\])*)"')
 
@@ -92,11 +93,13 @@ class RangeClient:
                 Ranged(dict(each["metric"]), {float(at): str(value) for at, value in each["values"]}) for each in found
             )
         except requests.Timeout:
-            raise SourceError(f"{PAST}: no answer within {TIMEOUT_S:g} s") from None
+            raise SourceError(f"{PAST}: {self._way.url}: no answer within {TIMEOUT_S:g} s") from None
+        except requests.ConnectionError as error:
+            raise SourceError(f"{PAST}: {self._way.url}: {_why(error)}", hint=AWAY) from None
         except (requests.RequestException, PrometheusApiClientException, OSError) as error:
             raise SourceError(f"{PAST}: {self._way.redact(_why(error))[:SHORT]}") from None
         except (ValueError, KeyError, TypeError, AttributeError):
-            raise SourceError(f"{PAST}: this is not an answer of Prometheus") from None
+            raise SourceError(f"{PAST}: {self._way.url}: this is not an answer of Prometheus", hint=AWAY) from None
         return Told(series, self._session.warnings)
 
     async def close(self) -> None:

@@ -1,4 +1,7 @@
-"""Users, and the balancer between them and the workers: each user asks again as soon as it was answered."""
+"""Users, and the balancer between them and the workers: each user asks again as soon as it was answered.
+
+Where there is a real balancer, its address is the only door, and answers say by a header who gave them.
+"""
 
 from __future__ import annotations
 
@@ -13,14 +16,15 @@ from autoscaler.ports import Clock
 
 TIMEOUT_S = 10.0
 NAP_S = 0.05
+WHO = "X-Replica"
 RATE_OVER_S = 2.0
 
 
 class Load:
-    """So many `users` at once, spread over `workers` in turn; a request that finds nobody is offered to the next."""
+    """So many `users` at once, spread over `doors` in turn; a request that finds nobody is offered to the next."""
 
     def __init__(self, clock: Clock) -> None:
-        self.workers: Sequence[str] = ()
+        self.doors: Sequence[str] = ()
         self.served = 0
         self.failed = 0
         self._clock = clock
@@ -48,7 +52,7 @@ class Load:
 
     @property
     def rates(self) -> dict[str, float]:
-        """Requests served per second, lately, by the address of the worker that answered."""
+        """Requests served per second, lately, by the name, or else the address, of who answered."""
         since = self._clock.monotonic() - RATE_OVER_S
         while self._answers and self._answers[0][0] < since:
             self._answers.popleft()
@@ -62,7 +66,7 @@ class Load:
 
     async def _user(self) -> None:
         while True:
-            if not self.workers:
+            if not self.doors:
                 await self._clock.sleep(NAP_S)
                 continue
             who = await self._served()
@@ -76,15 +80,15 @@ class Load:
     async def _served(self) -> str | None:
         """Who answered; None where nobody did."""
         assert self._session is not None
-        workers = self.workers
+        doors = self.doors
         first = next(self._turns)
-        for turn in range(min(2, len(workers))):  # a balancer with one retry, as HAProxy's redispatch
-            address = workers[(first + turn) % len(workers)]
+        for turn in range(min(2, len(doors))):  # a balancer with one retry, as HAProxy's redispatch
+            address = doors[(first + turn) % len(doors)]
             try:
                 async with self._session.get(f"http://{address}/work") as answer:
                     await answer.read()
                     if answer.status == 200:
-                        return address
+                        return answer.headers.get(WHO, address)
             except (aiohttp.ClientError, TimeoutError):
                 continue
         return None

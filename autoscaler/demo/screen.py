@@ -20,7 +20,7 @@ BOLD, DIM = "1", "2"
 
 
 class Row(msgspec.Struct, frozen=True):
-    """One worker: its name, what it does, and the requests per second it serves."""
+    """One worker or container: its name, what it does, and the requests per second it serves."""
 
     name: str
     doing: str
@@ -40,7 +40,7 @@ class Look(msgspec.Struct, frozen=True):
     desired: int
     reason: str
     because: str
-    workers: tuple[Row, ...] = ()
+    instances: tuple[Row, ...] = ()
     underway: tuple[str, ...] = ()  # replacements, in words
 
 
@@ -114,7 +114,7 @@ class Screen:
             f"  {self._in(BOLD, look.act)}, {look.at_s:.0f} s",
             line("users", str(look.users), self._loads, "34"),
             line("served", f"{look.rate:.0f}/s", self._rates, "32"),
-            line("workers", str(look.existing), self._counts, "36"),
+            line("replicas", str(look.existing), self._counts, "36"),
             self._fitting(
                 f"  {look.ready} of {look.existing} ready, {look.desired} wanted, {look.failed} failed requests"
             ),
@@ -125,7 +125,7 @@ class Screen:
         rows += [
             f"    {row.name:<8} {self._in(COLORS.get(row.doing, DIM), f'{row.doing:<9}')} "
             f"{row.rate:4.0f}/s  {self._in('32', '■' * round(row.rate / 2))[: self._columns()]}"
-            for row in look.workers
+            for row in look.instances
         ]
         rows += [self._fitting(f"    {each}") for each in look.underway]
         return rows[: max(1, shutil.get_terminal_size().lines - 1)]  # what scrolled away could not be cleared

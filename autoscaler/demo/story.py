@@ -1,20 +1,16 @@
-"""The story of the demo: load rises, one worker turns sick, load falls; and whether all that follows was seen.
+"""The story of the demo: load rises, one instance turns sick, load falls; and whether all that follows was seen.
 
-What the daemon says is not enough: a worker counts as serving once it answered users, and as gone once nobody
-listens at its address any more.
+What the daemon says is not enough: an instance counts as serving once it answered users, and as gone once the scene
+(`around.py`), which looks past the daemon, sees it run no more.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import Callable, Sequence
-from pathlib import Path
-
-import aiohttp
+from collections.abc import Callable
 
 from autoscaler.clock import SystemClock
-from autoscaler.demo.around import WORKER, Around
+from autoscaler.demo.around import Scene
 from autoscaler.demo.load import Load
 from autoscaler.demo.screen import Look, Row, Screen
 from autoscaler.errors import AutoscalerError
@@ -28,6 +24,7 @@ FEW, SOME, MANY = 2, 10, 20
 PEAK = 5  # replicas that MANY users must bring at least
 CALM_S = 4.0
 STEADY_S = 4.0
+STAY_S = 30.0  # users come or go every so many seconds, once the story is over
 
 
 class NotSeen(Exception):
@@ -37,9 +34,11 @@ class NotSeen(Exception):
 class Story:
     """Plays the acts one after the other and keeps what was seen."""
 
-    def __init__(self, folder: Path, screen: Screen, worker: Sequence[str] = WORKER) -> None:
+    def __init__(self, scene: Scene, screen: Screen, *, keep: bool = False) -> None:
         self._clock = SystemClock()
-        self._around = Around(folder, worker)
+        self._around = scene
+        self._noun = scene.noun
+        self._keep = keep
         self._load = Load(self._clock)
         self._screen = screen
         self._act = "starting"
@@ -54,31 +53,38 @@ class Story:
         """Every act. Raises NotSeen with the sentence for the one that failed."""
         around = self._around
         self._screen.say("The policy, and a daemon that follows it once a second:\n")
-        self._screen.say(f"{_indented(around.policy('[python, -m, autoscaler.demo.worker]'))}\n", "2")
-        if around.prometheus is None:
-            self._screen.say("Load is read from every worker directly: no prometheus is on PATH.\n")
-        else:
-            self._screen.say(f"Load is read from a real Prometheus: {around.prometheus}.\n")
+        self._screen.say(f"{_indented(around.policy())}\n", "2")
+        self._screen.say(f"{around.introduction()}\n")
         try:
             await around.start()
-            await self._until("one worker serves", lambda: self._ready() >= 1, 30.0)
+            await self._until(f"one {self._noun} serves", lambda: self._ready() >= 1, 30.0)
             await self._calm()
             await self._rise()
             await self._sick()
             await self._fall()
+            if self._keep:
+                await self._go_on()
         finally:
             await self._load.close()
             await around.stop()
 
     # acts
 
+    async def _go_on(self) -> None:
+        """Users come and go until somebody stops it."""
+        self._act = "as long as you like"
+        while True:
+            for users in (SOME, MANY, SOME, FEW):
+                await self._load.set_users(users)
+                await self._pass(STAY_S)
+
     async def _calm(self) -> None:
         self._act = "a quiet hour"
         await self._load.set_users(FEW)
         await self._pass(CALM_S)
         if self._existing() != 1:
-            raise NotSeen(f"{self._existing()} workers run although one is enough")
-        self._saw(f"{FEW} users: one worker serves {self._rate():.0f} requests a second")
+            raise NotSeen(f"{self._existing()} {self._noun}s run although one is enough")
+        self._saw(f"{FEW} users: one {self._noun} serves {self._rate():.0f} requests a second")
 
     async def _rise(self) -> None:
         self._act = "load rises"
@@ -87,49 +93,53 @@ class Story:
             await self._load.set_users(users)
             self._happened(f"{users} users now")
             enough = 2 if users < MANY else PEAK
-            await self._until(f"{enough} workers are ready", lambda least=enough: self._ready() >= least, 30.0)  # type: ignore[misc]
+            await self._until(f"{enough} {self._noun}s are ready", lambda least=enough: self._ready() >= least, 30.0)  # type: ignore[misc]
         await self._pass(STEADY_S)
         rate, busy = self._rate(), len(self._load.rates)
         if busy < PEAK:
-            raise NotSeen(f"only {busy} workers answer users")
+            raise NotSeen(f"only {busy} {self._noun}s answer users")
         if rate < 2 * alone:
-            raise NotSeen(f"more workers do not serve more: {rate:.0f} requests a second after {alone:.0f}")
-        self._saw(f"{MANY} users: {busy} workers serve {rate:.0f} requests a second, {rate / alone:.0f} times as many")
+            raise NotSeen(f"more {self._noun}s do not serve more: {rate:.0f} requests a second after {alone:.0f}")
+        self._saw(
+            f"{MANY} users: {busy} {self._noun}s serve {rate:.0f} requests a second, {rate / alone:.0f} times as many"
+        )
 
     async def _sick(self) -> None:
-        self._act = "a worker is sick"
+        self._act = f"a {self._noun} is sick"
         # What shrinks takes the sick one and replaces none.
         await self._until("the count has settled", self._settled, 20.0)
         assert self._detail is not None
         before = {each.id for each in self._detail.instances}
         victim = next(each for each in self._detail.instances if _doing(each) == "ready")
         failed = self._load.failed
-        async with aiohttp.ClientSession() as session, session.post(f"http://{victim.address}/sick"):
-            self._happened(f"{victim.name} is told to be sick")
+        await self._around.make_sick(victim)
+        self._happened(f"{victim.name} is told to be sick")
 
         def replaced() -> bool:
             now = self._instances()
-            there = any(each.id not in before and each.address in self._load.rates for each in now)
+            there = any(e.id not in before and self._around.answers_as(e) in self._load.rates for e in now)
             gone = victim.id not in {each.id for each in now}
             return gone and there and self._ready() >= PEAK and ("replace", "applied") in self._ended
 
         await self._until(f"{victim.name} is sick", lambda: self._known.get(victim.id) == "sick", 10.0)
-        await self._until("a new worker serves in place of the sick one, by a replacement", replaced, 20.0)
-        if await _listens(victim.address):
+        await self._until(f"a new {self._noun} serves in place of the sick one, by a replacement", replaced, 20.0)
+        if await self._around.runs(victim):
             raise NotSeen(f"{victim.name} was replaced but goes on running")
         lost = self._load.failed - failed
-        self._saw(f"{victim.name} turned sick: a new worker took its place, {lost} requests failed")
+        self._saw(f"{victim.name} turned sick: a new {self._noun} took its place, {lost} requests failed")
 
     async def _fall(self) -> None:
         self._act = "load falls"
         many = self._instances()
         await self._load.set_users(FEW)
         self._happened(f"{FEW} users now")
-        await self._until("one worker is left", lambda: self._existing() == 1 and len(self._instances()) == 1, 40.0)
+        await self._until(
+            f"one {self._noun} is left", lambda: self._existing() == 1 and len(self._instances()) == 1, 40.0
+        )
         left = {each.id for each in self._instances()}
-        if any([await _listens(each.address) for each in many if each.id not in left]):
-            raise NotSeen("a worker that should be gone goes on running")
-        self._saw(f"{FEW} users again: the others were drained and stopped, one worker is left")
+        if any([await self._around.runs(each) for each in many if each.id not in left]):
+            raise NotSeen(f"a {self._noun} that should be gone goes on running")
+        self._saw(f"{FEW} users again: the others were drained and stopped, one {self._noun} is left")
 
     # looking
 
@@ -172,6 +182,7 @@ class Story:
         await self._until("time passes", lambda: self._clock.monotonic() >= until, seconds + 5.0)
 
     async def _until(self, what: str, done: Callable[[], bool], within_s: float) -> None:
+        within_s *= self._around.patience
         deadline = self._clock.monotonic() + within_s
         while True:
             await self._look()
@@ -189,8 +200,8 @@ class Story:
         if detail is None:
             return
         self._detail = detail
-        self._load.workers = [each.address for each in detail.instances if _doing(each) == "ready"]
-        self._around.scrape(sorted(each.address for each in detail.instances if each.running and each.address))
+        self._load.doors = self._around.doors(detail.instances)
+        self._around.look(detail.instances)
         await self._tell_changes(detail)
         workload, rates = detail.workload, self._load.rates
         self._screen.show(
@@ -205,9 +216,11 @@ class Story:
                 desired=workload.desired or 0,
                 reason=workload.reason,
                 because=workload.because or workload.trouble,
-                workers=tuple(Row(e.name, _doing(e), rates.get(e.address, 0.0)) for e in detail.instances),
+                instances=tuple(
+                    Row(e.name, _doing(e), rates.get(self._around.answers_as(e), 0.0)) for e in detail.instances
+                ),
                 underway=tuple(
-                    f"a new worker for {self._name(each.instance)}: {each.stage}"
+                    f"a new {self._noun} for {self._name(each.instance)}: {each.stage}"
                     for each in workload.doing
                     if each.kind == OperationKind.REPLACE.value
                 ),
@@ -236,36 +249,27 @@ class Story:
         return next((each.name for each in self._instances() if each.id == id), id)
 
 
-def _doing(worker: Instance) -> str:
-    if worker.draining:
+def _doing(instance: Instance) -> str:
+    if instance.draining:
         return "draining"
-    return "ready" if worker.ready else "sick" if worker.was_ready else "starting"
+    return "ready" if instance.ready else "sick" if instance.was_ready else "starting"
 
 
 def _indented(text: str) -> str:
     return "\n".join(f"    {line}" for line in text.rstrip().split("\n"))
 
 
-async def _listens(address: str) -> bool:
-    host, _, port = address.rpartition(":")
-    try:
-        _, writer = await asyncio.open_connection(host, int(port))
-    except OSError:
-        return False
-    writer.close()
-    with contextlib.suppress(OSError):
-        await writer.wait_closed()
-    return True
+async def tell(scene: Scene, screen: Screen, within_s: float, *, keep: bool = False) -> int:
+    """Play the story within so many seconds; the exit status: 0 only if all of it was seen.
 
-
-async def tell(folder: Path, screen: Screen, within_s: float, worker: Sequence[str] = WORKER) -> int:
-    """Play the story within so many seconds; the exit status: 0 only if all of it was seen."""
-    story = Story(folder, screen, worker)
+    With `keep` it goes on until it is cancelled, however long that takes.
+    """
+    story = Story(scene, screen, keep=keep)
     clock = SystemClock()
     began = clock.monotonic()
     trouble = ""
     try:
-        await asyncio.wait_for(story.play(), within_s)
+        await asyncio.wait_for(story.play(), None if keep else within_s)
     except (NotSeen, AutoscalerError) as error:
         trouble = str(error)
     except TimeoutError:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 
-from autoscaler import __version__
+from autoscaler.built import version
 from autoscaler.clients.prometheus import PrometheusClient
 from autoscaler.clock import SystemClock
 from autoscaler.decide.explain import span
@@ -51,7 +51,7 @@ async def examine(settings: Settings) -> Diagnosis:
                 silent.add(name)
         findings += await _platforms(loaded, adapters, clock, silent, settings.cycle)
     findings += await asyncio.to_thread(around, settings, clock.now())
-    return Diagnosis(at=clock.now(), release=__version__, findings=settled(findings))
+    return Diagnosis(at=clock.now(), release=version(), findings=settled(findings))
 
 
 def _policies(settings: Settings) -> tuple[Sequence[Placed], list[Finding]]:

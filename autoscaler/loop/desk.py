@@ -194,10 +194,15 @@ class Desk:
         entry = self.entry(name)
         replicas = entry.workload.policy.replicas
         if count < 0:
-            raise UsageError(f"a count cannot be negative, got {count}")
+            raise UsageError(
+                f"a count cannot be negative, got {count}", hint="0 switches it off while the override lasts"
+            )
         span(for_s, "an override")
         if replicas is None:
-            raise UsageError(f"policy {entry.workload.policy.name} sets no count: it has no replicas to override")
+            raise UsageError(
+                f"policy {entry.workload.policy.name} sets no count: it has no replicas to override",
+                hint="it only recycles; write replicas and signals to scale it",
+            )
         if count > replicas.max and not force:
             raise UsageError(
                 f"{count} is above replicas.max ({replicas.max}) of policy {entry.workload.policy.name}",

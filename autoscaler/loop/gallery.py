@@ -107,9 +107,9 @@ class Gallery:
         Defaults of the set's other files hold for it. Raises UsageError, and what a dry run does.
         """
         if len(text) > MOST_TEXT:
-            raise UsageError(f"the text has more than {MOST_TEXT} characters")
+            raise UsageError(f"the text has more than {MOST_TEXT} characters", hint="try one policy at a time")
         if current is not None and current < 0:
-            raise UsageError(f"a count cannot be negative, got {current}")
+            raise UsageError(f"a count cannot be negative, got {current}", hint="leave it empty to ask the platform")
         name = file or NEW_FILE
         others = [each for each in self._board.texts if each[0] != name and "kind: defaults" in each[1]]
         async with self._one_try:
@@ -118,7 +118,10 @@ class Gallery:
             except PolicyError as error:
                 return WhatIf(problems=tuple(map(problem, error.problems)))
             except TimeoutError:
-                raise UsageError(f"the dry run was not over within {TRY_S:.0f} s") from None
+                raise UsageError(
+                    f"the dry run was not over within {TRY_S:.0f} s",
+                    hint="a server or platform is slow: `autoscaler doctor` tells which",
+                ) from None
         return WhatIf(foresight=seen)
 
     def _ahead(self, entries: Sequence[Entry]) -> tuple[WindowStatus, ...]:

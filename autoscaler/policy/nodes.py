@@ -112,7 +112,15 @@ def documents(file: str, text: str, problems: list[Problem], *, most: int = MOST
         said = f"this is not YAML: {error.problem or error.context or 'cannot be read'}"
         problems.append(Problem(file, line, column, said, _hint(text, line)))
     except yaml.YAMLError as error:
-        problems.append(Problem(file, 1, 1, f"this is not YAML: {' '.join(str(error).split())}"))
+        problems.append(
+            Problem(
+                file,
+                1,
+                1,
+                f"this is not YAML: {' '.join(str(error).split())}",
+                "take the characters away that no text has",
+            )
+        )
     return []
 
 
@@ -154,7 +162,7 @@ def _hint(text: str, line: int) -> str:
     lines = text.splitlines()
     if line <= len(lines) and "\t" in lines[line - 1]:
         return "tabs cannot indent YAML; use spaces"
-    return ""
+    return "look at this line and the one above: indentation, brackets, and quotes around text with : or #"
 
 
 class _Composer:
@@ -182,7 +190,15 @@ class _Composer:
     def _node(self, event: Any, depth: int) -> Node:
         line, column = event.start_mark.line + 1, event.start_mark.column + 1
         if depth > DEEPEST:
-            raise Bad(Problem(self._file, line, column, f"nested more than {DEEPEST} deep"))
+            raise Bad(
+                Problem(
+                    self._file,
+                    line,
+                    column,
+                    f"nested more than {DEEPEST} deep",
+                    "a policy is six deep: look for a line that is indented too far",
+                )
+            )
         if isinstance(event, yaml.AliasEvent):
             return self._alias(event, line, column)
         if event.tag is not None and event.tag != "!":
@@ -239,7 +255,15 @@ class _Composer:
     def _counted(self, more: int, line: int, column: int) -> None:
         self._count += more
         if self._count > self._most:
-            raise Bad(Problem(self._file, line, column, f"more than {self._most} values once its aliases are expanded"))
+            raise Bad(
+                Problem(
+                    self._file,
+                    line,
+                    column,
+                    f"more than {self._most} values once its aliases are expanded",
+                    "spread it over several documents, and write aliases of aliases out",
+                )
+            )
 
 
 def _tag(tag: str) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from autoscaler.errors import AutoscalerError, UsageError
+from autoscaler.errors import AutoscalerError, UsageError, way_out
 from autoscaler.review.figures import failure
 from autoscaler.review.markdown import markdown
 from autoscaler.review.review import Review
@@ -152,4 +152,6 @@ def _append(path: str | None, text: str) -> None:
         with open(path, "a", encoding="utf-8") as file:
             file.write(text)
     except OSError as error:
-        raise AutoscalerError(f"{path}: cannot be written: {os.strerror(error.errno or 0)}") from None
+        raise AutoscalerError(
+            f"{path}: cannot be written: {os.strerror(error.errno or 0)}", hint=way_out(error)
+        ) from None

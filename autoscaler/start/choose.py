@@ -89,7 +89,7 @@ def by_requests(workload: Workload, told: Told, fit: Fit, measured: Measured) ->
         why = measured.why or "nothing came that is known for long enough"
         raise UsageError(
             f"{fit.metric}: {why}, so what one replica should carry is not known",
-            hint="--per-replica N, in requests per second; of a counter that has just begun more is known in minutes",
+            hint="--capacity N, the most requests per second that one can carry, or --per-replica N",
         )
     served = fit.rate(measured.window, fit.served) if fit.served else ""
     made = Chosen(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from autoscaler.errors import StoreError
+from autoscaler.errors import StoreError, way_out
 
 NAME = "last-good"  # of the file
 
@@ -40,7 +40,7 @@ def read(file: Path) -> LastGood | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise StoreError(f"{file}: cannot be read: {error.strerror}") from None
+        raise StoreError(f"{file}: cannot be read: {error.strerror}", hint=way_out(error)) from None
     except msgspec.MsgspecError:
         raise StoreError(f"{file}: these are no policies of this version", hint="it is made anew by itself") from None
 
@@ -66,4 +66,4 @@ def write(file: Path, kept: LastGood) -> None:
         finally:
             os.close(folder)
     except OSError as error:
-        raise StoreError(f"{file}: cannot be written: {error.strerror}") from None
+        raise StoreError(f"{file}: cannot be written: {error.strerror}", hint=way_out(error)) from None

@@ -29,14 +29,28 @@ async def revision_of(remote: Remote, commit: str, path: str) -> Revision:
     if not wanted:
         problems.append(Problem(path or ".", 1, 1, "there are no policies here in this commit", "see git.path"))
     if len(wanted) > MOST_FILES:
-        problems.append(Problem(path or ".", 1, 1, f"{len(wanted)} files, at most {MOST_FILES} are read"))
+        problems.append(
+            Problem(
+                path or ".",
+                1,
+                1,
+                f"{len(wanted)} files, at most {MOST_FILES} are read",
+                "name the folder of the policies: git.path",
+            )
+        )
     if problems:
         return _refused(commit, problems)
     found: list[tuple[str, bytes]] = []
     for item, data in zip(wanted, await remote.contents(commit, path, wanted, MOST_BYTES), strict=True):
         if data is None:
             problems.append(
-                Problem(item.path, 1, 1, f"this file has more than {MOST_BYTES // 1_000_000} million bytes")
+                Problem(
+                    item.path,
+                    1,
+                    1,
+                    f"this file has more than {MOST_BYTES // 1_000_000} million bytes",
+                    "spread its policies over several files",
+                )
             )
         elif data.startswith(LFS):
             problems.append(

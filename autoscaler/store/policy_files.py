@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from autoscaler.errors import AutoscalerError, PolicyError, SettingsError
+from autoscaler.errors import AutoscalerError, PolicyError, SettingsError, way_out
 
 SUFFIXES = (".yaml", ".yml")
 TEST_SUFFIXES = (".test.yaml", ".test.yml")
@@ -33,7 +33,10 @@ def files(paths: Sequence[Path]) -> list[Path]:
         elif path.exists():
             found[path] = None
         else:
-            raise SettingsError(f"no policies at {path}: there is no such file or folder")
+            raise SettingsError(
+                f"no policies at {path}: there is no such file or folder",
+                hint="`autoscaler init` writes a first one; or name where they are, here or in autoscaler.yaml",
+            )
     return list(found)
 
 
@@ -131,7 +134,7 @@ def texts_of(files: Sequence[Path]) -> list[tuple[str, str]]:
             with path.open("rb") as file:
                 found.append((str(path), file.read(MOST_BYTES + 1)))
         except OSError as error:
-            raise SettingsError(f"{path}: cannot be read: {error.strerror}") from None
+            raise SettingsError(f"{path}: cannot be read: {error.strerror}", hint=way_out(error)) from None
     return decoded(found)
 
 
@@ -141,13 +144,14 @@ def decoded(files: Sequence[tuple[str, bytes]]) -> list[tuple[str, str]]:
     problems: list[str] = []
     for name, data in files:
         if len(data) > MOST_BYTES:
-            problems.append(f"{name}:1:1: this file has more than {MOST_BYTES // 1_000_000} million bytes")
+            said = f"{name}:1:1: this file has more than {MOST_BYTES // 1_000_000} million bytes"
+            problems.append(f"{said}\n  hint: spread its policies over several files")
             continue
         try:
             texts.append((name, data.decode("utf-8-sig")))
         except UnicodeDecodeError as error:
             line, column = data.count(b"\n", 0, error.start) + 1, error.start - data.rfind(b"\n", 0, error.start)
-            problems.append(f"{name}:{line}:{column}: this is not UTF-8 text")
+            problems.append(f"{name}:{line}:{column}: this is not UTF-8 text\n  hint: {way_out(error)}")
     if problems:
         raise PolicyError(tuple(problems))
     return texts
@@ -162,7 +166,7 @@ def look(paths: Sequence[Path]) -> Look:
         except FileNotFoundError:
             continue  # gone since the folder was listed: the next look shows it
         except OSError as error:
-            raise SettingsError(f"{path}: cannot be read: {error.strerror}") from None
+            raise SettingsError(f"{path}: cannot be read: {error.strerror}", hint=way_out(error)) from None
         marks.append((str(path), stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns))
     return tuple(marks)
 
@@ -182,7 +186,7 @@ def _below(folder: Path, above: frozenset[str]) -> Iterator[Path]:
     try:
         names = sorted(each for each in os.listdir(folder) if not each.startswith("."))
     except OSError as error:
-        raise SettingsError(f"{folder}: cannot be read: {error.strerror}") from None
+        raise SettingsError(f"{folder}: cannot be read: {error.strerror}", hint=way_out(error)) from None
     for name in names:
         path = folder / name
         if path.is_dir():
@@ -194,7 +198,10 @@ def _below(folder: Path, above: frozenset[str]) -> Iterator[Path]:
 def _tests_of(policies: Path) -> list[Path]:
     """The tests beside a policy file."""
     if is_test(policies) or not policies.exists():
-        raise SettingsError(f"no policy tests at {policies}: there is no such file or folder")
+        raise SettingsError(
+            f"no policy tests at {policies}: there is no such file or folder",
+            hint="a test stands beside its policy: web.test.yaml beside web.yaml",
+        )
     found = [each for suffix in TEST_SUFFIXES if (each := policies.with_name(policies.stem + suffix)).exists()]
     if not found:
         name = policies.stem + TEST_SUFFIXES[0]

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from autoscaler.clients.sqlite import Connection, Database, look
-from autoscaler.errors import StoreError
+from autoscaler.errors import StoreError, way_out
 from autoscaler.model.decision import Decision
 from autoscaler.model.operation import Outcome
 from autoscaler.ports import Clock, Fact, FactKind, Record, RecordKind
@@ -113,7 +113,7 @@ def facts_in(path: Path) -> tuple[list[Fact], float] | None:
     except ValueError:
         return None
     except OSError as error:
-        raise StoreError(f"{path}: cannot be read: {error.strerror}") from None
+        raise StoreError(f"{path}: cannot be read: {error.strerror}", hint=way_out(error)) from None
     return look(path, len(_SCHEMA), _facts), written
 
 

@@ -95,5 +95,7 @@ async def asked(endpoint: Endpoint, request: web.Request, caller: Caller) -> Ask
         try:
             body = msgspec.json.decode(await request.read() or b"{}", type=endpoint.body)
         except msgspec.DecodeError as error:
-            raise UsageError(f"the request's body is wrong: {error}") from None
+            raise UsageError(
+                f"the request's body is wrong: {error}", hint="GET /api/v1/openapi.json tells its shape"
+            ) from None
     return Asked(request.match_info.get("name", ""), values, body, caller)

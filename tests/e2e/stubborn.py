@@ -7,7 +7,7 @@ import sys
 from aiohttp import web
 
 from autoscaler.demo import worker
-from autoscaler.demo.__main__ import main
+from autoscaler.demo.__main__ import processes
 
 
 class Stubborn(worker.Worker):
@@ -22,4 +22,4 @@ if __name__ == "__main__":
     if sys.argv[1:] == ["worker"]:
         worker.serve(Stubborn())
     else:
-        sys.exit(main(("-m", "tests.e2e.stubborn", "worker")))
+        sys.exit(processes(("-m", "tests.e2e.stubborn", "worker")))

@@ -8,12 +8,17 @@ import signal
 import subprocess
 import sys
 import tempfile
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.demo_compose import NEEDED
 from tests.e2e.daemon import ROOT
+from tests.parts.compose import PROJECT
+from tests.parts.engine import Engine
+from tests.parts.require import require
 from tests.support.wait import until
 
 pytestmark = pytest.mark.e2e
@@ -31,14 +36,14 @@ def place() -> Iterator[Path]:
 class Demo:
     """A run of the demo in a temporary folder of its own, which every process it starts carries in its environment."""
 
-    def __init__(self, folder: Path, module: str = "autoscaler.demo") -> None:
+    def __init__(self, folder: Path, module: str = "autoscaler.demo", *words: str, path: str = "") -> None:
         self._folder = folder
         self._out = folder / "out"
         # No prometheus there: the demo then reads its workers directly.
-        environment = {**os.environ, "PATH": str(folder), "TMPDIR": str(folder)}
+        environment = {**os.environ, "PATH": path or str(folder), "TMPDIR": str(folder)}
         with self._out.open("wb") as out:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", module],
+                [sys.executable, "-m", module, *words],
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=subprocess.STDOUT,
@@ -112,6 +117,50 @@ def test_an_interrupted_demo_leaves_no_process_behind(place: Path, number: signa
     demo.process.send_signal(number)  # an impatient person does it twice
     assert demo.ended() == 128 + number
     assert (demo.left(), demo.files()) == ([], [])
+
+
+def test_a_demo_that_is_kept_goes_on_with_its_dashboard_until_it_is_stopped(place: Path) -> None:
+    demo = Demo(place, "autoscaler.demo", "--keep")
+    until(lambda: "10 users now" in demo.text(), what="load rises", within=60)
+    found = re.search(r"The dashboard: (http://127\.0\.0\.1:\d+) ", demo.text())
+    assert found, demo.text()
+    with urllib.request.urlopen(found[1], timeout=10) as page:
+        assert b"<title>" in page.read()
+    demo.process.send_signal(signal.SIGINT)
+    assert demo.ended() == 0
+    assert (demo.left(), demo.files()) == ([], [])
+
+
+@pytest.mark.docker
+def test_the_demo_with_containers_serves_through_the_balancer_and_leaves_nothing_behind(
+    place: Path, docker_engine: Engine
+) -> None:
+    require(*NEEDED)
+    demo = Demo(place, "tests.demo_compose", path=os.environ["PATH"])
+    until(lambda: "✓ 2 users: one container serves" in demo.text(), what="the first act", within=90)
+    project = re.search(r"compose: {project: (demo\w+), service: app}", demo.text())
+    assert project, demo.text()
+    named = ("ps", "--all", "--quiet", "--filter", f"label={PROJECT}={project[1]}")
+    assert len(docker_engine.docker(*named).split()) >= 3, "the application, HAProxy and Prometheus"
+    demo.process.send_signal(signal.SIGTERM)
+    assert demo.ended() == 128 + signal.SIGTERM
+    assert docker_engine.docker(*named) == ""
+    assert (demo.left(), demo.files()) == ([], [])
+
+
+def test_the_demo_with_containers_says_what_is_missing_where_there_is_no_docker(place: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.demo_compose"],
+        env={**os.environ, "PATH": str(place), "XDG_CACHE_HOME": str(place)},  # nothing is installed there
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=MOST_S,
+        check=False,
+    )
+    assert done.returncode == 2, done.stdout
+    assert "demo-compose needs a real Docker engine, compose, HAProxy and Prometheus: " in done.stderr
+    assert "hint: on Debian, `make parts` as root installs them" in done.stderr
 
 
 def test_a_demo_nobody_reads_any_more_leaves_no_process_behind(place: Path) -> None:

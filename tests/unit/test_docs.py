@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from autoscaler import settings
@@ -21,7 +22,7 @@ from autoscaler.policy.importers.parts import Wanted
 from autoscaler.policy.importers.report import Turned
 from autoscaler.policy.later import LATER
 from autoscaler.policy.load import load
-from autoscaler.policy.nodes import Problem
+from autoscaler.policy.nodes import Problem, plain
 from autoscaler.reference import MARK, PARTS, fresh
 from autoscaler.store.policy_files import files
 
@@ -117,6 +118,19 @@ def test_every_reason_is_documented_with_the_sentence_it_has() -> None:
     assert all(len(row) == 3 and len(row[2]) > 20 for row in rows), "each says what it means"
 
 
+def test_troubleshooting_has_every_reason_once() -> None:
+    rows = [line for line in (ROOT / "docs/troubleshooting.md").read_text().splitlines() if line.startswith("| `")]
+    told = [word for row in rows for word in re.findall(r"`([a-z_]+)`", row.split(" | ")[0])]
+    assert sorted(told) == sorted(reason.value for reason in Reason)
+
+
+def test_every_page_has_its_place_in_the_site_and_nothing_else_has() -> None:
+    site = msgspec.convert(plain((ROOT / "mkdocs.yml").read_text().replace("!!python/object/apply:", "!")), dict)
+    pages = [page for room in site["nav"] for entries in room.values() for page in entries]
+    named = [page if isinstance(page, str) else next(iter(page.values())) for page in pages]
+    assert sorted(named) == [page.name for page in DOCS]
+
+
 def test_every_kind_of_notification_is_documented_in_order() -> None:
     rows = re.findall(r"^\| `([a-z_]+)` \| ", (ROOT / "docs/notifications.md").read_text(), re.MULTILINE)
     assert rows == [kind.value for kind in Kind]
@@ -135,7 +149,7 @@ def test_the_audit_names_every_end_of_an_operation() -> None:
 
 def test_every_command_that_is_shown_exists() -> None:
     for page in PAGES:
-        for word in re.findall(r"(?:^|`)autoscaler ([a-z-]+)", page.read_text(), re.MULTILINE):
+        for word in re.findall(r"(?:^|`)autoscaler ([a-z][a-z-]*)", page.read_text(), re.MULTILINE):
             assert word in COMMANDS, f"{name(page)}: autoscaler {word}"
 
 
@@ -186,6 +200,7 @@ def test_the_guide_shows_what_its_commands_print_and_draw(tmp_path: Path) -> Non
     for text in [*blocks["text"], *blocks["diff"]]:
         assert [line for line in text.splitlines() if line != "…" and line not in printed] == []
     pictures = sorted(MAKER.parent.glob("*.svg"))
+    pictures.remove(MAKER.parent / "demo.svg")  # of a real run, by docs/pictures/demo.py
     assert len(pictures) == 3
     for picture in pictures:
         made = (tmp_path / "shop" / picture.name).read_text()

@@ -155,5 +155,5 @@ def test_a_server_that_does_not_answer_is_one_sentence(home: Path) -> None:
     for words in (("record", "web.yaml", "--out", "new.rec"), ("backtest", "web.yaml")):
         done = run(*words, "--prometheus", url, "--from", "1h", cwd=home)
         assert done.returncode == 1
-        assert "error: web, requests: the past cannot be read: cannot connect" in done.stderr
+        assert f"error: web, requests: the past cannot be read: {url}: cannot connect" in done.stderr
     assert not (home / "new.rec").exists()

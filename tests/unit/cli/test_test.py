@@ -77,7 +77,7 @@ def test_the_cycle_is_the_settings(folder: Path) -> None:
     [
         ("name: x\nlaod: 3\n", "policies/web.test.yaml:2:1: laod: unknown key\n  hint: did you mean load?"),
         ("name: x\nload: 16x3 nome\n", "policies/web.test.yaml:2:7: load: expected a number"),
-        ("", "no policy tests\n  hint: a test stands beside its policy"),
+        ("", "no policy tests at policies\n  hint: a test stands beside its policy"),
     ],
 )
 def test_what_does_not_load_ends_with_two(folder: Path, text: str, said: str) -> None:

@@ -51,8 +51,9 @@ async def test_series_come_with_labels_values_and_warnings_and_the_query_goes_in
 
 
 async def test_a_server_that_is_down_is_one_sentence_without_secrets() -> None:
-    message = await failed(f"http://ann:s3cret@127.0.0.1:{free_port()}")
-    assert message == "the past cannot be read: cannot connect"
+    port = free_port()
+    message = await failed(f"http://ann:s3cret@127.0.0.1:{port}")
+    assert message == f"the past cannot be read: http://127.0.0.1:{port}: cannot connect"
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,7 @@ def test_what_is_not_text_is_a_problem_with_its_place(tmp_path: Path) -> None:
     (tmp_path / "web.yaml").write_bytes(b"policies:\n  - name: \xff\n")
     with pytest.raises(PolicyError) as caught:
         read([tmp_path])
-    assert caught.value.problems[0].endswith("web.yaml:2:11: this is not UTF-8 text")
+    assert caught.value.problems[0].endswith("web.yaml:2:11: this is not UTF-8 text\n  hint: save it as UTF-8")
 
 
 def test_links_in_a_circle_end(tmp_path: Path) -> None:
