@@ -32,7 +32,7 @@ from autoscaler.rehearsal import attempt
 from autoscaler.settings import Settings
 from autoscaler.store.policy_git import GitSource
 from autoscaler.web import metrics
-from autoscaler.web.metrics import Family
+from autoscaler.web.exposition import Family
 from autoscaler.wiring import (
     Adapters,
     adapters_of,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterable
@@ -15,6 +16,7 @@ from autoscaler.settings import WebSettings
 from autoscaler.web import doors, metrics
 from autoscaler.web.doors import Entrance, Rooms
 from autoscaler.web.endpoint import MOST_BODY
+from autoscaler.web.exposition import CONTENT_TYPE, Family
 from autoscaler.web.guard import Guard
 from autoscaler.web.relay import Relay
 from autoscaler.web.serving import running, tcp, unix
@@ -32,7 +34,8 @@ class Vitals:
         self.now = now
         self.leading = leading
         self.store_failing = store_failing
-        self.more: Callable[[], Iterable[metrics.Family]] = tuple
+        self.more: Callable[[], Iterable[Family]] = tuple
+        self.one_scrape = asyncio.Lock()  # however many ask, a cycle shares its thread with one
         self._stood_by = 0.0  # when it was asked last while another daemon acted
 
     def alive(self) -> str:
@@ -99,15 +102,16 @@ def _tls(settings: WebSettings) -> ssl.SSLContext | None:
 
 def _routes(vitals: Vitals, rooms: Rooms, *, workloads: bool) -> list[web.RouteDef]:
     async def metrics_(request: web.Request) -> web.Response:
-        text = metrics.text(
-            vitals.board,
-            leading=vitals.leading(),
-            store_failing=vitals.store_failing(),
-            clients=rooms.streams.clients,
-            workloads=workloads,
-            more=vitals.more(),
-        )
-        return web.Response(body=text.encode(), headers={"Content-Type": metrics.CONTENT_TYPE})
+        async with vitals.one_scrape:
+            text = await metrics.text(
+                vitals.board,
+                leading=vitals.leading(),
+                store_failing=vitals.store_failing(),
+                clients=rooms.streams.clients,
+                workloads=workloads,
+                more=vitals.more(),
+            )
+        return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE})
 
     async def healthz(request: web.Request) -> web.Response:
         return _verdict(vitals.alive())

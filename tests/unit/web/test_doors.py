@@ -42,7 +42,9 @@ from autoscaler.store.memory import MemoryStore
 from autoscaler.web import metrics
 from autoscaler.web.doors import STATIC, Rooms
 from autoscaler.web.events import Streams
+from autoscaler.web.exposition import PREFIX
 from autoscaler.web.server import Vitals, serve
+from autoscaler.web.workload_series import SLICE
 from tests.parts.catalogue import program
 from tests.parts.require import require
 from tests.support.nouns import decision, policy_set, record, state, workload
@@ -460,7 +462,7 @@ async def test_every_metric_is_told_of_and_the_series_of_workloads_can_be_left_o
     house.decided(reason=Reason.NO_OPINION, readings=(("requests", Missing(MissingWhy.NAN, "NaN")),))
     async with listening(house) as url:
         everything = await scraped(url)
-    known = {f"{metrics.PREFIX}{each.name}" for each in metrics.families()}
+    known = {f"{PREFIX}{each.name}" for each in metrics.families()}
     assert {name.removesuffix("_bucket").removesuffix("_sum").removesuffix("_count") for name in everything} <= known
     async with listening(house, WebSettings(workload_series=False)) as url:
         few = await scraped(url)
@@ -468,9 +470,32 @@ async def test_every_metric_is_told_of_and_the_series_of_workloads_can_be_left_o
     assert not [name for name in few if "workload" in name or "signal" in name]
 
 
+async def test_a_scrape_of_many_workloads_lets_everything_else_go_on_in_between(tmp_path: Path) -> None:
+    board = Board()
+    many = [workload(f"web{number}") for number in range(10 * SLICE)]
+    board.activated(policy_set(*many), many)
+    for each in many:
+        board.show(decision(each.ref.name), state(each.ref.name), ())
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    running = asyncio.create_task(others())
+    told = (await metrics.text(board, leading=True, store_failing=False)).decode()
+    running.cancel()
+    assert turns >= 10
+    for family in text_string_to_metric_families(told):
+        if family.name in ("autoscaler_workload_replicas", "autoscaler_signal_value"):
+            assert len({sample.labels["workload"] for sample in family.samples}) == len(many)
+
+
 def test_the_rules_speak_of_metrics_that_there_are() -> None:
     told = (ROOT / "monitoring" / "alerts.yaml").read_text()
-    known = {f"{metrics.PREFIX}{each.name}" for each in metrics.families()}
+    known = {f"{PREFIX}{each.name}" for each in metrics.families()}
     said = set(re.findall(r"autoscaler_\w+", told))
     assert said
     assert {name.removesuffix("_bucket") for name in said} <= known
