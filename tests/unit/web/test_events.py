@@ -70,7 +70,7 @@ async def test_clients_that_follow_one_workload_share_what_is_told_of_it() -> No
         streams.accept([line("more", "other")])
         for queue in (one, two):
             assert (await queue.take()).count(b"event: line") == 1
-        assert (await whole.take()).count(b"event: line") == 3
+        assert (await everything.take()).count(b"event: line") == 3
         streams.close()
         assert await third.take() == b""
 
