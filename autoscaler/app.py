@@ -41,6 +41,7 @@ from autoscaler.wiring import (
     proving,
     receivers_of,
     repository,
+    reviews_of,
     stockroom,
     tenancy,
 )
@@ -88,6 +89,7 @@ async def steer(
 
     `started` is told the daemon before its first cycle. Raises AutoscalerError when it cannot start.
     """
+    from autoscaler.web.cluster_callers import Callers
     from autoscaler.web.doors import Rooms
     from autoscaler.web.events import Streams
     from autoscaler.web.server import Vitals, serve
@@ -139,9 +141,11 @@ async def steer(
         await daemon.begin()
     rooms = Rooms(desk, Gallery(board, desk, clock, partial(attempt, settings)), streams)
     relay = _relay(settings, lease, clock)
+    reviews = reviews_of(settings, clock)
+    callers = Callers(reviews, clock.monotonic, lambda said: keeper.fault(said)) if reviews is not None else None
     names = [settings.kubernetes.address] if settings.kubernetes.address is not None else []
     doors = serve(
-        rooms, vitals, settings.socket_path, settings.address, settings.web, relay=relay, names=names
+        rooms, vitals, settings.socket_path, settings.address, settings.web, relay=relay, names=names, callers=callers
     )  # fmt: skip
     async with doors:
         log.event("started", socket=str(settings.socket_path), listen=settings.listen, read_only=read_only)
@@ -153,6 +157,8 @@ async def steer(
                 await daemon.run()
     await lease.close()
     await store.close()
+    if reviews is not None:
+        await reviews.close()
     if notifier is not None:
         await notifier.close()
     if audit is not None:

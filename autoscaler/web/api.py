@@ -14,8 +14,8 @@ from autoscaler.loop.desk import HISTORY_LIMIT, Desk, Word
 from autoscaler.loop.fleet_views import LIMIT, ORDERS, STATES
 from autoscaler.loop.gallery import MOST_TEXT, Gallery
 from autoscaler.loop.recollect import Recollection
+from autoscaler.web.caller import Caller
 from autoscaler.web.endpoint import Asked, By, Endpoint, Param
-from autoscaler.web.guard import Caller
 
 PREFIX = API
 LAST_TIME = 253_402_300_799  # of the year 9999

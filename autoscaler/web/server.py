@@ -14,6 +14,7 @@ from autoscaler.clients.access import certify
 from autoscaler.loop.board import Board
 from autoscaler.settings import WebSettings
 from autoscaler.web import doors, metrics
+from autoscaler.web.cluster_callers import Callers
 from autoscaler.web.doors import Entrance, Rooms
 from autoscaler.web.endpoint import MOST_BODY
 from autoscaler.web.exposition import CONTENT_TYPE, Family
@@ -66,6 +67,7 @@ async def serve(
     *,
     relay: Relay | None = None,
     names: Iterable[str] = (),
+    callers: Callers | None = None,
 ) -> AsyncIterator[None]:
     """Keep both doors open; over TCP the daemon goes by these `names` too. Raises SettingsError."""
     async with contextlib.AsyncExitStack() as stack:
@@ -76,7 +78,7 @@ async def serve(
         await stack.enter_async_context(running(private, unix(path)))
         stack.callback(path.unlink, missing_ok=True)
         if address is not None:
-            guard = Guard(settings, address[0], vitals.now, *names)
+            guard = Guard(settings, address[0], vitals.now, *names, callers=callers)
             strict = doors.named(guard)
             public = web.Application(middlewares=[strict, doors.problems], client_max_size=MOST_BODY)
             public.add_routes(

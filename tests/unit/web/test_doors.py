@@ -36,7 +36,7 @@ from autoscaler.model.decision import Beside, Decision, Reason
 from autoscaler.model.signal import Missing, MissingWhy, Point, Series
 from autoscaler.model.target import TargetState
 from autoscaler.policy.load import load
-from autoscaler.ports import Fact, FactKind
+from autoscaler.ports import Fact, FactKind, Sink
 from autoscaler.settings import WebSettings
 from autoscaler.store.memory import MemoryStore
 from autoscaler.web import metrics
@@ -60,11 +60,11 @@ async def untold(plan: Plan, state: TargetState, at: float) -> Decision:
 class House:
     """Board, desk and doors around nothing: what a daemon shows without one."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *sinks: Sink) -> None:
         self.clock = ManualClock(NOW)
         self.board = Board(started=NOW - 900, cycle_s=15.0)
         streams = Streams(self.board)
-        self.keeper = Keeper(MemoryStore(), [streams])
+        self.keeper = Keeper(MemoryStore(), [streams, *sinks])
         self.controls: list[tuple[dict[str, object], dict[str, object]]] = []
         self.desk = Desk(
             self.board,
