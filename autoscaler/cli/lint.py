@@ -7,10 +7,10 @@ import sys
 from pathlib import Path
 
 import click
-import msgspec
 
 from autoscaler import settings
 from autoscaler.cli.root import config, output
+from autoscaler.cli.say import print_json, say
 from autoscaler.policy.lint import Findings, lint
 from autoscaler.store.policy_files import read
 
@@ -29,11 +29,11 @@ def command(paths: tuple[Path, ...], form: str, config: Path | None) -> None:
     texts = read(list(paths) or [Path(each) for each in known.policies])
     found = lint(texts, scrape_s=known.scrape_interval, receives=known.push.address is not None)
     if form == "json":
-        click.echo(msgspec.json.format(msgspec.json.encode(Findings(tuple(found))), indent=2).decode())
+        print_json(Findings(tuple(found)))
     else:
         for each in found:
-            click.echo(str(each))
+            say(str(each))
         if not found:
-            click.echo(f"nothing smells in {len(texts)} files")
+            say(f"nothing smells in {len(texts)} files")
     if found:
         sys.exit(1)

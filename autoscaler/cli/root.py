@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 import click
 
 from autoscaler import __version__
+from autoscaler.cli.say import say
 from autoscaler.errors import AutoscalerError
-from autoscaler.unseen import LAYOUT, visible
 
 COMMANDS = {
     "init": "init",
@@ -90,7 +90,7 @@ def main() -> None:
     try:
         root.main(standalone_mode=False)
     except AutoscalerError as error:
-        click.echo(f"error: {visible(str(error), keep=LAYOUT)}", err=True)
+        say(f"error: {error}", err=True)
         sys.exit(error.exit_code)
     except click.exceptions.Exit as done:
         sys.exit(done.exit_code)

@@ -137,6 +137,14 @@ async def test_a_socket_that_cannot_be_opened_is_told(tmp_path: Path) -> None:
             pass
 
 
+async def test_what_nobody_sees_is_written_out_in_words_and_escaped_in_json(house: House) -> None:
+    house.board.fault(NOW, "label a\u202eb of 주문")
+    assert "fault: label a\\x202eb of 주문" in await house.said("status")
+    answer = await house.said("status", "--format", "json")
+    assert "\u202e" not in answer
+    assert json.loads(answer)["faults"][0]["sentence"] == "label a\u202eb of 주문"
+
+
 async def test_status_before_and_after_the_first_cycle(house: House) -> None:
     assert "waiting for the first cycle" in await house.said("status")
     house.decided(current=2, desired=6, reason=Reason.ABOVE_TARGET)
