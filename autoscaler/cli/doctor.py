@@ -58,7 +58,7 @@ def _print(told: Diagnosis) -> None:
 
 
 def _print_one(each: Finding) -> None:
-    sign = click.style(SIGNS[each.verdict], fg=COLOURS[each.verdict])
-    say(f"{sign} {each.about}: {each.text}" + (f"  ({each.place})" if each.place and not each.fix else ""))
+    say(SIGNS[each.verdict], fg=COLOURS[each.verdict], nl=False)
+    say(f" {each.about}: {each.text}" + (f"  ({each.place})" if each.place and not each.fix else ""))
     if each.fix:
         say("\n".join(f"    {line}" for line in [*([each.place] if each.place else []), *each.fix.splitlines()]))

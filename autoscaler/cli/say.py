@@ -11,9 +11,9 @@ import msgspec
 from autoscaler.unseen import LAYOUT, in_json, visible
 
 
-def say(text: str = "", *, err: bool = False, nl: bool = True) -> None:
-    """Words for people: nothing in them steers the terminal or turns a line around."""
-    click.echo(visible(text, keep=LAYOUT), err=err, nl=nl)  # noqa: TID251 (the one place)
+def say(text: str = "", *, err: bool = False, nl: bool = True, fg: str | None = None) -> None:
+    """Words for people, in a colour: nothing in them steers the terminal or turns a line around."""
+    click.secho(visible(text, keep=LAYOUT), err=err, nl=nl, fg=fg)  # noqa: TID251 (the one place)
 
 
 def give(document: str, *, nl: bool = False) -> None:
