@@ -145,10 +145,10 @@ def _reads(desk: Desk, gallery: Gallery) -> tuple[Endpoint, ...]:
         ),
         _get(
             "/series/{name}",
-            "Counts and signals of a workload over the last hours, in equal steps.",
+            "Counts and signals of a workload over the last hours or days, in equal steps.",
             pages.Curves,
             lambda asked: gallery.series(asked.name, asked.values["since"]),
-            _time("since", "from when; an hour ago by default"),
+            _time("since", "from when, a week ago at most; an hour ago by default"),
             named=name,
         ),
         _get(

@@ -11,6 +11,7 @@ import stat
 import subprocess
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import msgspec
@@ -36,7 +37,7 @@ from autoscaler.model.decision import Beside, Decision, Reason
 from autoscaler.model.signal import Missing, MissingWhy, Point, Series
 from autoscaler.model.target import TargetState
 from autoscaler.policy.load import load
-from autoscaler.ports import Fact, FactKind, Sink
+from autoscaler.ports import Fact, FactKind, Record, RecordKind, Sink
 from autoscaler.settings import WebSettings
 from autoscaler.store.memory import MemoryStore
 from autoscaler.web import metrics
@@ -463,6 +464,32 @@ def test_what_is_not_ours_in_the_dashboard_is_named_with_version_licence_and_dig
     for name, each in told.items():
         assert hashlib.sha256((vendor / name).read_bytes()).hexdigest() == each["sha256"], name
         assert (vendor / each["licence"]).exists()
+
+
+async def test_what_the_daemon_does_not_remember_is_told_from_history_and_the_rest_is_empty(house: House) -> None:
+    house.clock.advance(400 * 86_400.0)
+    now = house.clock.now()
+    key = workload().ref.key
+    days = [
+        Record(at=now - ago * 86_400.0, kind=RecordKind.DECISION, workload=key, after=after)
+        for ago, after in ((5, 3), (2, 7))
+    ]
+    await house.keeper.store.append([*days, Record(at=now - 86_400.0, kind=RecordKind.CONTROL, workload=key, after=9)])
+    house.board.show(decision(at=now - 700), state(existing=7), ())
+    status, told = await asked(house, "GET", f"/series/web?since={now - 365 * 86_400}")
+    assert (status, told["every_s"]) == (200, 600)
+    values: Any = told["values"]
+    start: Any = told["start"]
+    assert now - 7 * 86_400 - 600 <= start <= now - 7 * 86_400
+    cells = [int((now - ago * 86_400 - start) // 600) for ago in (5, 2)]
+    assert [values["recorded"][cell] for cell in cells] == [3, 7]
+    assert [values["recorded"][cell - 1] for cell in cells] == [None, 3], "nobody knows what was before the first"
+    (known,) = (n for n, value in enumerate(values["existing"]) if value is not None)
+    assert known == int((now - 700 - start) // 600)
+    assert set(values["recorded"][cells[1] :]) == {7}
+    assert len(values["recorded"]) == known + 1, "as far as it is remembered"
+    status, told = await asked(house, "GET", f"/series/web?since={now - 650}")
+    assert "recorded" in told["values"], "the fine ring, too, begins where the daemon did"
 
 
 async def test_every_metric_is_told_of_and_the_series_of_workloads_can_be_left_out(tmp_path: Path) -> None:

@@ -1,8 +1,9 @@
 // Charts over one time axis with one cursor. Lines are drawn by uPlot; bands, hatches and marks by us.
 import { html, useEffect, useRef } from "/vendor/htm-preact.js";
-import { clock, number } from "/js/words.js";
+import { clock, day, number } from "/js/words.js";
 
 const SYNC = "time";
+const DAY = 86400;
 const probe = document.createElement("i");
 
 // The colour a variable of the style sheet has in this theme.
@@ -22,7 +23,7 @@ function axes(unit) {
   const font = "12px system-ui, sans-serif";
   const base = { stroke: ink, font, grid: { stroke: grid, width: 1 }, ticks: { show: false } };
   return [
-    { ...base, grid: { show: false }, space: 80, size: 28, values: (u, times) => times.map((at) => clock(at, false).split(" ").pop()) },
+    { ...base, grid: { show: false }, space: 80, size: 28, values: (u, times) => times.map(times[1] - times[0] < DAY / 2 ? (at) => clock(at, false).split(" ").pop() : day) },
     { ...base, size: 48, space: 34, values: (u, values) => values.map((value) => number(value) + (unit ?? "")) },
   ];
 }
