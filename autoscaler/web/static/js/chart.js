@@ -36,6 +36,8 @@ export function Chart({ title, times, lines, height, span, unit, draw, onPick, f
   picked.current = onPick;
   const painted = useRef(draw);
   painted.current = draw;
+  const spanned = useRef(span); // a chart that stays is asked for another time
+  spanned.current = span;
   const shape = JSON.stringify([lines.map((line) => [line.label, line.colour]), unit]);
   const data = [times, ...lines.map((line) => line.values)];
 
@@ -58,10 +60,10 @@ export function Chart({ title, times, lines, height, span, unit, draw, onPick, f
         height,
         legend: { show: false },
         cursor: { sync: { key: SYNC }, y: false, points: { size: 6 }, drag: { x: false, y: false } },
-        scales: { x: { time: true, range: () => span() }, y: { range: (_, low, high) => [floor, Math.max(high ?? 0, least) * 1.08] } },
+        scales: { x: { time: true, range: () => spanned.current() }, y: { range: (_, low, high) => [floor, Math.max(high ?? 0, least) * 1.08] } },
         axes: axes(unit),
         series: [{}, ...series],
-        hooks: { drawAxes: [(self) => painted.current?.(self)], setCursor: [(self) => read(self, node)] },
+        hooks: { drawAxes: [(self) => { node.dataset.from = self.scales.x.min; painted.current?.(self); }], setCursor: [(self) => read(self, node)] },
       }, data, node);
       u.over.addEventListener("click", () => u.cursor.left >= 0 && picked.current?.(u.posToVal(u.cursor.left, "x")));
       chart.current = u;

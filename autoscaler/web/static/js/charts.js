@@ -15,7 +15,7 @@ export function Charts({ w, signals, series, lines, range, pick, at }) {
     { label: "existing", values: values("existing"), colour: "series-a", step: true, fill: 0.12 },
     { label: "ready", values: values("ready"), colour: "ok", step: true, width: 1.25 },
   ];
-  const { recorded } = series.values;
+  const recorded = series.values.recorded?.some((value) => value !== null) ? series.values.recorded : null;
   if (recorded) replicas.unshift({ label: "on record", values: times.map((_, i) => recorded[i] ?? null), colour: "series-a", dash: [2, 3], step: true, width: 1.25 });
   const behind = (u) => {
     const [from, to] = span();
