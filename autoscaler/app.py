@@ -33,7 +33,7 @@ from autoscaler.ports import Clock, Forge, Lease, PolicySource, Repository, Sink
 from autoscaler.rehearsal import attempt
 from autoscaler.settings import Settings
 from autoscaler.web import metrics
-from autoscaler.web.metrics import Family
+from autoscaler.web.exposition import Family
 from autoscaler.wiring import (
     Adapters,
     adapters_of,
@@ -44,6 +44,7 @@ from autoscaler.wiring import (
     policies_of,
     proving,
     receivers_of,
+    reviews_of,
     stockroom,
     tenancy,
 )
@@ -94,6 +95,7 @@ async def steer(
     `forge` is told which policies are live, unless nothing is to be changed anywhere. `started` is told the daemon
     before its first cycle. Raises AutoscalerError when it cannot start.
     """
+    from autoscaler.web.cluster_callers import Callers
     from autoscaler.web.doors import Rooms
     from autoscaler.web.events import Streams
     from autoscaler.web.server import Vitals, serve
@@ -152,9 +154,11 @@ async def steer(
         await daemon.begin()
     rooms = Rooms(desk, Gallery(board, desk, clock, partial(attempt, settings)), streams)
     relay = _relay(settings, lease, clock)
+    reviews = reviews_of(settings, clock)
+    callers = Callers(reviews, clock.monotonic, lambda said: keeper.fault(said)) if reviews is not None else None
     names = [settings.kubernetes.address] if settings.kubernetes.address is not None else []
     doors = serve(
-        rooms, vitals, settings.socket_path, settings.address, settings.web, relay=relay, names=names
+        rooms, vitals, settings.socket_path, settings.address, settings.web, relay=relay, names=names, callers=callers
     )  # fmt: skip
     async with doors:
         log.event("started", socket=str(settings.socket_path), listen=settings.listen, read_only=read_only)
@@ -166,6 +170,8 @@ async def steer(
                 await daemon.run()
     await lease.close()
     await store.close()
+    if reviews is not None:
+        await reviews.close()
     if notifier is not None:
         await notifier.close()
     if audit is not None:

@@ -15,7 +15,7 @@ import threading
 from datetime import UTC, datetime
 from typing import TextIO
 
-from autoscaler.unseen import LAYOUT, visible
+from autoscaler.unseen import LAYOUT, in_json, visible
 
 WAITING = 10_000  # lines that may wait to be written
 CLOSE_S = 2.0
@@ -85,7 +85,7 @@ class JsonLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """The record as a line."""
         said = {"at": _at(record), "level": record.levelname.lower(), **_fields(record)}
-        return json.dumps(said, ensure_ascii=False, default=str)
+        return in_json(json.dumps(said, ensure_ascii=False, default=str))
 
 
 class TextLines(logging.Formatter):

@@ -37,6 +37,7 @@ from autoscaler.review.review import Review
 from autoscaler.settings import Settings
 from autoscaler.start import table
 from autoscaler.web import api, metrics
+from autoscaler.web.exposition import PREFIX
 
 WIDTH = 100
 HELP = root.context_settings
@@ -164,7 +165,7 @@ def exposition() -> str:
     rows = ["| metric | kind | labels | meaning |", "| --- | --- | --- | --- |"]
     for each in metrics.families():
         labels = ", ".join(f"`{label}`" for label in each.labels)
-        rows.append(f"| `{metrics.PREFIX}{each.name}` | {each.kind} | {labels} | {each.about} |")
+        rows.append(f"| `{PREFIX}{each.name}` | {each.kind} | {labels} | {each.about} |")
     return "\n".join(rows)
 
 

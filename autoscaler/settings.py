@@ -85,6 +85,13 @@ class WebSettings(Node, frozen=True, kw_only=True):
     key: Annotated[str, Meta(min_length=1, description="a file with its key")] | None = None
     workload_series: Annotated[bool, Meta(description="whether /metrics has series of each workload")] = True
     plain: Annotated[bool, Meta(description="whether tokens are taken unencrypted from other machines")] = False
+    cluster: Annotated[
+        bool,
+        Meta(
+            description="whether tokens that the cluster knows are taken too: whose they are, and what their owners "
+            "may, is asked of its API server"
+        ),
+    ] = False
 
 
 class Settings(Node, frozen=True, kw_only=True):
@@ -286,6 +293,9 @@ def _faults(file: str, settings: Settings) -> list[nodes.Problem]:
         missing = "key" if settings.web.key is None else "cert"
         said = f"web.{missing} is missing: a certificate and its key go together"
         return [nodes.Problem(file, 1, 1, said, f"add {missing}: FILE")]
+    if settings.web.cluster and settings.kubernetes.lease is None:
+        said = "web.cluster: does nothing without kubernetes.lease, whose namespace and name rights are given to"
+        return [nodes.Problem(file, 1, 1, said, "take it out, or set kubernetes.lease: NAMESPACE/NAME")]
     if settings.kubernetes.address is not None:
         needs = {
             "kubernetes.lease": settings.kubernetes.lease,

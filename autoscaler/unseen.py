@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import unicodedata
 
 KINDS = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})  # controls, marks of direction, what nobody has defined
@@ -28,4 +29,17 @@ def visible(text: str, keep: str = "") -> str:
         return text
     return "".join(
         f"\\x{ord(each):02x}" if unicodedata.category(each) in KINDS and each not in keep else each for each in text
+    )
+
+
+def in_json(text: str) -> str:
+    r"""JSON with each of them escaped: it means the same.
+
+    >>> in_json('{"name": "a\u202eb 주문"}')
+    '{"name": "a\\u202eb 주문"}'
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        json.dumps(each)[1:-1] if unicodedata.category(each) in KINDS and each not in LAYOUT else each for each in text
     )

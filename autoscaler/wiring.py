@@ -40,6 +40,7 @@ from autoscaler.store.policy_files import read
 
 if TYPE_CHECKING:
     from autoscaler.clients.kubernetes_api import KubernetesApi
+    from autoscaler.clients.kubernetes_reviews import Reviews
     from autoscaler.sources.push import PushSource
     from autoscaler.store.audit import Audit
     from autoscaler.store.policy_git import Show
@@ -123,6 +124,16 @@ def tenancy(settings: Settings, clock: Clock) -> tuple[Lease, Store]:
     identity = f"{socket.gethostname()}_{uuid.uuid4().hex[:8]}"
     lease = ClusterLease(_kubernetes_api(settings, clock), clock, namespace, name, identity, settings.url)
     return lease, ClusterMemory(local, _kubernetes_api(settings, clock), namespace, name)
+
+
+def reviews_of(settings: Settings, clock: Clock) -> Reviews | None:
+    """Who asks whose tokens the cluster's API server knows; None where the settings want no such tokens."""
+    if not settings.web.cluster or settings.kubernetes.lease is None:
+        return None
+    from autoscaler.clients.kubernetes_reviews import Reviews
+
+    namespace, _, name = settings.kubernetes.lease.partition("/")
+    return Reviews(_kubernetes_api(settings, clock), namespace, name)
 
 
 def audit_of(settings: Settings) -> Audit | None:

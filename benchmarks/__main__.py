@@ -12,7 +12,7 @@ import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from benchmarks import adapting, compose_stack, deciding, reading, replaying
+from benchmarks import adapting, compose_stack, deciding, looking, reading, replaying, watching
 from benchmarks.calibration import one_round, timed
 from benchmarks.machine import machine
 from benchmarks.rows import Row, slower, table
@@ -32,10 +32,12 @@ PURE: tuple[Measurement, ...] = (
     deciding.flat,
     adapting.adaptive,
     replaying.replayed,
+    watching.watched,
 )
 MEASUREMENTS: tuple[Measurement, ...] = (
     *PURE,
     reading.together,
+    looking.looked_at,
     compose_stack.share_of_load,
     compose_stack.one_to_ten,
 )

@@ -51,7 +51,8 @@ class Fleet:
     """Services under two signals each on virtual time; load goes up and down, orders are carried out."""
 
     def __init__(self, size: int) -> None:
-        self.plans = [prepare(_ref(n), _policy(n)) for n in range(size)]
+        self.policies = [_policy(n) for n in range(size)]
+        self.plans = [prepare(_ref(n), policy) for n, policy in enumerate(self.policies)]
         self.counts = [3] * size
         self.memories: dict[str, Memory] = {}
         self.now = BEGIN

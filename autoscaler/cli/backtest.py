@@ -20,8 +20,8 @@ from autoscaler.backtest.report.svg import picture
 from autoscaler.cli.past import FILE, history, one_past, save, service, writable
 from autoscaler.cli.reach import known, progress, reach
 from autoscaler.cli.root import config, output
+from autoscaler.cli.say import print_json, say
 from autoscaler.cli.table import table
-from autoscaler.cli.talk import print_json
 from autoscaler.decide.explain import number
 from autoscaler.decide.plan import Plan
 from autoscaler.decide.taught import HISTORY_S, teachable
@@ -129,16 +129,16 @@ def _differing(then: Sequence[Plan], now: Sequence[Plan], revision: str) -> Iter
 
 
 def _text(told: Backtest) -> None:
-    click.echo("\n".join(words.headline(told)))
-    click.echo("")
-    click.echo(table(words.HEAD, [words.row(trial) for trial in told.trials]))
-    click.echo("\n" + textwrap.fill(words.LEGEND, 100))
+    say("\n".join(words.headline(told)))
+    say()
+    say(table(words.HEAD, [words.row(trial) for trial in told.trials]))
+    say("\n" + textwrap.fill(words.LEGEND, 100))
     for trial in told.trials:
-        click.echo("\n".join(["", trial.name, *_pictures(trial), *(f"  {line}" for line in words.worst(trial))]))
+        say("\n".join(["", trial.name, *_pictures(trial), *(f"  {line}" for line in words.worst(trial))]))
     for name, lines in _alike(told).items():
-        click.echo("\n".join(["", f"How {name} was replayed", *(f"  {line}" for line in lines)]))
+        say("\n".join(["", f"How {name} was replayed", *(f"  {line}" for line in lines)]))
     for note in told.notes:
-        click.echo(f"\nnote: {note}")
+        say(f"\nnote: {note}")
 
 
 def _pictures(trial: Trial) -> list[str]:

@@ -12,8 +12,8 @@ import click
 import msgspec
 
 from autoscaler.cli.root import output
+from autoscaler.cli.say import print_json, say
 from autoscaler.cli.table import table
-from autoscaler.cli.talk import print_json
 from autoscaler.errors import UsageError, way_out
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def command(
     if form == "json":
         print_json(scores)
     else:
-        click.echo(_text(scores))
+        say(_text(scores))
 
 
 def _delays(text: str) -> list[int]:
@@ -139,7 +139,7 @@ def _players(word: str, least: int) -> list[tuple[str, Player]]:
 
 def _tell(done: int, of: int, row: Row) -> None:
     said = f"[{done}/{of}] {row.trace}, delay {row.delay} s, {row.policy}: V {row.V:.3f} %, C {row.C:.3f}"
-    click.echo(said, err=True)
+    say(said, err=True)
 
 
 def _places(charts: Path | None, out: Path | None) -> None:

@@ -11,8 +11,8 @@ import click
 from autoscaler import settings
 from autoscaler.cli.choice import chosen
 from autoscaler.cli.root import config, output
+from autoscaler.cli.say import print_json, say
 from autoscaler.cli.table import counted, table
-from autoscaler.cli.talk import print_json
 from autoscaler.clock import text as written
 from autoscaler.decide.cleanup import amount
 from autoscaler.loop.cleaner import Preview
@@ -37,14 +37,14 @@ def command(names: tuple[str, ...], dry_run: bool, form: str, config: Path | Non
     if form == "json":
         print_json(seen)
         return
-    click.echo(f"Dry run at {written(seen.at)}: nothing is removed.")
+    say(f"Dry run at {written(seen.at)}: nothing is removed.")
     for each in seen.cleanups:
-        click.echo(f"\n{_head(each)}")
+        say(f"\n{_head(each)}")
         rows = [_row("goes", item) for item in each.goes] + [_row("stays", item) for item in each.stays]
         if rows:
-            click.echo(table(("", "WHAT", "NAME", "SIZE", "REASON", "BECAUSE"), rows))
+            say(table(("", "WHAT", "NAME", "SIZE", "REASON", "BECAUSE"), rows))
     for note in seen.notes:
-        click.echo(f"\nnote: {note}")
+        say(f"\nnote: {note}")
 
 
 def _head(each: Preview) -> str:

@@ -11,7 +11,7 @@ import click
 
 from autoscaler.cli.reach import known
 from autoscaler.cli.root import config, output
-from autoscaler.cli.talk import print_json
+from autoscaler.cli.say import print_json, say
 from autoscaler.doctor.findings import Diagnosis, Finding, Verdict
 
 SIGNS = {Verdict.FINE: "✓", Verdict.NONE: "·", Verdict.WARNING: "!", Verdict.FAILURE: "✗"}
@@ -51,14 +51,14 @@ def print_diagnosis(told: Diagnosis) -> None:
             _print_one(each)
     if brief:
         about = Counter("signals" if " · " in each.about else each.about for each in works)
-        click.echo(f"✓ {', '.join(f'{name}: {number}' for name, number in about.items())}")
+        say(f"✓ {', '.join(f'{name}: {number}' for name, number in about.items())}")
     number = Counter(each.verdict for each in told.findings)
     said = f"{number[Verdict.FAILURE]} failed, {number[Verdict.WARNING]} to look at, {number[Verdict.FINE]} fine"
-    click.echo(f"\nautoscaler {told.release}: {said}")
+    say(f"\nautoscaler {told.release}: {said}")
 
 
 def _print_one(each: Finding) -> None:
-    sign = click.style(SIGNS[each.verdict], fg=COLOURS[each.verdict])
-    click.echo(f"{sign} {each.about}: {each.text}" + (f"  ({each.place})" if each.place and not each.fix else ""))
+    say(SIGNS[each.verdict], fg=COLOURS[each.verdict], nl=False)
+    say(f" {each.about}: {each.text}" + (f"  ({each.place})" if each.place and not each.fix else ""))
     if each.fix:
-        click.echo("\n".join(f"    {line}" for line in [*([each.place] if each.place else []), *each.fix.splitlines()]))
+        say("\n".join(f"    {line}" for line in [*([each.place] if each.place else []), *each.fix.splitlines()]))

@@ -9,8 +9,8 @@ import click
 
 from autoscaler.cli.reach import known
 from autoscaler.cli.root import config, output
+from autoscaler.cli.say import print_json, say
 from autoscaler.cli.table import table
-from autoscaler.cli.talk import print_json
 from autoscaler.clock import text as written
 from autoscaler.decide.explain import sentence, span
 from autoscaler.loop.rehearse import Foresight, Foretold
@@ -46,17 +46,17 @@ def command(
 
 def show(seen: Foresight, *, steps: bool = False) -> None:
     """Print it as a table, with `steps` every step of each decision."""
-    click.echo(_head(seen))
+    say(_head(seen))
     if not seen.workloads:
-        click.echo("\nno policies there")
+        say("\nno policies there")
         return
-    click.echo("")
-    click.echo(table(("WORKLOAD", "POLICY", "COUNT", "REASON", "BECAUSE"), [_row(each) for each in seen.workloads]))
+    say()
+    say(table(("WORKLOAD", "POLICY", "COUNT", "REASON", "BECAUSE"), [_row(each) for each in seen.workloads]))
     if steps:
         for each in seen.workloads:
-            click.echo("\n".join(["", each.key, *(f"  {line}" for line in each.lines)]))
+            say("\n".join(["", each.key, *(f"  {line}" for line in each.lines)]))
     for note in seen.notes:
-        click.echo(f"\nnote: {note}")
+        say(f"\nnote: {note}")
 
 
 def _head(seen: Foresight) -> str:

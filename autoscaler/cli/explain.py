@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 import click
 
 from autoscaler.cli.root import output
-from autoscaler.cli.talk import Daemon, daemon, print_json, when
+from autoscaler.cli.say import print_json, say
+from autoscaler.cli.talk import Daemon, daemon, when
 from autoscaler.clock import end_of
 from autoscaler.errors import UsageError
 from autoscaler.loop.answers import Explanation
@@ -28,14 +29,14 @@ def command(workload: str, at: str | None, form: str, daemon: Daemon) -> None:
         print_json(answer)
         return
     held = "; it held until the next change of count or reason" if answer.since_change else ""
-    click.echo(f"{answer.key}, decided {when(answer.decided)}{held}")
+    say(f"{answer.key}, decided {when(answer.decided)}{held}")
     if answer.place:
         whence = f" of {answer.repository}" if answer.repository else ""
         whence += f", pull request #{answer.pull}" if answer.pull is not None else ""
-        click.echo(f"by {answer.place} of policies {answer.revision}{whence}")
+        say(f"by {answer.place} of policies {answer.revision}{whence}")
     if answer.note:
-        click.echo(answer.note)
-    click.echo("\n".join((*answer.lines, *answer.learned, *answer.asked)))
+        say(answer.note)
+    say("\n".join((*answer.lines, *answer.learned, *answer.asked)))
 
 
 def _time(text: str) -> float:

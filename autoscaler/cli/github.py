@@ -11,7 +11,7 @@ import click
 
 from autoscaler import __version__, settings
 from autoscaler.cli.root import config, output
-from autoscaler.cli.talk import print_json
+from autoscaler.cli.say import print_json, say
 from autoscaler.doctor.findings import Diagnosis
 from autoscaler.errors import UsageError
 
@@ -83,13 +83,13 @@ def create_app(
     wanted = Wanted(name=name, organization=organization, purposes=chosen, key_file=key_file)
 
     def tell(url: str) -> None:
-        click.echo(f"Open this page in a browser on this machine:\n\n    {url}\n")
+        say(f"Open this page in a browser on this machine:\n\n    {url}\n")
 
     made = asyncio.run(create(host, wanted, port=port, tell=tell))
-    click.echo(f"{made.slug} is App {made.id}; its key is in {made.key_file}. Install it at the repository:\n")
-    click.echo(f"    {made.install}\n\nThen write into autoscaler.yaml:\n")
+    say(f"{made.slug} is App {made.id}; its key is in {made.key_file}. Install it at the repository:\n")
+    say(f"    {made.install}\n\nThen write into autoscaler.yaml:\n")
     url = f"  url: {told.url}\n" if told.url != settings.Settings().github.url else ""
-    click.echo(f'github:\n{url}  app: "{made.id}"\n  key_file: {made.key_file}')
+    say(f'github:\n{url}  app: "{made.id}"\n  key_file: {made.key_file}')
 
 
 async def _examined(chosen: settings.Settings, repository: str | None) -> Diagnosis:

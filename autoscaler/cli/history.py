@@ -5,8 +5,9 @@ from __future__ import annotations
 import click
 
 from autoscaler.cli.root import output
+from autoscaler.cli.say import print_json, say
 from autoscaler.cli.table import table
-from autoscaler.cli.talk import Daemon, daemon, print_json, when
+from autoscaler.cli.talk import Daemon, daemon, when
 from autoscaler.loop.answers import History, Line
 
 
@@ -29,7 +30,7 @@ def command(workload: str | None, limit: int, form: str, daemon: Daemon) -> None
         (when(each.at), each.kind, each.workload or "-", _change(each), each.reason, _text(each))
         for each in answer.lines
     ]
-    click.echo(table(("AT", "KIND", "WORKLOAD", "COUNT", "REASON", "WHAT"), rows) if rows else "nothing yet")
+    say(table(("AT", "KIND", "WORKLOAD", "COUNT", "REASON", "WHAT"), rows) if rows else "nothing yet")
 
 
 def _change(line: Line) -> str:

@@ -11,7 +11,7 @@ from typing import NoReturn
 import click
 
 from autoscaler.cli.root import output
-from autoscaler.cli.talk import print_json
+from autoscaler.cli.say import give, print_json, say
 from autoscaler.errors import PolicyError, UsageError
 from autoscaler.policy.importers import adapter, hpa, keda
 from autoscaler.policy.importers.autoscaling import NAME
@@ -97,8 +97,8 @@ def answer(output: str, turned: Sequence[Turned], form: str) -> NoReturn:
     if form == "json":
         print_json(made)
     else:
-        click.echo(made.output, nl=False)
-        click.echo(told(turned), err=True)
+        give(made.output)
+        say(told(turned), err=True)
     sys.exit(EXIT[made.carried])
 
 

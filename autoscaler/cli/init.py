@@ -13,6 +13,7 @@ import msgspec
 from autoscaler.cli import dry_run
 from autoscaler.cli.reach import known
 from autoscaler.cli.root import config
+from autoscaler.cli.say import say
 from autoscaler.cli.table import counted, table
 from autoscaler.errors import AutoscalerError, UsageError, way_out
 from autoscaler.model.target import WorkloadRef
@@ -90,7 +91,7 @@ def command(
     whole = msgspec.structs.replace(settings, policies=_places(settings, place))
     _run_test(whole, files[1])
     _rehearse(whole, chosen, current)
-    click.echo(f"\nNext: autoscaler doctor {files[0]}; then autoscaler run, which steers, or run --read-only.")
+    say(f"\nNext: autoscaler doctor {files[0]}; then autoscaler run, which steers, or run --read-only.")
 
 
 def _platforms(settings: Settings, on: str | None, wanted: Sequence[WorkloadRef]) -> Sequence[str]:
@@ -133,7 +134,7 @@ def _pick(found: Found, asking: bool) -> Workload:
     listed = table(("", "WORKLOAD", "REPLICAS", "COUNTER"), rows)
     fitting = [each for each in found.workloads if any(not fit.also for fit in found.fits[each.ref.key])]
     if asking:
-        click.echo(listed)
+        say(listed)
         usual = found.workloads.index(fitting[0]) + 1 if fitting else 1
         number = click.prompt("\nWhich one", type=click.IntRange(1, len(rows)), default=usual)
         return found.workloads[number - 1]
@@ -168,23 +169,21 @@ def _chosen(
     }
     for each in own:
         if wrong := measured[each.metric].shape.wrong:
-            click.echo(f"{each.metric}: left out, {wrong}")
+            say(f"{each.metric}: left out, {wrong}")
     own = [each for each in own if not measured[each.metric].shape.wrong]
     if not own:
         nothing = nothing_fits(workload.ref, fits, found.server)
         if asking:
-            click.echo(nothing.message)
+            say(nothing.message)
             if click.confirm(f"\nFollow CPU instead, as {workload.ref.platform} measures it", default=False):
                 return by_cpu(workload, told)
         raise nothing
     # One without a past comes after those that have one: there is nothing to begin with.
     own.sort(key=lambda each: measured[each.metric].carried is None)
     fit = own[0]
-    click.echo(
-        f"\n{shown(workload.ref)}, {counted(workload.count or 0, 'replica')}; counters that name it, best first:"
-    )
+    say(f"\n{shown(workload.ref)}, {counted(workload.count or 0, 'replica')}; counters that name it, best first:")
     for place, each in enumerate(own, start=1):
-        click.echo(f"  {place}  {each.metric}\n     {each.because}\n     {_numbers(measured[each.metric])}")
+        say(f"  {place}  {each.metric}\n     {each.because}\n     {_numbers(measured[each.metric])}")
     if asking and len(own) > 1:
         fit = own[click.prompt("\nWhich one", type=click.IntRange(1, len(own)), default=1) - 1]
     if asking:
@@ -253,7 +252,7 @@ def _write(settings: Settings, chosen: Chosen, files: tuple[Path, Path]) -> None
                 written.write(content)
     except OSError as error:
         raise AutoscalerError(f"{error.filename}: cannot be written: {error.strerror}", hint=way_out(error)) from None
-    click.echo(f"\nwrote {files[0]}\n\n" + "".join(f"    {line}\n" for line in text.splitlines()))
+    say(f"\nwrote {files[0]}\n\n" + "".join(f"    {line}\n" for line in text.splitlines()))
 
 
 def _run_test(settings: Settings, file: Path) -> None:
@@ -262,7 +261,7 @@ def _run_test(settings: Settings, file: Path) -> None:
 
     verdicts = judged(suite([file], policies=settings.policies, cycle_s=settings.cycle))
     said = f"{verdicts.failed} failed" if verdicts.failed else "all pass"
-    click.echo(f"wrote {file}: {counted(len(verdicts.tests), 'test')}, {said}\n")
+    say(f"wrote {file}: {counted(len(verdicts.tests), 'test')}, {said}\n")
 
 
 def _rehearse(settings: Settings, chosen: Chosen, current: int | None) -> None:

@@ -7,10 +7,10 @@ import sys
 from pathlib import Path
 
 import click
-import msgspec
 
 from autoscaler import settings
 from autoscaler.cli.root import config, output
+from autoscaler.cli.say import print_json, say
 from autoscaler.cli.table import counted
 from autoscaler.policy.lint import Findings, lint
 from autoscaler.store.policy_files import beside, read
@@ -32,11 +32,11 @@ def command(paths: tuple[Path, ...], form: str, config: Path | None) -> None:
     defaults = beside(paths, known.policies)
     found = lint(texts, defaults, scrape_s=known.scrape_interval, receives=known.push.address is not None)
     if form == "json":
-        click.echo(msgspec.json.format(msgspec.json.encode(Findings(tuple(found))), indent=2).decode())
+        print_json(Findings(tuple(found)))
     else:
         for each in found:
-            click.echo(str(each))
+            say(str(each))
         if not found:
-            click.echo(f"nothing smells in {counted(len(texts), 'file')}")
+            say(f"nothing smells in {counted(len(texts), 'file')}")
     if found:
         sys.exit(1)

@@ -11,6 +11,7 @@ import click
 
 from autoscaler import settings
 from autoscaler.cli.root import config
+from autoscaler.cli.say import say
 from autoscaler.errors import UsageError
 
 
@@ -47,10 +48,10 @@ async def _told(chosen: settings.Settings, names: set[str]) -> bool:
             continue
         try:
             await messenger.send(trial(SystemClock().now()))
-            click.echo(f"✓ {route.name}: told")
+            say(f"✓ {route.name}: told")
         except NotifyError as error:
             worked = False
-            click.echo(f"✗ {route.name}: {error.message}")
+            say(f"✗ {route.name}: {error.message}")
         finally:
             await messenger.close()
     return worked

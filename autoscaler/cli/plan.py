@@ -11,7 +11,7 @@ import click
 from autoscaler import settings
 from autoscaler.cli.reach import progress
 from autoscaler.cli.root import config
-from autoscaler.cli.talk import print_json
+from autoscaler.cli.say import give, print_json, say
 from autoscaler.clients.git import Past
 from autoscaler.errors import AutoscalerError, UsageError
 
@@ -59,7 +59,7 @@ def command(
             raise
         from autoscaler.review.workflow import refusal
 
-        click.echo(refusal(error))
+        say(refusal(error))
         sys.exit(error.exit_code)
     sys.exit(status)
 
@@ -82,12 +82,12 @@ def _told(
     if form == "json":
         print_json(told)
     elif form == "md":
-        click.echo(markdown(told), nl=False)
+        give(markdown(told))
     elif form == "github":
-        click.echo(commands(told))
+        say(commands(told))
         hand_over(told, os.environ)
     else:
-        click.echo(text(told))
+        say(text(told))
     if any(each.error for each in told.troubles):
         return 2
     return 1 if told.failed else 0

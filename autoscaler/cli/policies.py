@@ -6,9 +6,10 @@ import click
 import msgspec
 
 from autoscaler.cli.root import output
+from autoscaler.cli.say import print_json, say
 from autoscaler.cli.status import standing
 from autoscaler.cli.table import table
-from autoscaler.cli.talk import Daemon, daemon, print_json, when
+from autoscaler.cli.talk import Daemon, daemon, when
 from autoscaler.loop.answers import Head, History
 
 LINES = 10_000  # of history that are looked through
@@ -29,22 +30,22 @@ def command(limit: int, form: str, daemon: Daemon) -> None:
     if form == "json":
         print_json({"policies": policies, "history": msgspec.structs.replace(told, lines=lines)})
         return
-    click.echo(f"In force: {policies.revision or 'none yet'}")
+    say(f"In force: {policies.revision or 'none yet'}")
     origin = policies.origin
     if origin is not None:
         path = f", {origin.path}" if origin.path else ""
         seen = f"at {origin.head}, seen {when(origin.checked)}" if origin.head else "not seen yet"
-        click.echo(f"From {origin.url}{path}: {origin.ref} {seen}")
+        say(f"From {origin.url}{path}: {origin.ref} {seen}")
         for line in standing(origin):
-            click.echo(line)
+            say(line)
     if policies.rejected:
-        click.echo(f"Rejected: {policies.rejected}")
+        say(f"Rejected: {policies.rejected}")
         for problem in policies.problems:
-            click.echo(f"  {problem}")
+            say(f"  {problem}")
     rows = [(when(each.at), each.reason, each.revision or "-", each.by or "-", each.text) for each in lines]
     if rows:
-        click.echo("")
-        click.echo(table(("AT", "WHAT", "REVISION", "BY", "TEXT"), rows))
+        say()
+        say(table(("AT", "WHAT", "REVISION", "BY", "TEXT"), rows))
 
 
 WORDS = ("rollback", "rollback_ended", "accepted")

@@ -10,6 +10,7 @@ import click
 from autoscaler.backtest import condition, recording
 from autoscaler.cli.reach import known, progress, reach, span
 from autoscaler.cli.root import config
+from autoscaler.cli.say import say
 from autoscaler.cli.table import counted
 from autoscaler.clock import text as written
 from autoscaler.decide.explain import span as words
@@ -44,9 +45,7 @@ def command(
     notes = condition.notes(made)
     size = recording.write(made, out)
     queries, cycles = counted(len(made.columns), "query"), counted(made.beats, "cycle")
-    click.echo(
-        f"{out}: {queries} at {cycles}, {written(made.start)} to {written(made.end)}, every {words(made.every_s)}"
-    )
-    click.echo(f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.1f} kB")
+    say(f"{out}: {queries} at {cycles}, {written(made.start)} to {written(made.end)}, every {words(made.every_s)}")
+    say(f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.1f} kB")
     for note in notes:
-        click.echo(f"note: {note}")
+        say(f"note: {note}")

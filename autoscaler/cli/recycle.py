@@ -12,8 +12,8 @@ import click
 from autoscaler import settings
 from autoscaler.cli.choice import chosen
 from autoscaler.cli.root import config, output
+from autoscaler.cli.say import print_json, say
 from autoscaler.cli.table import counted, table
-from autoscaler.cli.talk import print_json
 from autoscaler.clock import text as written
 from autoscaler.decide.explain import sentence
 from autoscaler.loop.rehearse import Foretold
@@ -42,14 +42,14 @@ def command(names: tuple[str, ...], dry_run: bool, form: str, config: Path | Non
         print_json(seen)
         return
     due = sum(len(each.decision.replace) for each in seen.workloads)
-    click.echo(f"Dry run at {written(seen.at)}: nothing is replaced.")
-    click.echo(f"{counted(due, 'instance')} of {counted(len(seen.workloads), 'workload')} would be replaced now.")
+    say(f"Dry run at {written(seen.at)}: nothing is replaced.")
+    say(f"{counted(due, 'instance')} of {counted(len(seen.workloads), 'workload')} would be replaced now.")
     if seen.workloads:
         rows = [row for each in seen.workloads for row in _rows(each)]
-        click.echo("")
-        click.echo(table(("WORKLOAD", "POLICY", "REPLACE", "REASON", "BECAUSE"), rows))
+        say()
+        say(table(("WORKLOAD", "POLICY", "REPLACE", "REASON", "BECAUSE"), rows))
     for note in seen.notes:
-        click.echo(f"\nnote: {note}")
+        say(f"\nnote: {note}")
 
 
 def _rows(each: Foretold) -> list[tuple[str, ...]]:

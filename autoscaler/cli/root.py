@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 import click
 
 from autoscaler.built import version
+from autoscaler.cli.say import say
 from autoscaler.errors import AutoscalerError
-from autoscaler.unseen import LAYOUT, visible
 
 COMMANDS = {
     "init": "init",
@@ -83,7 +83,7 @@ def output(command: F) -> F:
 def _show_version(ctx: click.Context, param: click.Parameter, asked: bool) -> None:
     """Print it and end; worked out only when asked, because git may have to be."""
     if asked and not ctx.resilient_parsing:
-        click.echo(f"autoscaler, version {version()}")
+        say(f"autoscaler, version {version()}")
         ctx.exit()
 
 
@@ -105,7 +105,7 @@ def main() -> None:
     try:
         root.main(standalone_mode=False)
     except AutoscalerError as error:
-        click.echo(f"error: {visible(str(error), keep=LAYOUT)}", err=True)
+        say(f"error: {error}", err=True)
         sys.exit(error.exit_code)
     except click.exceptions.Exit as done:
         sys.exit(done.exit_code)

@@ -6,6 +6,7 @@ import json
 
 import click
 
+from autoscaler.cli.say import give
 from autoscaler.policy.schema import Schema, of_struct, schema
 
 
@@ -13,7 +14,7 @@ from autoscaler.policy.schema import Schema, of_struct, schema
 @click.option("--tests", is_flag=True, help="That of policy tests (*.test.yaml) instead.")
 def command(tests: bool) -> None:
     """Print the JSON Schema of policy files, for editors."""
-    click.echo(json.dumps(_of_tests() if tests else schema(), indent=2, ensure_ascii=False))
+    give(json.dumps(_of_tests() if tests else schema(), indent=2, ensure_ascii=False), nl=True)
 
 
 def _of_tests() -> Schema:

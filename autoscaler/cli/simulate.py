@@ -13,8 +13,8 @@ import msgspec
 
 from autoscaler import log, settings
 from autoscaler.cli.root import config, output
+from autoscaler.cli.say import print_json, say
 from autoscaler.cli.table import table
-from autoscaler.cli.talk import print_json
 
 if TYPE_CHECKING:
     from autoscaler.simulate import Measured
@@ -52,7 +52,7 @@ def command(workloads: int, cycles: int, seed: int, speed: float, serve: bool, f
             if not serve:
                 chosen = msgspec.structs.replace(chosen, socket="")
             if serve:
-                click.echo(f"AUTOSCALER_SOCKET={chosen.socket_path} autoscaler status", err=True)
+                say(f"AUTOSCALER_SOCKET={chosen.socket_path} autoscaler status", err=True)
             measured = asyncio.run(
                 simulate(chosen, workloads, cycles=None if serve else cycles, seed=seed, speed=speed)
             )
@@ -64,7 +64,7 @@ def command(workloads: int, cycles: int, seed: int, speed: float, serve: bool, f
     if form == "json":
         print_json(measured)
     else:
-        click.echo(table(("WHAT", "HOW MUCH"), _rows(measured)))
+        say(table(("WHAT", "HOW MUCH"), _rows(measured)))
 
 
 def _rows(told: Measured) -> list[tuple[str, str]]:

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import click
 
 from autoscaler.cli.root import output
+from autoscaler.cli.say import print_json, say
 from autoscaler.cli.table import counted, table
-from autoscaler.cli.talk import Daemon, daemon, print_json, when
+from autoscaler.cli.talk import Daemon, daemon, when
 from autoscaler.decide.cleanup import amount
 from autoscaler.decide.explain import span
 from autoscaler.loop.answers import CleanupStatus, Status, WorkloadDetail, WorkloadStatus
@@ -40,35 +41,35 @@ def command(workload: str | None, everything: bool, form: str, daemon: Daemon) -
 def _status(status: Status, everything: bool) -> None:
     last = status.cycle.at
     ago = "none yet" if last is None else f"{span(max(0.0, status.at - last))} ago"
-    click.echo(
+    say(
         f"{counted(len(status.workloads), 'workload')}, policies {status.policies.revision or 'not loaded yet'}, "
         f"cycle every {span(status.cycle.every_s)}, last {ago}"
     )
     if status.policies.rejected:
-        click.echo(f"\nThe newer policies {status.policies.rejected} do not load; the ones before stay in force:")
+        say(f"\nThe newer policies {status.policies.rejected} do not load; the ones before stay in force:")
         for problem in status.policies.problems:
-            click.echo(f"  {problem}")
+            say(f"  {problem}")
     for line in standing(status.policies.origin) if status.policies.origin is not None else ():
-        click.echo(f"\n{line}")
+        say(f"\n{line}")
     if status.store:
-        click.echo(f"\nThe store fails: {status.store}")
+        say(f"\nThe store fails: {status.store}")
     if status.pause is not None:
-        click.echo("\nEverything is paused: `autoscaler resume fleet` ends it")
+        say("\nEverything is paused: `autoscaler resume fleet` ends it")
     fold = len(status.workloads) > MANY and not everything
     shown = [each for each in status.workloads if not (fold and quiet(each))]
     rows = [_row(each, status.at) for each in shown]
     if rows:
-        click.echo("")
-        click.echo(table(("WORKLOAD", "READY", "COUNT", "WANTED", "BOUNDS", "SINCE", "REASON", "BECAUSE"), rows))
+        say()
+        say(table(("WORKLOAD", "READY", "COUNT", "WANTED", "BOUNDS", "SINCE", "REASON", "BECAUSE"), rows))
     folded = len(status.workloads) - len(shown)
     if folded:
-        click.echo(f"\n{counted(folded, 'quiet workload')}: `autoscaler status --all` shows them")
+        say(f"\n{counted(folded, 'quiet workload')}: `autoscaler status --all` shows them")
     if status.cleanups:
         rows = [_cleanup(each, status.at) for each in status.cleanups]
-        click.echo("")
-        click.echo(table(("CLEAN-UP", "PROJECT", "NEXT", "LAST RUN", "REMOVED", "FREED", "LEFT", "TROUBLE"), rows))
+        say()
+        say(table(("CLEAN-UP", "PROJECT", "NEXT", "LAST RUN", "REMOVED", "FREED", "LEFT", "TROUBLE"), rows))
     for fault in status.faults[:5]:
-        click.echo(f"\n{when(fault.at)} fault: {fault.sentence}")
+        say(f"\n{when(fault.at)} fault: {fault.sentence}")
 
 
 def standing(origin: Origin) -> Iterator[str]:
@@ -119,7 +120,7 @@ def _row(each: WorkloadStatus, now: float) -> tuple[str, ...]:
 
 
 def _detail(detail: WorkloadDetail) -> None:
-    click.echo("\n".join(detail.lines) or "not decided yet")
+    say("\n".join(detail.lines) or "not decided yet")
     rows = [
         (
             each.name,
@@ -132,5 +133,5 @@ def _detail(detail: WorkloadDetail) -> None:
         for each in detail.instances
     ]
     if rows:
-        click.echo("")
-        click.echo(table(("INSTANCE", "STATE", "CREATED", "RESTARTS", "ADDRESS"), rows))
+        say()
+        say(table(("INSTANCE", "STATE", "CREATED", "RESTARTS", "ADDRESS"), rows))

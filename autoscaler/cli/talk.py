@@ -15,6 +15,7 @@ import msgspec
 
 from autoscaler import settings
 from autoscaler.cli.root import config as with_config
+from autoscaler.cli.say import print_json, say
 from autoscaler.clients import control
 from autoscaler.clock import text as written
 from autoscaler.errors import AutoscalerError, UsageError
@@ -106,17 +107,12 @@ def me() -> str:
         return f"uid {os.getuid()}"
 
 
-def print_json(answer: object) -> None:
-    """An answer as the JSON the API sends."""
-    click.echo(msgspec.json.format(msgspec.json.encode(answer), indent=2).decode())
-
-
 def print_done(done: Done, form: str) -> None:
     """What holds now."""
     if form == "json":
         print_json(done)
     else:
-        click.echo(done.text)
+        say(done.text)
 
 
 def when(at: float | None) -> str:

@@ -10,8 +10,8 @@ import click
 
 from autoscaler import settings
 from autoscaler.cli.root import config, output
+from autoscaler.cli.say import print_json, say
 from autoscaler.cli.table import counted
-from autoscaler.cli.talk import print_json
 from autoscaler.errors import AutoscalerError, UsageError, way_out
 
 
@@ -56,10 +56,10 @@ def command(paths: tuple[Path, ...], part: str | None, xml: Path | None, form: s
     else:
         for each in verdicts.tests:
             if not each.passed:
-                click.echo("\n".join([f"FAILED {each.file}:{each.line}: {each.name}", *_indented(report(each)), ""]))
+                say("\n".join([f"FAILED {each.file}:{each.line}: {each.name}", *_indented(report(each)), ""]))
         passed = len(verdicts.tests) - verdicts.failed
         said = f"{verdicts.failed} of {counted(len(verdicts.tests), 'test')} failed" if verdicts.failed else ""
-        click.echo(said or f"{counted(passed, 'test')} passed")
+        say(said or f"{counted(passed, 'test')} passed")
     if verdicts.failed:
         sys.exit(1)
 

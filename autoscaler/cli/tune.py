@@ -20,8 +20,8 @@ from autoscaler.backtest.tuning import LEAST_BUDGET, PROOF, Found, Outcome, Tuni
 from autoscaler.cli.past import FILE, history, one_past, save, service, writable
 from autoscaler.cli.reach import known, progress, reach
 from autoscaler.cli.root import config, output
+from autoscaler.cli.say import give, print_json, say
 from autoscaler.cli.table import table
-from autoscaler.cli.talk import print_json
 from autoscaler.decide.plan import Plan
 from autoscaler.errors import UsageError
 from autoscaler.policy.edit import patch
@@ -100,9 +100,9 @@ def command(
     else:
         _text(told, diff)
     if told.patch is None and (write is not None or diff):
-        click.echo("no patch: nothing is proposed", err=True)
+        say("no patch: nothing is proposed", err=True)
     if html is not None and found.judged is None:
-        click.echo(f"{html}: not written, there is no change to compare", err=True)
+        say(f"{html}: not written, there is no change to compare", err=True)
 
 
 def _plans(chosen: Settings, texts: Sequence[Text]) -> list[Plan]:
@@ -146,13 +146,13 @@ def _patch(found: Found, loaded: Loaded, texts: Sequence[Text]) -> str | None:
 
 
 def _text(told: Tuning, diff: bool) -> None:
-    click.echo("\n".join(tuned.headline(told)))
+    say("\n".join(tuned.headline(told)))
     for note in told.notes:
-        click.echo(textwrap.fill(f"note: {note}", 100, subsequent_indent="  ", break_on_hyphens=False))
-    click.echo("\n" + table(tuned.HEAD, tuned.rows(told)))
-    click.echo("\n" + textwrap.fill(tuned.LEGEND, 100))
-    click.echo("\n" + "\n".join(tuned.chart(told)))
-    click.echo("\n" + "\n".join(tuned.verdict(told)))
-    click.echo("\n" + "\n".join(["How it was replayed", *(f"  {line}" for line in words.replayed(told))]))
+        say(textwrap.fill(f"note: {note}", 100, subsequent_indent="  ", break_on_hyphens=False))
+    say("\n" + table(tuned.HEAD, tuned.rows(told)))
+    say("\n" + textwrap.fill(tuned.LEGEND, 100))
+    say("\n" + "\n".join(tuned.chart(told)))
+    say("\n" + "\n".join(tuned.verdict(told)))
+    say("\n" + "\n".join(["How it was replayed", *(f"  {line}" for line in words.replayed(told))]))
     if diff and told.patch is not None:
-        click.echo("\n" + told.patch, nl=False)
+        give("\n" + told.patch)

@@ -10,6 +10,7 @@ import click
 
 from autoscaler import settings
 from autoscaler.cli.root import config
+from autoscaler.cli.say import give, say
 from autoscaler.cli.table import counted
 from autoscaler.errors import PolicyError, UsageError
 from autoscaler.model.policy import Placed, PlacedCleanup
@@ -52,16 +53,16 @@ def command(paths: tuple[Path, ...], written_out: bool, config: Path | None) -> 
     warnings = [f"{each}\n  but no settings were found to compare with" for each in wrong]
     warnings += [str(each) for each in findings(whole, texts, defaults, scrape_s=known.scrape_interval)]
     for warning in warnings:
-        click.echo(f"warning: {warning}", err=True)
+        say(f"warning: {warning}", err=True)
     if written_out:
         parts = [f"# {each.file}:{each.line}\n{as_yaml(resolved(each.policy))}" for each in placed]
         parts += [f"# {each.file}:{each.line}\n{as_yaml(each.cleanup)}" for each in whole.cleanups]
-        click.echo("---\n".join(parts), nl=False)
+        give("---\n".join(parts))
         return
     also = f", {counted(len(whole.cleanups), 'clean-up')}" if whole.cleanups else ""
     also += f", {counted(checked, 'test')}" if checked else ""
     also += f", {len(warnings)} warnings" if warnings else ""
-    click.echo(f"{counted(len(placed), 'policy')} in {counted(len(texts), 'file')}: fine ({identity(texts)}){also}")
+    say(f"{counted(len(placed), 'policy')} in {counted(len(texts), 'file')}: fine ({identity(texts)}){also}")
 
 
 def _checked(files: Sequence[Path], placed: Sequence[Placed], cycle_s: float) -> int:

@@ -85,7 +85,7 @@ class Plan(msgspec.Struct, frozen=True):
 
 def goal_of(signal: asked.Signal) -> Goal:
     """What a signal is measured against."""
-    kind, target, thousandths = _aim(signal)
+    kind, target, thousandths = aim(signal)
     return Goal(
         signal.name,
         kind,
@@ -100,8 +100,8 @@ def goal_of(signal: asked.Signal) -> Goal:
     )
 
 
-def _aim(signal: asked.Signal) -> tuple[str, float, int]:
-    """Kind, target and thousandths of a goal."""
+def aim(signal: asked.Signal) -> tuple[str, float, int]:
+    """Kind, target and thousandths of a signal's goal."""
     if signal.per_replica is not None:
         return "per_replica", signal.per_replica, max(1, to_milli(signal.per_replica))
     if signal.value is not None:

@@ -17,6 +17,7 @@ from autoscaler.loop import problems, views
 from autoscaler.loop.answers import SignalStatus, WorkloadStatus
 from autoscaler.loop.board import Board, Entry
 from autoscaler.loop.pages import Fleet, Row
+from autoscaler.loop.signal_views import signals
 from autoscaler.loop.trail import COARSE_S, Trail
 from autoscaler.model.decision import Reason, Stage
 from autoscaler.model.observation import Override, Pause
@@ -179,9 +180,9 @@ def _reason(entry: Entry) -> str:
 
 def _leading(entry: Entry) -> SignalStatus | None:
     """The signal that asks for the most."""
-    signals = [each for each in views.signals(entry) if each.goal != "wake_above"]
-    asking = [each for each in signals if each.asks is not None]
-    return max(asking, key=lambda each: each.asks or 0, default=signals[0] if signals else None)
+    found = [each for each in signals(entry) if each.goal != "wake_above"]
+    asking = [each for each in found if each.asks is not None]
+    return max(asking, key=lambda each: each.asks or 0, default=found[0] if found else None)
 
 
 def _desired(each: _Known) -> int:

@@ -7,15 +7,16 @@ import math
 import re
 from collections.abc import Awaitable, Callable, Sequence
 
-from autoscaler.errors import PolicyError, UsageError, parted
+from autoscaler.errors import PolicyError, StoreError, UsageError, parted
 from autoscaler.loop import views
 from autoscaler.loop.answers import WindowStatus
 from autoscaler.loop.board import Board, Entry
-from autoscaler.loop.desk import FLEET, Desk
+from autoscaler.loop.desk import FLEET, HISTORY_LIMIT, Desk
 from autoscaler.loop.fleet_views import Index
 from autoscaler.loop.pages import Curves, Fleet, Policies, PolicyFile, PolicyPlace, PolicyProblem, WhatIf
+from autoscaler.loop.recorded import RECORDED, recorded, remembered_from, widened
 from autoscaler.loop.rehearse import Foresight
-from autoscaler.ports import Clock
+from autoscaler.ports import Clock, Record
 
 WEEK_S = 7 * 86_400.0
 HOUR_S = 3600.0
@@ -58,15 +59,30 @@ class Gallery:
         )
 
     async def series(self, name: str, since: float | None) -> Curves:
-        """Counts and signals of a workload since a time (an hour ago by default), and its windows in that time."""
+        """Counts and signals of a workload since a time (an hour ago by default), and its windows in that time.
+
+        A week at most. Of before what this process remembers there are counts from history. Raises UsageError.
+        """
         entry, now = self._desk.entry(name), self._clock.now()
         since = now - HOUR_S if since is None else since
         if not math.isfinite(since) or since > now:
             raise UsageError(f"since: expected a time that is past, got {since:g}")
+        since = max(since, now - WEEK_S)
         key = entry.workload.ref.key
-        told = self._board.trails[key].read(since, now)
+        told = widened(self._board.trails[key].read(since, now), since)
+        values, until = dict(told.values), remembered_from(told, now)
+        if until - told.start >= told.every_s:
+            records = await self._lines(key, until)
+            values[RECORDED] = recorded(told, records, until)
         windows = tuple(views.windows(entry, since, now))
-        return Curves(key=key, start=told.start, every_s=told.every_s, values=told.values, windows=windows)
+        return Curves(key=key, start=told.start, every_s=told.every_s, values=values, windows=windows)
+
+    async def _lines(self, key: str, until: float) -> Sequence[Record]:
+        """What is on record of a workload; nothing where the store does not tell."""
+        try:
+            return await self._desk.keeper.store.history(key, until=until, limit=HISTORY_LIMIT)
+        except StoreError:
+            return ()  # it is told as a fault, and the chart says that nothing is known
 
     async def policies(self, file: str | None) -> Policies:
         """The newest policy set; the text of one of its files where it is named. Raises UsageError."""

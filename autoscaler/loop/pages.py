@@ -47,7 +47,8 @@ class Curves(msgspec.Struct, frozen=True, kw_only=True):
     """How a workload went between two times, in equal steps of `every_s` from `start` on; null where nothing was known.
 
     `values` has counts by `existing`, `ready`, `desired` and `asked`, the load of each signal by `signal NAME`, and
-    what adaptive expected of it by `expected NAME`.
+    what adaptive expected of it by `expected NAME`. `recorded` is the count that was last decided, from history, where
+    the daemon itself remembers nothing: before it was started, and before the last day.
     """
 
     key: str

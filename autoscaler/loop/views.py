@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
@@ -10,7 +9,6 @@ import msgspec
 from autoscaler import __version__
 from autoscaler.decide.calendar import spans
 from autoscaler.decide.explain import asked_for, explain, sentence, why
-from autoscaler.decide.plan import Goal, goal_of
 from autoscaler.decide.proof import Known, told
 from autoscaler.loop.answers import (
     CleanupStatus,
@@ -25,7 +23,6 @@ from autoscaler.loop.answers import (
     LoadKnown,
     PolicyStatus,
     RecycleStatus,
-    SignalStatus,
     Status,
     StepLine,
     WindowStatus,
@@ -35,12 +32,12 @@ from autoscaler.loop.answers import (
 from autoscaler.loop.board import Board, Cleaned, Entry
 from autoscaler.loop.cleaner import key_of
 from autoscaler.loop.cleaner import told as swept
-from autoscaler.model.decision import Beside, Decision, Stage, Step
+from autoscaler.loop.signal_views import signals
+from autoscaler.model.decision import Beside, Decision, Stage
 from autoscaler.model.observation import Override, Pause
 from autoscaler.model.operation import Operation, OperationKind
-from autoscaler.model.signal import Missing, Reading, Series
-from autoscaler.model.target import TargetState, WorkloadRef
-from autoscaler.policy.placeholders import fill
+from autoscaler.model.signal import Missing
+from autoscaler.model.target import TargetState
 from autoscaler.ports import Record
 
 
@@ -195,42 +192,6 @@ def steps(decision: Decision) -> tuple[StepLine, ...]:
             sentence=sentence(each),
         )
         for each in decision.steps
-    )
-
-
-def signals(entry: Entry) -> tuple[SignalStatus, ...]:
-    """Each signal of a workload's policy against its goal, as the last decision saw it."""
-    decision = entry.decision
-    by: dict[object, Step] = {}
-    for step in decision.steps if decision is not None else ():
-        if step.stage in (Stage.SIGNAL, Stage.IDLE) and "signal" in step.facts:
-            by.setdefault(step.facts["signal"], step)
-    readings = dict(decision.readings) if decision is not None else {}
-    return tuple(
-        _signal(goal, entry.workload.ref, by.get(goal.signal), readings.get(goal.signal))
-        for goal in map(goal_of, entry.workload.policy.signals)
-    )
-
-
-def _signal(goal: Goal, ref: WorkloadRef, step: Step | None, reading: Reading | None) -> SignalStatus:
-    signal, facts = goal.asked, step.facts if step is not None else {}
-    load, expected = facts.get("load"), facts.get("expected")
-    if load is None and isinstance(reading, Series) and len(reading.points) == 1:
-        load = reading.points[0].value
-    return SignalStatus(
-        name=signal.name,
-        source=signal.source,
-        query=fill(signal.prometheus, ref) if signal.prometheus is not None else "",
-        goal=goal.kind,
-        target=goal.target if goal.kind != "steps" else None,
-        capacity=signal.capacity if isinstance(signal.capacity, float) else None,
-        load=float(load) if isinstance(load, int | float) and math.isfinite(load) else None,
-        expected=float(expected) if isinstance(expected, int | float) and math.isfinite(expected) else None,
-        age_s=reading.age_s if isinstance(reading, Series) else None,
-        asks=step.after if step is not None and step.stage is Stage.SIGNAL and "load" in facts else None,
-        reason=step.reason.value if step is not None else "",
-        sentence=sentence(step) if step is not None else "",
-        missing=f"{reading.why.value}: {reading.detail}" if isinstance(reading, Missing) else "",
     )
 
 

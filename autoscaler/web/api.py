@@ -14,8 +14,8 @@ from autoscaler.loop.desk import HISTORY_LIMIT, Desk, Word
 from autoscaler.loop.fleet_views import LIMIT, ORDERS, STATES
 from autoscaler.loop.gallery import MOST_TEXT, Gallery
 from autoscaler.loop.recollect import Recollection
+from autoscaler.web.caller import Caller
 from autoscaler.web.endpoint import Asked, By, Endpoint, Param
-from autoscaler.web.guard import Caller
 
 PREFIX = API
 LAST_TIME = 253_402_300_799  # of the year 9999
@@ -145,10 +145,10 @@ def _reads(desk: Desk, gallery: Gallery) -> tuple[Endpoint, ...]:
         ),
         _get(
             "/series/{name}",
-            "Counts and signals of a workload over the last hours, in equal steps.",
+            "Counts and signals of a workload over the last hours or days, in equal steps.",
             pages.Curves,
             lambda asked: gallery.series(asked.name, asked.values["since"]),
-            _time("since", "from when; an hour ago by default"),
+            _time("since", "from when, a week ago at most; an hour ago by default"),
             named=name,
         ),
         _get(

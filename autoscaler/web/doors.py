@@ -17,9 +17,10 @@ from autoscaler.loop.desk import Desk
 from autoscaler.loop.gallery import Gallery
 from autoscaler.loop.names import UnknownWorkload
 from autoscaler.web import api, openapi
+from autoscaler.web.caller import SOCKET, Caller, Refusal, Refused
 from autoscaler.web.endpoint import By, Endpoint, asked
 from autoscaler.web.events import BEAT_S, Streams, stream
-from autoscaler.web.guard import HEADERS, SOCKET, Caller, Guard, Refusal, Refused
+from autoscaler.web.guard import HEADERS, Guard
 from autoscaler.web.relay import ANSWER_S, SIGNED, Relay
 
 STATIC = Path(__file__).parent / "static"
@@ -60,7 +61,7 @@ class Entrance(msgspec.Struct, frozen=True):
         if self.relay is not None and SIGNED in request.headers:
             return await self.relay.judged(request)
         refusal = self.guard.foreign(request)
-        caller = refusal or self.guard.caller(request, write=write)
+        caller = refusal or await self.guard.caller(request, write=write)
         if isinstance(caller, Refusal):
             raise Refused(caller)
         return caller

@@ -11,7 +11,7 @@ import msgspec
 from aiohttp import web
 
 from autoscaler.errors import UsageError
-from autoscaler.web.guard import Caller
+from autoscaler.web.caller import Caller
 
 MOST_BODY = 256 * 1024
 

@@ -45,15 +45,13 @@ class Queue:
         self.workload = workload
         self.lost = 0
         self.closed = False
-        self._events: deque[bytes] = deque()
+        self._events: deque[bytes] = deque(maxlen=QUEUED)
         self._woken = asyncio.Event()
 
-    def put(self, event: bytes) -> None:
-        """Add an event; the oldest goes when there are too many."""
-        if len(self._events) >= QUEUED:
-            self._events.popleft()
-            self.lost += 1
-        self._events.append(event)
+    def put(self, events: Sequence[bytes]) -> None:
+        """Add events; the oldest go when there are too many."""
+        self.lost += max(0, len(self._events) + len(events) - QUEUED)
+        self._events.extend(events)
         self._woken.set()
 
     async def take(self) -> bytes:
@@ -74,9 +72,13 @@ class Queue:
 
 
 class Streams:
-    """A sink of records and a listener to cycles; `open` hands a client its queue."""
+    """A sink of records and a listener to cycles; `open` hands a client its queue.
 
-    def __init__(self, board: Board) -> None:
+    A client that takes nothing for `patience_s` seconds is let go.
+    """
+
+    def __init__(self, board: Board, *, patience_s: float = PATIENCE_S) -> None:
+        self.patience_s = patience_s
         self._board = board
         self._queues: set[Queue] = set()
         board.turn_ended.append(self._turned)
@@ -85,8 +87,17 @@ class Streams:
         """Pass on lines of history."""
         if not self._queues:
             return
-        for record, line in zip(records, history(records).lines, strict=True):
-            self._tell(told("line", _encode(line)), record.workload, everyone=record.kind is RecordKind.POLICIES)
+        lines = [told("line", _encode(each)) for each in history(records).lines]
+        of: dict[str, list[bytes]] = {"": lines}  # worked out once per workload that somebody follows, not per client
+        for queue in self._queues:
+            if queue.workload not in of:
+                of[queue.workload] = [
+                    line
+                    for record, line in zip(records, lines, strict=True)
+                    if record.kind is RecordKind.POLICIES or record.workload == queue.workload
+                ]
+            if of[queue.workload]:
+                queue.put(of[queue.workload])
 
     @contextlib.contextmanager
     def open(self, workload: str = "") -> Iterator[Queue]:
@@ -117,8 +128,9 @@ class Streams:
             yield await queue.take()
 
     def _turned(self) -> None:
-        if self._queues:
-            self._tell(self._cycle(), "", everyone=True)
+        event = [self._cycle()] if self._queues else []
+        for queue in self._queues:
+            queue.put(event)
 
     def _cycle(self) -> bytes:
         board = self._board
@@ -132,11 +144,6 @@ class Streams:
             rejected=board.rejected_revision,
         )
         return told("cycle", _encode(event))
-
-    def _tell(self, event: bytes, workload: str, *, everyone: bool) -> None:
-        for queue in self._queues:
-            if everyone or not queue.workload or queue.workload == workload:
-                queue.put(event)
 
 
 def told(name: str, data: bytes) -> bytes:
@@ -157,7 +164,7 @@ async def stream(request: web.Request, streams: Streams, workload: str) -> web.S
         await response.prepare(request)
         with contextlib.suppress(ConnectionError, TimeoutError):
             async for events in streams.events(queue):
-                await asyncio.wait_for(response.write(events), PATIENCE_S)
+                await asyncio.wait_for(response.write(events), streams.patience_s)
         if request.transport is not None:
             request.transport.abort()
         return response

@@ -2,7 +2,8 @@
 
 The unix socket needs none of it: its file says who may open it. Over TCP whoever is on this machine may read (unless
 the settings say otherwise), everybody else shows a token, and every word (pause, resume, override) needs a token that
-may write. A token never travels unencrypted between machines unless the settings say so.
+may write. Tokens stand in a file, or are the cluster's. A token never travels unencrypted between machines unless the
+settings say so.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from aiohttp import web
 from autoscaler.clock import parse
 from autoscaler.errors import SettingsError
 from autoscaler.settings import WebSettings
+from autoscaler.web.caller import Caller, Refusal
+from autoscaler.web.cluster_callers import TOKEN, Callers
 
 LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 DIGEST = "sha256:"
@@ -35,36 +38,6 @@ class Token(msgspec.Struct, frozen=True):
     name: str
     write: bool
     until: float | None = None
-
-
-class Refusal(msgspec.Struct, frozen=True):
-    """Why something is refused: the HTTP status, a sentence and a hint."""
-
-    status: int
-    sentence: str
-    hint: str = ""
-
-
-class Refused(Exception):
-    """A request that is not let in."""
-
-    def __init__(self, refusal: Refusal) -> None:
-        super().__init__(refusal.sentence)
-        self.refusal = refusal
-
-
-class Caller(msgspec.Struct, frozen=True):
-    """Who asks: the token's name (empty: nobody in particular), whether it may write.
-
-    `handed_on` is true where another daemon asks, for somebody that it has let in.
-    """
-
-    name: str = ""
-    write: bool = False
-    handed_on: bool = False
-
-
-SOCKET = Caller(write=True)  # whoever may open the socket; its words carry the name they say themselves
 
 
 class Peer(msgspec.Struct, frozen=True):
@@ -166,9 +139,13 @@ class Guard:
     """Decides about every request to the API and the dashboard over TCP.
 
     `host` is the address that is listened on, `names` are others that it goes by beside those of the settings.
+    `callers` tells of those that a cluster knows.
     """
 
-    def __init__(self, settings: WebSettings, host: str, now: Callable[[], float], *names: str) -> None:
+    def __init__(
+        self, settings: WebSettings, host: str, now: Callable[[], float], *names: str, callers: Callers | None = None
+    ) -> None:
+        self._callers = callers
         self._settings = settings
         self._tokens = Tokens(Path(settings.tokens) if settings.tokens else None)
         self._names = LOCAL_NAMES | {each.lower() for each in (host, *names, *settings.hosts)}
@@ -192,7 +169,7 @@ class Guard:
             return Refusal(403, "pages of other sites may not ask this daemon")
         return None
 
-    def caller(self, request: web.Request, *, write: bool) -> Caller | Refusal:
+    async def caller(self, request: web.Request, *, write: bool) -> Caller | Refusal:
         """Who asks, or why not."""
         near = _near(request)
         said = request.headers.get("Authorization")
@@ -209,6 +186,8 @@ class Guard:
             token = self._tokens.of(secret.strip())
         except SettingsError as error:
             return Refusal(503, error.message, error.hint)
+        if token is None and self._callers is not None:
+            return await self._callers.judge(secret.strip(), write=write)
         if token is None:
             return Refusal(401, "this token is not known")
         if token.until is not None and self._now() >= token.until:
@@ -219,7 +198,9 @@ class Guard:
 
     def _without(self, near: bool, *, write: bool) -> Caller | Refusal:
         hint = "send Authorization: Bearer TOKEN"
-        if not self._settings.tokens:
+        if self._callers is not None:
+            hint += f"; {TOKEN}"
+        elif not self._settings.tokens:
             hint = "name a file of tokens in the settings: web.tokens"
         if write:
             return Refusal(401, "this needs a token that may write", hint)

@@ -2,61 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-
-import msgspec
+from collections.abc import Iterable, Iterator, Mapping
 
 from autoscaler import __version__
-from autoscaler.decide.explain import asked_for
 from autoscaler.loop import problems
-from autoscaler.loop.board import SPANS_S, Board, Entry, Spread
-from autoscaler.loop.views import signals
+from autoscaler.loop.board import SPANS_S, Board, Spread
 from autoscaler.model.commits import Origin
-from autoscaler.model.decision import Reason
-from autoscaler.model.signal import Missing, Series
-from autoscaler.model.target import TargetState
-
-Sample = tuple[str, str, float | int]  # suffix of the name, labels, value
-
-PREFIX = "autoscaler_"
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+from autoscaler.web import workload_series
+from autoscaler.web.exposition import Family, Sample, labels
 
 
-class Family(msgspec.Struct, frozen=True):
-    """One metric: its name without the prefix, kind, sentence, labels, and its samples."""
-
-    name: str
-    kind: str
-    about: str
-    labels: tuple[str, ...] = ()
-    samples: Iterable[Sample] = ()
-
-
-def text(
+async def text(
     board: Board, *, leading: bool, store_failing: bool, clients: int = 0, workloads: bool = True,
     more: Iterable[Family] = (),
-) -> str:  # fmt: skip
+) -> bytes:  # fmt: skip
     """The exposition of everything on the board, and of more; without `workloads` no series is of one alone."""
-    lines: list[str] = []
-    found = list(_daemon(board, leading=leading, store_failing=store_failing, clients=clients))
-    found += _workloads(board) if workloads else ()
-    found += more
-    for each in found:
-        lines.append(f"# HELP {PREFIX}{each.name} {each.about}")
-        lines.append(f"# TYPE {PREFIX}{each.name} {each.kind}")
-        lines.extend(f"{PREFIX}{each.name}{suffix}{of} {value}" for suffix, of, value in each.samples)
-    return "\n".join(lines) + "\n"
+    found = [*_daemon(board, leading=leading, store_failing=store_failing, clients=clients), *more]
+    head = "".join([f"{line}\n" for each in found for line in each.lines()]).encode()
+    return b"".join([head, *(await workload_series.text(board.entries.values()) if workloads else ())])
 
 
 def families() -> list[Family]:
     """Every metric there is, without samples."""
-    board = Board()
-    found = [
-        *_daemon(board, leading=False, store_failing=False, clients=0),
-        *_workloads(board),
-        queries({}),
-        events({}),
-    ]
+    daemon = _daemon(Board(), leading=False, store_failing=False, clients=0)
+    found = [*daemon, *workload_series.FAMILIES, queries({}), events({})]
     found += [*pushed({}, {}, 0), *audit({}, failing=False), notifications({})]
     return [*found, *github(None, failing=False)]
 
@@ -174,70 +143,6 @@ def _daemon(board: Board, *, leading: bool, store_failing: bool, clients: int) -
     yield Family("event_clients", "gauge", "Clients that follow the events.", (), one(clients))
 
 
-def _workloads(board: Board) -> Iterator[Family]:
-    entries = list(board.entries.values())
-    of_workload, of_signal = ("workload", "policy"), ("workload", "policy", "signal")
-    decided = [(entry, entry.decision, _of(entry)) for entry in entries if entry.decision is not None]
-
-    def each(name: str, about: str, samples: Sequence[Sample], by: tuple[str, ...] = of_workload) -> Family:
-        return Family(name, "gauge", about, by, samples)
-
-    desired = [("", of, d.desired) for _, d, of in decided]
-    yield each("workload_desired_replicas", "The count to have.", desired)
-    wishes = [("", of, asked_for(d)) for _, d, of in decided]
-    yield each("workload_asked_replicas", "The count its signals ask for, before speed, guards and bounds.", wishes)
-    seen = [(entry.state, of) for entry, _, of in decided if isinstance(entry.state, TargetState)]
-    yield each("workload_replicas", "Instances that exist.", [("", of, state.existing) for state, of in seen])
-    yield each("workload_ready_replicas", "Instances that serve.", [("", of, state.ready) for state, of in seen])
-    sick = [("", of, sum(instance.sick for instance in state.instances)) for state, of in seen]
-    yield each("workload_sick_instances", "Instances that were ready and are not any more.", sick)
-    unknown = [("", of, int(isinstance(entry.state, Missing))) for entry, _, of in decided]
-    yield each("workload_state_missing", "1 while the state of the workload is not known.", unknown)
-    bounds = [(entry.workload.policy.replicas, _of(entry)) for entry in entries]
-    yield each("workload_min_replicas", "The lower bound.", [("", of, both.min) for both, of in bounds if both])
-    yield each("workload_max_replicas", "The upper bound.", [("", of, both.max) for both, of in bounds if both])
-    stuck = [("", of, int(entry.stuck is not None)) for entry, _, of in decided]
-    yield each("workload_stuck", "1 while the last operation was refused or failed.", stuck)
-    left = [("", of, int(d.act and d.reason is Reason.OTHER_AUTOSCALER)) for _, d, of in decided]
-    yield each("workload_left_alone", "1 while another autoscaler sets the count and this one leaves it alone.", left)
-    read = [(_of(entry, signal=name), reading) for entry, d, _ in decided for name, reading in d.readings]
-    present = [("", of, int(isinstance(reading, Series))) for of, reading in read]
-    yield each("signal_present", "1 while the signal has data.", present, of_signal)
-    ages = [("", of, r.age_s) for of, r in read if isinstance(r, Series) and r.age_s is not None]
-    yield each("signal_age_seconds", "Age of the signal's newest sample.", ages, of_signal)
-    told = [(_of(entry, signal=s.name), s) for entry, _, _ in decided for s in signals(entry)]
-    loads = [("", of, s.load) for of, s in told if s.load is not None]
-    yield each("signal_value", "What was read, as the decision used it.", loads, of_signal)
-    targets = [("", of, s.target) for of, s in told if s.target is not None]
-    yield each("signal_target", "The goal the value is held against.", targets, of_signal)
-    asks = [("", of, s.asks) for of, s in told if s.asks is not None]
-    yield each("signal_recommended_replicas", "The count this signal alone asks for.", asks, of_signal)
-    yield from _expected(entries)
-
-
-def _expected(entries: Sequence[Entry]) -> Iterator[Family]:
-    """What the other algorithm would have, and how well what was expected came true."""
-    of_signal = ("workload", "policy", "signal")
-    beside = [(entry, entry.decision.beside) for entry in entries if entry.decision is not None]
-    others = [("", _of(entry, algorithm=b.algorithm), b.desired) for entry, b in beside if b is not None]
-    about, by = "The count the compared algorithm would have.", ("workload", "policy", "algorithm")
-    yield Family("workload_shadow_replicas", "gauge", about, by, others)
-    known = [(_of(entry, signal=each.signal), each) for entry in entries for each in entry.known]
-    seconds = [("", of, each.seconds) for of, each in known]
-    about = "How much of the signal's load is known to adaptive."
-    yield Family("signal_learned_seconds", "gauge", about, of_signal, seconds)
-    coverage = [("", of, round(each.coverage, 6)) for of, each in known if each.coverage is not None]
-    about = "Share of bins in which the load was within what was expected."
-    yield Family("signal_coverage_ratio", "gauge", about, of_signal, coverage)
-    error = [("", of, round(each.error, 6)) for of, each in known if each.error is not None]
-    about = "How far the forecast was off, as a share of the load."
-    yield Family("signal_forecast_error_ratio", "gauge", about, of_signal, error)
-
-
-def _of(entry: Entry, **more: str) -> str:
-    return labels(workload=entry.workload.ref.key, policy=entry.workload.policy.name, **more)
-
-
 def _by(name: str, counts: Mapping[str, int]) -> list[Sample]:
     return [("", labels(**{name: key}), count) for key, count in sorted(counts.items())]
 
@@ -249,12 +154,3 @@ def _histogram(spread: Spread) -> Iterator[Sample]:
         yield "_bucket", labels(le=bound), total
     yield "_sum", "", round(spread.sum, 6)
     yield "_count", "", total
-
-
-def labels(**told: str) -> str:
-    """Labels as the exposition has them."""
-    return "{" + ",".join(f'{key}="{_escaped(value)}"' for key, value in told.items()) + "}"
-
-
-def _escaped(value: str) -> str:
-    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

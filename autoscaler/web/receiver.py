@@ -20,7 +20,8 @@ from autoscaler.clients.remote_write import unpacked
 from autoscaler.errors import SettingsError, SourceError
 from autoscaler.servers import Receiver
 from autoscaler.sources.push import PushSource
-from autoscaler.web.metrics import Family, pushed
+from autoscaler.web.exposition import Family
+from autoscaler.web.metrics import pushed
 from autoscaler.web.serving import running, tcp
 
 PATH = "/api/v1/write"

@@ -18,7 +18,8 @@ from aiohttp import web
 from autoscaler.clients import control, peer
 from autoscaler.errors import SettingsError, Unreachable
 from autoscaler.ports import Lease
-from autoscaler.web.guard import HEADERS, Caller, Refusal, Refused, Tokens
+from autoscaler.web.caller import Caller, Refusal, Refused
+from autoscaler.web.guard import HEADERS, Tokens
 
 SIGNED = "Autoscaler-Signed"  # TIME NONCE SIGNATURE
 SPEAKER = "Autoscaler-For"  # whose request it is

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterable
@@ -13,8 +14,10 @@ from autoscaler.clients.access import certify
 from autoscaler.loop.board import Board
 from autoscaler.settings import WebSettings
 from autoscaler.web import doors, metrics
+from autoscaler.web.cluster_callers import Callers
 from autoscaler.web.doors import Entrance, Rooms
 from autoscaler.web.endpoint import MOST_BODY
+from autoscaler.web.exposition import CONTENT_TYPE, Family
 from autoscaler.web.guard import Guard
 from autoscaler.web.relay import Relay
 from autoscaler.web.serving import running, tcp, unix
@@ -32,7 +35,8 @@ class Vitals:
         self.now = now
         self.leading = leading
         self.store_failing = store_failing
-        self.more: Callable[[], Iterable[metrics.Family]] = tuple
+        self.more: Callable[[], Iterable[Family]] = tuple
+        self.one_scrape = asyncio.Lock()  # however many ask, a cycle shares its thread with one
         self._stood_by = 0.0  # when it was asked last while another daemon acted
 
     def alive(self) -> str:
@@ -63,6 +67,7 @@ async def serve(
     *,
     relay: Relay | None = None,
     names: Iterable[str] = (),
+    callers: Callers | None = None,
 ) -> AsyncIterator[None]:
     """Keep both doors open; over TCP the daemon goes by these `names` too. Raises SettingsError."""
     async with contextlib.AsyncExitStack() as stack:
@@ -73,7 +78,7 @@ async def serve(
         await stack.enter_async_context(running(private, unix(path)))
         stack.callback(path.unlink, missing_ok=True)
         if address is not None:
-            guard = Guard(settings, address[0], vitals.now, *names)
+            guard = Guard(settings, address[0], vitals.now, *names, callers=callers)
             strict = doors.named(guard)
             public = web.Application(middlewares=[strict, doors.problems], client_max_size=MOST_BODY)
             public.add_routes(
@@ -99,15 +104,16 @@ def _tls(settings: WebSettings) -> ssl.SSLContext | None:
 
 def _routes(vitals: Vitals, rooms: Rooms, *, workloads: bool) -> list[web.RouteDef]:
     async def metrics_(request: web.Request) -> web.Response:
-        text = metrics.text(
-            vitals.board,
-            leading=vitals.leading(),
-            store_failing=vitals.store_failing(),
-            clients=rooms.streams.clients,
-            workloads=workloads,
-            more=vitals.more(),
-        )
-        return web.Response(body=text.encode(), headers={"Content-Type": metrics.CONTENT_TYPE})
+        async with vitals.one_scrape:
+            text = await metrics.text(
+                vitals.board,
+                leading=vitals.leading(),
+                store_failing=vitals.store_failing(),
+                clients=rooms.streams.clients,
+                workloads=workloads,
+                more=vitals.more(),
+            )
+        return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE})
 
     async def healthz(request: web.Request) -> web.Response:
         return _verdict(vitals.alive())

@@ -76,7 +76,7 @@ SETS: list[dict[str, Any]] = [
         "serviceMonitor": {"enabled": True, "labels": {"release": "prometheus"}},
         "prometheusRule": {"enabled": True, "labels": {"release": "prometheus"}},
         "tokens": {"secret": "ours"},
-        "web": {"hosts": ["autoscaler.example.com"], "plain": True},
+        "web": {"hosts": ["autoscaler.example.com"], "plain": True, "cluster": True},
         "imagePullSecrets": [{"name": "registry"}],
         "priorityClassName": "system-cluster-critical",
     },
@@ -108,6 +108,7 @@ def test_the_chart_lints_under_every_set_of_values(told: dict[str, Any], tmp_pat
         ({"prometheusRule": {"labels": {"release": 1}}}, "release"),
         ({"tokens": {"secret": "Not A Name"}}, "secret"),
         ({"web": {"plain": "yes"}}, "plain"),
+        ({"web": {"cluster": "yes"}}, "cluster"),
         ({"policies": {"web.yaml": POLICY}, "policiesFrom": "ours"}, "expected one of them"),
         ({"policiesFrom": "ours", "git": {"url": "https://git.example.com/a.git"}}, "expected one of them"),
         ({"git": {"url": "git.example.com/a.git"}}, "url"),
@@ -140,7 +141,7 @@ def test_what_the_pod_reads_is_what_the_daemon_accepts(tmp_path: Path) -> None:
 def test_the_rights_are_those_of_the_documentation_in_every_namespace_and_no_others(tmp_path: Path) -> None:
     page = (ROOT / "docs" / "kubernetes-rbac.md").read_text()
     texts = re.findall(r"```yaml\n(apiVersion: rbac.*?)```", page, re.DOTALL)
-    documented, memory = (yaml.safe_load(text)["rules"] for text in texts)
+    documented, memory, reviews = (yaml.safe_load(text)["rules"] for text in texts)
     made = rendered(tmp_path, namespaces=["shop", "office"])
     roles = {key[1:]: each["rules"] for key, each in made.items() if key[0] == "Role"}
     own = roles.pop(("ops", "web-autoscaler-memory"))
@@ -149,6 +150,8 @@ def test_the_rights_are_those_of_the_documentation_in_every_namespace_and_no_oth
     assert own == memory
     kinds = "ServiceAccount Role RoleBinding ConfigMap Secret Service Deployment PodDisruptionBudget"
     assert {key[0] for key in made} == set(kinds.split())
+    asking = rendered(tmp_path, web={"cluster": True})
+    assert asking["ClusterRole", "", "web-autoscaler-ops-callers"]["rules"] == reviews
     none = {"scale": False, "recycle": False, "metrics": False, "events": False}
     watching = rendered(tmp_path, rights=none)["Role", "ops", "web-autoscaler"]["rules"]
     assert {verb for rule in watching for verb in rule["verbs"]} == {"get", "list", "watch"}

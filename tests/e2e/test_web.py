@@ -80,7 +80,7 @@ def text(selector: str) -> str:
 
 def click(selector: str, word: str) -> str:
     """Press the first that says the word; false where there is none."""
-    every = f"[...document.querySelectorAll({json.dumps(selector)})]"
+    every = "[...document.querySelectorAll({json.dumps(selector)})]"
     found = f"{every}.find(each => each.innerText.includes({json.dumps(word)}))"
     return f"(found => found ? (found.click(), true) : false)({found})"
 
@@ -124,6 +124,11 @@ async def test_a_workload_tells_how_its_count_came_about_now_and_at_a_moment_of_
     await page.mouse("mouseReleased", x, y, button="left", clickCount=1)
     await page.seen(f"({text('.how header')}).includes('back to now')", "the moment is explained")
     await page.seen("document.querySelectorAll('.steps li').length > 1", "its steps")
+    await page.run(click(".past .chip", "7 d"))
+    every = "[...document.querySelectorAll('.past .plot')].map(each => each.dataset.from)"
+    week = f"{every}.every(from => Date.now() / 1000 - from > 6.9 * 86400)"
+    await page.seen(week, "every chart goes a week back")
+    assert "No data before" in await page.run(text(".past .hint"))
     await page.run("document.querySelector('.how header button').click()")
     await page.seen(f"!({text('.how header')}).includes('back to now')", "back to now")
     assert page.faults == []

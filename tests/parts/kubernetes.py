@@ -106,6 +106,11 @@ class ControlPlane(Cluster):
         with self.api_away():
             pass
 
+    @property
+    def accounts_key(self) -> Path:
+        """The key by which tokens of ServiceAccounts are signed."""
+        return self._folder / "accounts.key"
+
     def kubeconfig(self, user: str = "admin") -> Path:
         """The kubeconfig of one of USERS."""
         return self._written(user, self._tokens[user])

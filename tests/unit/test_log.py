@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 
@@ -23,6 +24,14 @@ def test_no_control_character_gets_into_a_line_of_text() -> None:
     assert line.isprintable()
     assert r"policy=web\x1b[2J" in line
     assert r"· one two\x0d\x1b]0;x\x07" in line
+
+
+def test_a_line_of_json_means_the_same_and_shows_what_nobody_sees() -> None:
+    said = "a\u202eb\u2066c\u2069\u200b\x9b1m\n주문 🚀 \U000e0041"
+    line = JsonLines().format(record("scaled", policy=said))
+    assert line.isprintable()
+    assert "주문 🚀" in line
+    assert json.loads(line)["policy"] == said
 
 
 def test_text_of_any_language_stays_as_it_is() -> None:

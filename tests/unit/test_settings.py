@@ -114,6 +114,7 @@ def test_whether_anybody_has_said_what_the_settings_are(tmp_path: Path, monkeypa
         ("notify: {a: {webhook: x}}\n", "notify.a.webhook: expected text like https://hooks.example.com, got x"),
         ("notify: {a: {webhook: 'http://x', kinds: [short]}}\n", "notify.a.kinds[0]: expected state_missing"),
         ("notify: {a: {apprise: 'json://x', ca: b}}\n", "notify.a.ca: does nothing without a webhook"),
+        ("web: {cluster: true}\n", "web.cluster: does nothing without kubernetes.lease"),
         ("notify: {a: {webhook: 'http://x', after: 60}}\n", "notify.a.after: expected a duration such as 30s"),
         ("engines: {west: {}}\n", "engines.west: host is missing"),
         ("strict_may_act: yes\n", "strict_may_act: expected true or false, got yes\n  hint: did you mean true?"),

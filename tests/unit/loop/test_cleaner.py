@@ -90,7 +90,7 @@ def test_a_run_removes_within_the_budget_and_puts_it_on_record() -> None:
         one.clock.advance(2)
         await one.cleaner.sweep("night")
         assert not one.room.ended
-        text = metrics.text(one.board, leading=True, store_failing=False)
+        text = (await metrics.text(one.board, leading=True, store_failing=False)).decode()
         assert 'autoscaler_cleanup_removed_total{cleanup="night",what="container"} 3' in text
         assert 'autoscaler_cleanup_freed_bytes_total{cleanup="night"} 3000' in text
 

@@ -11,6 +11,7 @@ import stat
 import subprocess
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import msgspec
@@ -36,13 +37,15 @@ from autoscaler.model.decision import Beside, Decision, Reason
 from autoscaler.model.signal import Missing, MissingWhy, Point, Series
 from autoscaler.model.target import TargetState
 from autoscaler.policy.load import load
-from autoscaler.ports import Fact, FactKind
+from autoscaler.ports import Fact, FactKind, Record, RecordKind, Sink
 from autoscaler.settings import WebSettings
 from autoscaler.store.memory import MemoryStore
 from autoscaler.web import metrics
 from autoscaler.web.doors import STATIC, Rooms
 from autoscaler.web.events import Streams
+from autoscaler.web.exposition import PREFIX
 from autoscaler.web.server import Vitals, serve
+from autoscaler.web.workload_series import SLICE
 from tests.parts.catalogue import program
 from tests.parts.require import require
 from tests.support.nouns import decision, policy_set, record, state, workload
@@ -58,11 +61,11 @@ async def untold(plan: Plan, state: TargetState, at: float) -> Decision:
 class House:
     """Board, desk and doors around nothing: what a daemon shows without one."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *sinks: Sink) -> None:
         self.clock = ManualClock(NOW)
         self.board = Board(started=NOW - 900, cycle_s=15.0)
         streams = Streams(self.board)
-        self.keeper = Keeper(MemoryStore(), [streams])
+        self.keeper = Keeper(MemoryStore(), [streams, *sinks])
         self.controls: list[tuple[dict[str, object], dict[str, object]]] = []
         self.desk = Desk(
             self.board,
@@ -133,6 +136,14 @@ async def test_a_socket_that_cannot_be_opened_is_told(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="cannot be opened"):
         async with serve(house.rooms, house.vitals, tmp_path / ("x" * 200), None):
             pass
+
+
+async def test_what_nobody_sees_is_written_out_in_words_and_escaped_in_json(house: House) -> None:
+    house.board.fault(NOW, "label a\u202eb of 주문")
+    assert "fault: label a\\x202eb of 주문" in await house.said("status")
+    answer = await house.said("status", "--format", "json")
+    assert "\u202e" not in answer
+    assert json.loads(answer)["faults"][0]["sentence"] == "label a\u202eb of 주문"
 
 
 async def test_status_before_and_after_the_first_cycle(house: House) -> None:
@@ -455,12 +466,38 @@ def test_what_is_not_ours_in_the_dashboard_is_named_with_version_licence_and_dig
         assert (vendor / each["licence"]).exists()
 
 
+async def test_what_the_daemon_does_not_remember_is_told_from_history_and_the_rest_is_empty(house: House) -> None:
+    house.clock.advance(400 * 86_400.0)
+    now = house.clock.now()
+    key = workload().ref.key
+    days = [
+        Record(at=now - ago * 86_400.0, kind=RecordKind.DECISION, workload=key, after=after)
+        for ago, after in ((5, 3), (2, 7))
+    ]
+    await house.keeper.store.append([*days, Record(at=now - 86_400.0, kind=RecordKind.CONTROL, workload=key, after=9)])
+    house.board.show(decision(at=now - 700), state(existing=7), ())
+    status, told = await asked(house, "GET", f"/series/web?since={now - 365 * 86_400}")
+    assert (status, told["every_s"]) == (200, 600)
+    values: Any = told["values"]
+    start: Any = told["start"]
+    assert now - 7 * 86_400 - 600 <= start <= now - 7 * 86_400
+    cells = [int((now - ago * 86_400 - start) // 600) for ago in (5, 2)]
+    assert [values["recorded"][cell] for cell in cells] == [3, 7]
+    assert [values["recorded"][cell - 1] for cell in cells] == [None, 3], "nobody knows what was before the first"
+    (known,) = (n for n, value in enumerate(values["existing"]) if value is not None)
+    assert known == int((now - 700 - start) // 600)
+    assert set(values["recorded"][cells[1] :]) == {7}
+    assert len(values["recorded"]) == known + 1, "as far as it is remembered"
+    status, told = await asked(house, "GET", f"/series/web?since={now - 650}")
+    assert "recorded" in told["values"], "the fine ring, too, begins where the daemon did"
+
+
 async def test_every_metric_is_told_of_and_the_series_of_workloads_can_be_left_out(tmp_path: Path) -> None:
     house = House(tmp_path)
     house.decided(reason=Reason.NO_OPINION, readings=(("requests", Missing(MissingWhy.NAN, "NaN")),))
     async with listening(house) as url:
         everything = await scraped(url)
-    known = {f"{metrics.PREFIX}{each.name}" for each in metrics.families()}
+    known = {f"{PREFIX}{each.name}" for each in metrics.families()}
     assert {name.removesuffix("_bucket").removesuffix("_sum").removesuffix("_count") for name in everything} <= known
     async with listening(house, WebSettings(workload_series=False)) as url:
         few = await scraped(url)
@@ -468,9 +505,32 @@ async def test_every_metric_is_told_of_and_the_series_of_workloads_can_be_left_o
     assert not [name for name in few if "workload" in name or "signal" in name]
 
 
+async def test_a_scrape_of_many_workloads_lets_everything_else_go_on_in_between(tmp_path: Path) -> None:
+    board = Board()
+    many = [workload(f"web{number}") for number in range(10 * SLICE)]
+    board.activated(policy_set(*many), many)
+    for each in many:
+        board.show(decision(each.ref.name), state(each.ref.name), ())
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    running = asyncio.create_task(others())
+    told = (await metrics.text(board, leading=True, store_failing=False)).decode()
+    running.cancel()
+    assert turns >= 10
+    for family in text_string_to_metric_families(told):
+        if family.name in ("autoscaler_workload_replicas", "autoscaler_signal_value"):
+            assert len({sample.labels["workload"] for sample in family.samples}) == len(many)
+
+
 def test_the_rules_speak_of_metrics_that_there_are() -> None:
     told = (ROOT / "monitoring" / "alerts.yaml").read_text()
-    known = {f"{metrics.PREFIX}{each.name}" for each in metrics.families()}
+    known = {f"{PREFIX}{each.name}" for each in metrics.families()}
     said = set(re.findall(r"autoscaler_\w+", told))
     assert said
     assert {name.removesuffix("_bucket") for name in said} <= known

@@ -12,7 +12,8 @@ from aiohttp.test_utils import make_mocked_request
 
 from autoscaler.errors import SettingsError
 from autoscaler.settings import WebSettings
-from autoscaler.web.guard import Caller, Guard, Refusal, Tokens, tokens
+from autoscaler.web.caller import Caller, Refusal
+from autoscaler.web.guard import Guard, Tokens, tokens
 
 NOW = 1_800_000_000.0
 ALICE, BOB, OLD = "alice-alice-alice-1", "bob-bob-bob-bob-bob-2", "gone-gone-gone-gone-3"
@@ -63,12 +64,12 @@ def status(answer: Caller | Refusal) -> int | str:
     ],
 )
 @pytest.mark.parametrize("peer", ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"])
-def test_on_this_machine_anybody_reads_and_only_a_token_that_may_writes(
+async def test_on_this_machine_anybody_reads_and_only_a_token_that_may_writes(
     tmp_path: Path, peer: str, token: str, read: int | str, write: int | str
 ) -> None:
     door = guard(tmp_path)
-    assert status(door.caller(request(peer, token), write=False)) == read
-    assert status(door.caller(request(peer, token), write=True)) == write
+    assert status(await door.caller(request(peer, token), write=False)) == read
+    assert status(await door.caller(request(peer, token), write=True)) == write
 
 
 @pytest.mark.parametrize(
@@ -82,33 +83,33 @@ def test_on_this_machine_anybody_reads_and_only_a_token_that_may_writes(
         (BOB, True, False, "bob", 403),
     ],
 )
-def test_from_elsewhere_a_token_is_needed_for_everything_and_is_not_taken_unencrypted(
+async def test_from_elsewhere_a_token_is_needed_for_everything_and_is_not_taken_unencrypted(
     tmp_path: Path, token: str, tls: bool, plain: bool, read: int | str, write: int | str
 ) -> None:
     door = guard(tmp_path, plain=plain)
-    assert status(door.caller(request("10.1.2.3", token, tls=tls), write=False)) == read
-    assert status(door.caller(request("10.1.2.3", token, tls=tls), write=True)) == write
+    assert status(await door.caller(request("10.1.2.3", token, tls=tls), write=False)) == read
+    assert status(await door.caller(request("10.1.2.3", token, tls=tls), write=True)) == write
 
 
-def test_reading_may_need_a_token_on_this_machine_too(tmp_path: Path) -> None:
+async def test_reading_may_need_a_token_on_this_machine_too(tmp_path: Path) -> None:
     door = guard(tmp_path, open=False)
-    assert status(door.caller(request(), write=False)) == 401
-    assert status(door.caller(request(token=BOB), write=False)) == "bob"
+    assert status(await door.caller(request(), write=False)) == 401
+    assert status(await door.caller(request(token=BOB), write=False)) == "bob"
 
 
-def test_without_a_file_of_tokens_nobody_writes_and_the_hint_says_what_to_set() -> None:
-    refusal = Guard(WebSettings(), "127.0.0.1", lambda: NOW).caller(request(), write=True)
+async def test_without_a_file_of_tokens_nobody_writes_and_the_hint_says_what_to_set() -> None:
+    refusal = await Guard(WebSettings(), "127.0.0.1", lambda: NOW).caller(request(), write=True)
     assert isinstance(refusal, Refusal)
     assert "web.tokens" in refusal.hint
 
 
-def test_tokens_are_read_again_when_their_file_changes(tmp_path: Path) -> None:
+async def test_tokens_are_read_again_when_their_file_changes(tmp_path: Path) -> None:
     door = guard(tmp_path)
     (tmp_path / "tokens").write_text("dora write a-token-that-is-new-here\n")
-    assert status(door.caller(request(token=ALICE), write=True)) == 401
-    assert status(door.caller(request(token="a-token-that-is-new-here"), write=True)) == "dora"
+    assert status(await door.caller(request(token=ALICE), write=True)) == 401
+    assert status(await door.caller(request(token="a-token-that-is-new-here"), write=True)) == "dora"
     (tmp_path / "tokens").unlink()
-    assert status(door.caller(request(token=ALICE), write=True)) == 503
+    assert status(await door.caller(request(token=ALICE), write=True)) == 503
 
 
 @pytest.mark.parametrize(

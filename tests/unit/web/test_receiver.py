@@ -176,7 +176,7 @@ async def test_metrics_tell_what_became_of_samples_and_requests(tmp_path: Path) 
     async with opened() as place:
         await place.push()
         await place.push(b"nonsense")
-        told = text(Board(), leading=True, store_failing=False, more=place.door.families())
+        told = (await text(Board(), leading=True, store_failing=False, more=place.door.families())).decode()
     assert 'autoscaler_push_samples_total{became="taken"} 1' in told
     assert 'autoscaler_push_requests_total{status="400"} 1' in told
     assert "autoscaler_push_series 1" in told

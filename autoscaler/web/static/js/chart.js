@@ -1,8 +1,9 @@
 // Charts over one time axis with one cursor. Lines are drawn by uPlot; bands, hatches and marks by us.
 import { html, useEffect, useRef } from "/vendor/htm-preact.js";
-import { clock, number } from "/js/words.js";
+import { clock, day, number } from "/js/words.js";
 
 const SYNC = "time";
+const DAY = 86400;
 const probe = document.createElement("i");
 
 // The colour a variable of the style sheet has in this theme.
@@ -22,7 +23,7 @@ function axes(unit) {
   const font = "12px system-ui, sans-serif";
   const base = { stroke: ink, font, grid: { stroke: grid, width: 1 }, ticks: { show: false } };
   return [
-    { ...base, grid: { show: false }, space: 80, size: 28, values: (u, times) => times.map((at) => clock(at, false).split(" ").pop()) },
+    { ...base, grid: { show: false }, space: 80, size: 28, values: (u, times) => times.map(times[1] - times[0] < DAY / 2 ? (at) => clock(at, false).split(" ").pop() : day) },
     { ...base, size: 48, space: 34, values: (u, values) => values.map((value) => number(value) + (unit ?? "")) },
   ];
 }
@@ -35,6 +36,8 @@ export function Chart({ title, times, lines, height, span, unit, draw, onPick, f
   picked.current = onPick;
   const painted = useRef(draw);
   painted.current = draw;
+  const spanned = useRef(span); // a chart that stays is asked for another time
+  spanned.current = span;
   const shape = JSON.stringify([lines.map((line) => [line.label, line.colour]), unit]);
   const data = [times, ...lines.map((line) => line.values)];
 
@@ -57,10 +60,10 @@ export function Chart({ title, times, lines, height, span, unit, draw, onPick, f
         height,
         legend: { show: false },
         cursor: { sync: { key: SYNC }, y: false, points: { size: 6 }, drag: { x: false, y: false } },
-        scales: { x: { time: true, range: () => span() }, y: { range: (_, low, high) => [floor, Math.max(high ?? 0, least) * 1.08] } },
+        scales: { x: { time: true, range: () => spanned.current() }, y: { range: (_, low, high) => [floor, Math.max(high ?? 0, least) * 1.08] } },
         axes: axes(unit),
         series: [{}, ...series],
-        hooks: { drawAxes: [(self) => painted.current?.(self)], setCursor: [(self) => read(self, node)] },
+        hooks: { drawAxes: [(self) => { node.dataset.from = self.scales.x.min; painted.current?.(self); }], setCursor: [(self) => read(self, node)] },
       }, data, node);
       u.over.addEventListener("click", () => u.cursor.left >= 0 && picked.current?.(u.posToVal(u.cursor.left, "x")));
       chart.current = u;

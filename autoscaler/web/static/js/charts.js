@@ -15,6 +15,8 @@ export function Charts({ w, signals, series, lines, range, pick, at }) {
     { label: "existing", values: values("existing"), colour: "series-a", step: true, fill: 0.12 },
     { label: "ready", values: values("ready"), colour: "ok", step: true, width: 1.25 },
   ];
+  const recorded = series.values.recorded?.some((value) => value !== null) ? series.values.recorded : null;
+  if (recorded) replicas.unshift({ label: "on record", values: times.map((_, i) => recorded[i] ?? null), colour: "series-a", dash: [2, 3], step: true, width: 1.25 });
   const behind = (u) => {
     const [from, to] = span();
     if (w.max !== null) band(u, from, to, w.max, 1e9, "beyond");
@@ -27,13 +29,25 @@ export function Charts({ w, signals, series, lines, range, pick, at }) {
     cursorAt(u, at);
   };
   return html`<div class="charts">
-    <${Chart} title=${html`<b>replicas</b> <span class="key existing">existing</span> <span class="key ready">ready</span> <span class="key asked">asked by signals</span>${series.windows.length > 0 && html` <span class="key window">schedule</span>`}`}
+    <${Chart} title=${html`<b>replicas</b> <span class="key existing">existing</span> <span class="key ready">ready</span> <span class="key asked">asked by signals</span>${recorded && html` <span class="key recorded">on record</span>`}${series.windows.length > 0 && html` <span class="key window">schedule</span>`}`}
       times=${times} lines=${replicas} height=${210} span=${span} draw=${behind} onPick=${pick} least=${w.max ?? 1} />
     ${signals.filter((signal) => signal.goal !== "wake_above").map((signal, i) => html`
       <${SignalChart} key=${signal.name} signal=${signal} times=${times} values=${values} span=${span} pick=${pick} at=${at} tone=${SERIES[i % SERIES.length]} />`)}
+    <${Known} times=${times} series=${series} />
     <p class="soft hint">Click a moment to see how its count came about.</p>
     <${Table} times=${times} series=${series} />
   </div>`;
+}
+
+// How far back what is drawn is known, and by what.
+function Known({ times, series }) {
+  const { recorded, ...others } = series.values;
+  const first = (columns) => times.findIndex((_, i) => columns.some((values) => (values[i] ?? null) !== null));
+  const any = first(Object.values(series.values));
+  const own = first(Object.values(others));
+  if (any < 0) return html`<p class="soft hint">No data in this time.</p>`;
+  return html`${any > 0 && html`<p class="soft hint">No data before ${clock(times[any])}.</p>`}
+    ${recorded && recorded[any] !== undefined && own !== any && html`<p class="soft hint">${own < 0 ? "In this time" : `Before ${clock(times[own])}`} the daemon has only what is on record: the count it last decided, drawn dotted, and no loads.</p>`}`;
 }
 
 function SignalChart({ signal, times, values, span, pick, at, tone }) {

@@ -29,7 +29,7 @@ function heard(name, data) {
     if (data.count) learnClock(Math.max(data.at, now()));
     live.state = "live";
     lookAgain();
-  } else if (name === "line") {
+  } else if (name === "line" || name === "lost") { // lost: we were too slow, and look at everything again
     live.lines += 1;
     lookAgain();
   }

@@ -37,18 +37,27 @@ function Files({ files }) {
       <td class="num">${file.policies.reduce((sum, each) => sum + each.workloads.length, 0)}</td><td class="num">${file.lines}</td></tr>`)}</tbody></table></div></section>`;
 }
 
+const MOST_LINES = 2000; // of a file at once: what is longer no browser lays out in good time
+
 function Source({ file }) {
   const [edited, edit] = useState(null);
   if (edited !== null) return html`<${WhatIf} file=${file} text=${edited} edit=${edit} />`;
   const places = new Map(file.policies.map((each) => [each.line, each]));
   const wrong = new Map();
   for (const each of file.problems) wrong.set(each.line, [...(wrong.get(each.line) ?? []), each]);
+  const lines = file.text.replace(/\n$/, "").split("\n");
+  const first = lines.length > MOST_LINES && wrong.size > 0 ? Math.max(0, Math.min(...wrong.keys()) - MOST_LINES / 2) : 0;
+  const shown = lines.slice(first, first + MOST_LINES);
   return html`<section class="card" aria-labelledby="source-title"><header><h2 id="source-title">Source</h2>
       <button onClick=${() => edit(file.text)}>What if…</button></header>
-    <ol class="source">${file.text.replace(/\n$/, "").split("\n").map((line, i) => html`
-      ${places.has(i + 1) && html`<li class="note">${steers(places.get(i + 1))}</li>`}
-      <li class=${wrong.has(i + 1) ? "wrong" : ""}><span class="no">${i + 1}</span><code>${coloured(line)}</code></li>
-      ${(wrong.get(i + 1) ?? []).map((each) => html`<li class="note bad">■ ${each.sentence}${each.hint && ` (${each.hint})`}</li>`)}`)}</ol></section>`;
+    ${shown.length < lines.length && html`<p class="soft hint">Lines ${first + 1} to ${first + shown.length} of ${lines.length.toLocaleString("en")}: the file is too long for one page.</p>`}
+    <ol class="source">${shown.map((line, i) => Line(line, first + i + 1, places, wrong))}</ol></section>`;
+}
+
+function Line(line, no, places, wrong) {
+  return html`${places.has(no) && html`<li class="note">${steers(places.get(no))}</li>`}
+    <li class=${wrong.has(no) ? "wrong" : ""}><span class="no">${no}</span><code>${coloured(line)}</code></li>
+    ${(wrong.get(no) ?? []).map((each) => html`<li class="note bad">■ ${each.sentence}${each.hint && ` (${each.hint})`}</li>`)}`;
 }
 
 const steers = ({ name, workloads }) => html`<b>${name}</b> steers ${workloads.length === 0 ? "nothing" : workloads.slice(0, 4).map((key, i) => html`${i > 0 && ", "}<a href=${`#/w/${named(key)}`}>${parts(key).space}/${parts(key).name}</a>`)}${workloads.length > 4 && ` and ${workloads.length - 4} more`}`;

@@ -28,6 +28,7 @@ export function clock(at, seconds = true) {
   const today = new Date(now() * 1000).toDateString() === d.toDateString();
   return today ? time : `${d.toLocaleDateString("en", { weekday: "short", day: "numeric", month: "short" })} ${time}`;
 }
+export const day = (at) => new Date(at * 1000).toLocaleDateString("en", { weekday: "short", day: "numeric" });
 export const absolute = (at) => new Date(at * 1000).toISOString().replace(".000", "").replace("T", " ").replace("Z", " UTC");
 
 // platform/instance/namespace/kind/name → its parts

@@ -7,7 +7,7 @@ import { At, Bar, For, Skeleton, Tag, Trouble } from "/js/parts.js";
 import { say } from "/js/say.js";
 import { goal, load, now, number, parts, span } from "/js/words.js";
 
-const RANGES = { "1 h": 3600, "6 h": 6 * 3600, "24 h": 24 * 3600 };
+const RANGES = { "1 h": 3600, "6 h": 6 * 3600, "24 h": 24 * 3600, "7 d": 7 * 24 * 3600 };
 
 export function WorkloadPage({ name }) {
   const [range, setRange] = useState(3600);
