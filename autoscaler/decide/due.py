@@ -75,6 +75,8 @@ def _unready(one: Instance, when: When, now: float) -> Due | None:
 
 
 def _failing(one: Instance, when: When, tally: Tally, now: float) -> Due | None:
+    if when.oom_kills is None and when.restarts is None:
+        return None
     for reason, limit, times in (
         (Reason.OOM_KILLS, when.oom_kills, tally.ooms),
         (Reason.RESTARTS, when.restarts, tally.restarted),
