@@ -12,7 +12,7 @@ import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from benchmarks import adapting, compose_stack, deciding, reading, replaying
+from benchmarks import adapting, compose_stack, cycling, deciding, reading, replaying
 from benchmarks.calibration import one_round, timed
 from benchmarks.machine import machine
 from benchmarks.rows import Row, slower, table
@@ -35,6 +35,7 @@ PURE: tuple[Measurement, ...] = (
 )
 MEASUREMENTS: tuple[Measurement, ...] = (
     *PURE,
+    cycling.cycles,
     reading.together,
     compose_stack.share_of_load,
     compose_stack.one_to_ten,
