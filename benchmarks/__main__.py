@@ -12,7 +12,7 @@ import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from benchmarks import adapting, compose_stack, deciding, looking, reading, replaying, watching
+from benchmarks import adapting, compose_stack, cycling, deciding, looking, reading, replaying, watching
 from benchmarks.calibration import one_round, timed
 from benchmarks.machine import machine
 from benchmarks.rows import Row, slower, table
@@ -36,6 +36,7 @@ PURE: tuple[Measurement, ...] = (
 )
 MEASUREMENTS: tuple[Measurement, ...] = (
     *PURE,
+    cycling.cycles,
     reading.together,
     looking.looked_at,
     compose_stack.share_of_load,

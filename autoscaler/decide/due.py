@@ -37,13 +37,23 @@ class Due(msgspec.Struct, frozen=True):
 
 def period_s(when: When) -> float:
     """How far back restarts and ends by lack of memory are of interest, in seconds; 0 where they are not."""
+    if when.restarts is None and when.oom_kills is None:
+        return 0.0
     return max((each.per for each in (when.restarts, when.oom_kills) if each is not None), default=0.0)
 
 
 def due(instances: Sequence[Instance], when: When, known: Recycling, now: float) -> list[Due]:
     """Those that are due, each by its most urgent cause; the most urgent and then the longest so first."""
-    found = [each for each in (_due(one, when, known, now) for one in instances if not one.draining) if each]
+    looked = instances if _of_ready(when) else [one for one in instances if not one.ready]
+    found = [each for each in (_due(one, when, known, now) for one in looked if not one.draining) if each]
     return sorted(found, key=lambda each: (_ORDER.index(each.reason), each.since, each.instance.name))
+
+
+def _of_ready(when: When) -> bool:
+    """Whether an instance that is ready can be due at all: with most policies there is nothing to look at."""
+    fails = when.oom_kills is not None or when.restarts is not None
+    apart = when.outlier is not None or when.memory_growth is not None
+    return fails or apart or when.config_changed or when.image_changed or when.older_than is not None
 
 
 def age_limit_s(instance: Instance, older_than_s: float) -> float:

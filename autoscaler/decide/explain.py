@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 from autoscaler.model.decision import Beside, Decision, Fact, Reason, Stage, Step
 
+_COMBINE, _SIGNAL = Stage.COMBINE, Stage.SIGNAL  # looking them up takes longer than comparing them
+
 
 def number(value: Fact) -> str:
     """A number as people write it: at most four significant places, no exponent for everyday sizes.
@@ -241,9 +243,16 @@ def asked_for(decision: Decision) -> int:
     >>> asked_for(Decision(ref=ref, policy="web", at=0.0, current=5, desired=12, reason=cap.reason, steps=(wish, cap)))
     17
     """
-    combined = [step.after for step in decision.steps if step.stage is Stage.COMBINE]
-    votes = [step.after for step in decision.steps if step.stage is Stage.SIGNAL]
-    return combined[-1] if combined else max(votes, default=decision.desired)
+    combined: int | None = None
+    most: int | None = None
+    for step in decision.steps:
+        if step.stage is _COMBINE:
+            combined = step.after
+        elif step.stage is _SIGNAL and (most is None or step.after > most):
+            most = step.after
+    if combined is not None:
+        return combined
+    return decision.desired if most is None else most
 
 
 def explain(decision: Decision) -> list[str]:

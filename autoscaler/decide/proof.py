@@ -45,6 +45,8 @@ class Known(msgspec.Struct, frozen=True):
 
 def known(memory: Memory) -> tuple[Known, ...]:
     """What is known of each load of a workload."""
+    if not memory.learned:
+        return ()
     return tuple(
         Known(name, each.bins * BIN_S, memory.taught.get(name, 0.0), each) for name, each in memory.learned.items()
     )

@@ -200,7 +200,7 @@ def _replaced(turn: Turn, brake: Brake, *, act: bool) -> tuple[Replacement, ...]
     )
     turn.steps.extend(found.steps)
     after = found.known if act else looked(known, found.known)
-    if after != known:
+    if after is not known and after != known:
         turn.remember(recycling=after)
     return found.chosen
 

@@ -29,6 +29,7 @@ _BAD_ENDS = (OutcomeKind.REFUSED, OutcomeKind.FAILED)
 
 # Decisions of a wake repeat the readings of the cycle before: they are not counted as read twice.
 _OF_WAKES = (Reason.AWAITING_CYCLE, Reason.LAST_WISH)
+_AWAITING = Reason.AWAITING_CYCLE
 
 
 class Entry(msgspec.Struct):
@@ -160,27 +161,28 @@ class Board:
         self.rejected_revision, self.problems, self.texts = revision, problems, tuple(texts)
         self.news += 1
 
-    def show(self, decision: Decision, state: TargetState | Missing, operations: Sequence[Operation]) -> bool:
-        """Put up one decision; True when its count or reason is not what was shown before.
+    def show(
+        self, decision: Decision, state: TargetState | Missing, operations: Sequence[Operation], key: str = ""
+    ) -> bool:
+        """Put up one decision; True when its count or reason is not what was shown before. `key` is its workload's.
 
         A wake that only waits for the next cycle says nothing new: it leaves the decision before it in place.
         """
-        entry = self.entries.get(decision.ref.key)
+        key = key or decision.ref.key
+        entry = self.entries.get(key)
         if entry is None:
             return True
         self.news += 1
         self._count(entry, decision)
         if decision.reason not in _OF_WAKES:
-            self.trails[decision.ref.key].note(decision, state)
+            self.trails[key].note(decision, state)
         entry.state, entry.operations = state, tuple(operations)
-        sick = any(step.stage is Stage.RECYCLE for step in decision.steps)  # to be replaced, now or after a pause
-        wanted = decision.changes or sick or operations or decision.reason is Reason.ADOPTING
-        if not (wanted or decision.reason in _OF_WAKES):
+        if entry.ended is not None and not _wanted(decision, operations):
             entry.ended = None  # what could not be had is not wanted any more
         before = entry.decision
-        if before is not None and decision.reason is Reason.AWAITING_CYCLE and not decision.replace:
+        if before is not None and decision.reason is _AWAITING and not decision.replace:
             return False
-        entry.decision, entry.by = decision, (self.revision, self.place(decision.ref.key))
+        entry.decision, entry.by = decision, (self.revision, self.place(key))
         entry.recent = (*entry.recent[1 - RECENT :], decision)
         if decision.changes and decision.act:
             entry.change = decision
@@ -241,10 +243,21 @@ class Board:
         if decision.changes and decision.act:
             self.changes["up" if decision.desired > decision.current else "down"] += 1
         if decision.reason not in _OF_WAKES:
-            sources = {signal.name: signal.source for signal in entry.workload.policy.signals}
             for name, reading in decision.readings:
                 if isinstance(reading, Missing):
-                    self.missing[sources.get(name, "unknown"), reading.why.value] += 1
+                    self.missing[_source(entry.workload, name), reading.why.value] += 1
+
+
+def _source(workload: Workload, signal: str) -> str:
+    found = (each.source for each in workload.policy.signals if each.name == signal)
+    return next(found, "unknown")
+
+
+def _wanted(decision: Decision, operations: Sequence[Operation]) -> bool:
+    """Whether what could not be had is wanted still: a wake says nothing of that."""
+    sick = any(step.stage is Stage.RECYCLE for step in decision.steps)  # to be replaced, now or after a pause
+    adopts = decision.reason is Reason.ADOPTING
+    return decision.changes or sick or bool(operations) or adopts or decision.reason in _OF_WAKES
 
 
 def _shown(decision: Decision) -> tuple[object, ...]:

@@ -30,6 +30,7 @@ from autoscaler.model.operation import Operation, OperationKind, Outcome, Outcom
 from autoscaler.model.target import TargetState
 from autoscaler.ports import Clock, Fact, FactKind, Record, RecordKind
 
+_FOREIGN = Reason.FOREIGN_COUNT  # looking it up takes longer than comparing it
 SLICE = 500  # workloads decided before the event loop may breathe
 SET_BACK_S = 1.0  # two beats are never this much out of order by themselves
 
@@ -94,7 +95,9 @@ class Cycle:
         policies = [plan.workload.policy for plan in plans]
         orders = self._orders.following(decisions, seen, policies, now)
         operations = sorted([each for each in orders if not self._actor.underway.adopting(each)], key=urgency)
-        await self._keeper.record(self._shown(decisions, seen))  # first: no change without its line, whoever dies now
+        await self._keeper.record(
+            self._shown(plans, decisions, seen)
+        )  # first: no change without its line, whoever dies now
         spent = {each.ref.key for each in decisions if each.act and each.replace}
         budgets = [plain(key, self.memories[key]) for key in sorted(spent)]
         await self._actor.begin(operations, [braked(self.fleet), *budgets])
@@ -185,19 +188,20 @@ class Cycle:
 
     # what is written down
 
-    def _shown(self, decisions: Sequence[Decision], seen: Sequence[Seen]) -> list[Record]:
+    def _shown(self, plans: Sequence[Plan], decisions: Sequence[Decision], seen: Sequence[Seen]) -> list[Record]:
         """Put the decisions on the board; the records of those whose count or reason changed."""
         records: list[Record] = []
-        for decision, look in zip(decisions, seen, strict=True):
-            key = decision.ref.key
-            again = self._again(decision)
-            changed = self._board.show(decision, look.state, self._actor.underway.of(key))
-            if key in self._board.entries:
-                self._board.entries[key].lead_s = self.memories[key].lead_s
-                self._board.entries[key].known = known(self.memories[key])
-            foreign = any(each.reason is Reason.FOREIGN_COUNT for each in decision.steps)
+        board, under = self._board, self._actor.underway
+        for plan, decision, look in zip(plans, decisions, seen, strict=True):
+            key = plan.key
             acts = decision.replace or (decision.changes and decision.act)
-            if changed or foreign or (acts and not again):
+            news = acts and not self._again(key, decision)
+            changed = board.show(decision, look.state, under.of(key), key)
+            entry, memory = board.entries.get(key), self.memories[key]
+            if entry is not None:
+                entry.lead_s, entry.known = memory.lead_s, known(memory)
+            foreign = [each for each in decision.steps if each.reason is _FOREIGN]
+            if changed or foreign or news:
                 records.append(
                     Record(
                         at=decision.at,
@@ -215,9 +219,9 @@ class Cycle:
                 )
         return records
 
-    def _again(self, decision: Decision) -> bool:
+    def _again(self, key: str, decision: Decision) -> bool:
         """True where the same was decided before and came to nothing: that is on record already."""
-        entry = self._board.entries.get(decision.ref.key)
+        entry = self._board.entries.get(key)
         before = entry.decision if entry is not None and entry.stuck is not None else None
         return before is not None and (before.current, before.desired) == (decision.current, decision.desired)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import msgspec
 
@@ -57,15 +58,7 @@ class Observer:
             reads = await self._reads(plans, states, now)
             self._last.update(zip(keys, reads, strict=True))
         return [
-            Seen(
-                state=state,
-                readings=read.readings,
-                vouchers=read.vouchers,
-                measured={} if wake else read.measured,
-                busy=underway.busy(key),
-                removing=underway.removing(key),
-                replacing=underway.replacing(key),
-            )
+            _with_ours(Seen(state, read.readings, read.vouchers, {} if wake else read.measured), underway, key)
             for key, state, read in zip(keys, states, reads, strict=True)
         ]
 
@@ -113,30 +106,30 @@ class Observer:
 
     async def _reads(self, plans: Sequence[Plan], states: Sequence[TargetState | Missing], now: float) -> list[Read]:
         """Every signal, every voucher and what is measured of instances of these plans, one batch per source."""
-        asks: dict[str, list[Ask]] = {}
-        places: dict[str, list[tuple[int, int | str, bool]]] = {}
-        found = [Read([Missing(MissingWhy.FAILED, "no such source")] * len(plan.goals)) for plan in plans]
+        batches: dict[str, _Batch] = {}
+        nothing = Missing(MissingWhy.FAILED, "no such source")
+        found = [Read([nothing] * len(plan.goals)) for plan in plans]
         for index, (plan, state) in enumerate(zip(plans, states, strict=True)):
             instances = state.instances if isinstance(state, TargetState) else ()
+            ref = plan.workload.ref
             for place, signal in enumerate(plan.workload.policy.signals):
-                query = fill(signal.asks, plan.ref)
-                asks.setdefault(signal.source, []).append(Ask(plan.ref, signal, query, instances))
-                places.setdefault(signal.source, []).append((index, place, False))
+                batch = _batch(batches, signal.source)
+                batch.asks.append(Ask(ref, signal, fill(signal.asks, ref), instances))
+                batch.places.append((index, place, False))
                 if isinstance(signal.empty, ZeroIf):
-                    voucher = Ask(plan.ref, signal, fill(signal.empty.zero_if, plan.ref), voucher=True)
-                    asks[signal.source].append(voucher)
-                    places[signal.source].append((index, signal.name, False))
+                    batch.asks.append(Ask(ref, signal, fill(signal.empty.zero_if, ref), voucher=True))
+                    batch.places.append((index, signal.name, False))
             for signal in plan.measures:
-                ask = Ask(plan.ref, signal, fill(signal.asks, plan.ref), instances, apart=True)
-                asks.setdefault(signal.source, []).append(ask)
-                places.setdefault(signal.source, []).append((index, signal.name, True))
-                found[index].measured[signal.name] = Missing(MissingWhy.FAILED, "no such source")
+                batch = _batch(batches, signal.source)
+                batch.asks.append(Ask(ref, signal, fill(signal.asks, ref), instances, apart=True))
+                batch.places.append((index, signal.name, True))
+                found[index].measured[signal.name] = nothing
 
         async def read(name: str) -> None:
-            source = self._sources.get(name)
+            source, batch = self._sources.get(name), batches[name]
             if source is None:
                 return
-            for (index, place, apart), reading in zip(places[name], await source.read(asks[name], now), strict=True):
+            for (index, place, apart), reading in zip(batch.places, await source.read(batch.asks, now), strict=True):
                 if apart:
                     found[index].measured[str(place)] = reading
                 elif isinstance(place, int):
@@ -144,8 +137,34 @@ class Observer:
                 else:
                     found[index].vouchers[place] = reading
 
-        await asyncio.gather(*map(read, asks))
+        await asyncio.gather(*map(read, batches))
         return found
+
+
+class _Batch(NamedTuple):
+    """What one source is asked in one look, and where each answer belongs: workload, place or name, of instances."""
+
+    asks: list[Ask]
+    places: list[tuple[int, int | str, bool]]
+
+
+def _batch(batches: dict[str, _Batch], source: str) -> _Batch:
+    found = batches.get(source)
+    if found is None:
+        found = batches[source] = _Batch([], [])
+    return found
+
+
+def _with_ours(seen: Seen, underway: Underway, key: str) -> Seen:
+    """The same with what we are doing there ourselves."""
+    if not underway.of(key):
+        return seen
+    return msgspec.structs.replace(
+        seen,
+        busy=underway.busy(key),
+        removing=underway.removing(key),
+        replacing=underway.replacing(key),
+    )
 
 
 def _with_desired(state: TargetState | Missing, underway: Underway) -> TargetState | Missing:

@@ -22,6 +22,7 @@ COARSE = 144
 COARSE_S = 600.0
 EXPECTED = "expected "  # before a signal's name: what adaptive expects of it
 SIGNAL = "signal "
+_SIGNAL = Stage.SIGNAL  # looking it up takes as long as comparing several
 
 
 class Stretch(msgspec.Struct, frozen=True):
@@ -70,6 +71,11 @@ class Ring:
 
     def _clear(self, cell: int) -> None:
         """Empty the cells between the newest and this one."""
+        if cell == self._newest + 1:  # as ever, while cycles follow one another
+            for column in self._columns.values():
+                column[cell % self._size] = math.nan
+            self._newest = cell
+            return
         passed = range(max(self._newest + 1, cell - self._size + 1), cell + 1) if self._newest >= 0 else ()
         for column in self._columns.values():
             for each in passed:
@@ -103,8 +109,10 @@ def seen_in(decision: Decision, state: TargetState | Missing) -> dict[str, float
         values["existing"], values["ready"] = float(state.existing), float(state.ready)
         values["desired"], values["asked"] = float(decision.desired), float(asked_for(decision))
     for step in decision.steps:
+        if step.stage is not _SIGNAL:
+            continue
         name, load, expected = step.facts.get("signal"), step.facts.get("load"), step.facts.get("expected")
-        if step.stage is not Stage.SIGNAL or name is None:
+        if name is None:
             continue
         if isinstance(load, int | float) and math.isfinite(load):
             values[f"{SIGNAL}{name}"] = float(load)

@@ -74,5 +74,7 @@ class Underway:
 
         What is only tidied up (an instance that a dead process left half made) is no part of an order.
         """
+        if key not in self._open:
+            return None
         ordered = any(each.kind in _COUNTED and each.before != each.count for each in self.of(key))
         return self.intents.get(key) if ordered else None

@@ -43,11 +43,23 @@ def seeded(history: History, current: int, now: float) -> History:
     return History((Recommendation(current, now),), history.ups, history.downs)
 
 
+def last_before(past: Sequence[Recommendation], cutoff: float) -> int:
+    """The last place with an entry from before that time: a slot to be used again; below 0 where there is none."""
+    place = len(past)
+    for entry in reversed(past):
+        place -= 1
+        if entry.at < cutoff:
+            return place
+    return -1
+
+
 def stored(past: Sequence[Recommendation], slot: int, entry: Recommendation) -> tuple[Recommendation, ...]:
     """The entry in a reusable slot, or at the end where there is none (`slot` below 0)."""
     if slot < 0:
         return (*past, entry)
-    return (*past[:slot], entry, *past[slot + 1 :])
+    kept = list(past)
+    kept[slot] = entry
+    return tuple(kept)
 
 
 def record(history: History, behavior: Behavior | Legacy, before: int, after: int, now: float) -> History:

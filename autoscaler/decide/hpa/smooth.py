@@ -10,7 +10,7 @@ import enum
 
 import msgspec
 
-from autoscaler.decide.hpa.history import History, Recommendation, seeded, stored
+from autoscaler.decide.hpa.history import History, Recommendation, last_before, seeded, stored
 from autoscaler.decide.hpa.quantity import MOST_REPLICAS
 from autoscaler.decide.hpa.quantity import up as ceiling
 from autoscaler.decide.hpa.rules import Behavior, Legacy, Rules, Select
@@ -70,6 +70,9 @@ def smoothed(
     So history only ever holds back: it never carries the count across the current one.
     """
     up_cutoff, down_cutoff = now - up_window_s, now - down_window_s
+    if wish == current:  # it stays, whatever was asked for before: half of all looks end here
+        slot = last_before(past, up_cutoff if up_cutoff < down_cutoff else down_cutoff)
+        return current, stored(past, slot, Recommendation(wish, now))
     least = most = wish
     slot = -1
     for index, entry in enumerate(past):
