@@ -12,11 +12,14 @@ from autoscaler.loop import problems
 from autoscaler.loop.board import SPANS_S, Board, Entry, Spread
 from autoscaler.loop.views import signals
 from autoscaler.model.commits import Origin
-from autoscaler.model.decision import Reason
+from autoscaler.model.decision import Fact, Reason
 from autoscaler.model.signal import Missing, Series
 from autoscaler.model.target import TargetState
 
 Sample = tuple[str, str, float | int]  # suffix of the name, labels, value
+
+_CAPACITIES = (Reason.CAPACITY_LEARNED, Reason.CAPACITY_SEEN, Reason.CAPACITY_LOWERED)
+_OBJECTIVES = (Reason.OBJECTIVE_COSTS, Reason.OBJECTIVE_UNMET)
 
 PREFIX = "autoscaler_"
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -220,6 +223,42 @@ def _expected(entries: Sequence[Entry]) -> Iterator[Family]:
     error = [("", of, round(each.error, 6)) for of, each in known if each.error is not None]
     about = "How far the forecast was off, as a share of the load."
     yield Family("signal_forecast_error_ratio", "gauge", about, of_signal, error)
+    yield from _carried(entries)
+
+
+def _carried(entries: Sequence[Entry]) -> Iterator[Family]:
+    """What one instance was found to carry, and what the objective takes; as the steps of the decision tell it."""
+    found: list[Sample] = []
+    good: list[Sample] = []
+    takes: list[Sample] = []
+    bare: list[Sample] = []
+    unmet: list[Sample] = []
+    steps = [(entry, step) for entry in entries if entry.decision is not None for step in entry.decision.steps]
+    for entry, step in steps:
+        if step.reason not in _CAPACITIES and step.reason not in _OBJECTIVES:
+            continue
+        of, facts = _of(entry, signal=str(step.facts["signal"])), step.facts
+        if step.reason in _CAPACITIES:
+            found.append(("", of, _number(facts["capacity"])))
+            continue
+        good.append(("", of, round(_number(facts["good"]) / 100, 6)))
+        takes.append(("", of, _number(facts["needs"])))
+        bare.append(("", of, _number(facts["bare"])))
+        unmet.append(("", of, int(step.reason is Reason.OBJECTIVE_UNMET)))
+    for name, about, samples in (
+        ("signal_capacity", "The load that one instance carries, where adaptive found it out.", found),
+        ("signal_good_ratio", "Share of good requests of about the last day, for an objective.", good),
+        ("signal_objective_replicas", "The count that the load takes under its objective.", takes),
+        ("signal_capacity_replicas", "The count that the same load takes by capacity alone.", bare),
+        ("signal_objective_unmet", "1 while more instances do not meet the objective, or are not allowed.", unmet),
+    ):
+        yield Family(name, "gauge", about, ("workload", "policy", "signal"), samples)
+
+
+def _number(fact: Fact) -> float | int:
+    """A fact that is one."""
+    assert isinstance(fact, float | int)
+    return fact
 
 
 def _of(entry: Entry, **more: str) -> str:
