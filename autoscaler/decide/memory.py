@@ -65,10 +65,11 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     `contest` since when that is a contest, `pushes` how often we changed it since. `covered` are signals whose data was
     once seen to name instances.
 
-    `shrunk` is when we ordered fewer last, `sized` that the last count came from what is expected and not from the
-    plain rule, `carries` what is known of each signal's capacity, `learned` of its load; that is kept apart, as it is
-    large. `taught` is how many seconds of it a recorded past told. `shadow` is where the other algorithm stands beside
-    it. `recycling` is what was replaced, and how it fared.
+    `spare` is for how many seconds the whole count could have been spared since the last change, by what each signal is
+    expected to need; `sized` that the last count came from what is expected and not from the plain rule, `carries` what
+    is known of each signal's capacity, `learned` of its load; that is kept apart, as it is large. `taught` is how many
+    seconds of it a recorded past told. `shadow` is where the other algorithm stands beside it. `recycling` is what was
+    replaced, and how it fared.
     """
 
     first_seen: float
@@ -98,7 +99,7 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     pushes: int = 0
     good: dict[str, Good] = {}
     covered: tuple[str, ...] = ()
-    shrunk: float | None = None
+    spare: dict[str, float] = {}
     sized: bool = False
     carries: dict[str, Known] = {}
     learned: dict[str, Learned] = {}
@@ -187,7 +188,6 @@ def clamped(memory: Memory, now: float) -> Memory:
         quiet_at=min(memory.quiet_at, now),
         unread={name: min(at, now) for name, at in memory.unread.items()},
         zero=past(memory.zero),
-        shrunk=past(memory.shrunk),
         turns=tuple(min(at, now) for at in memory.turns),
         conflicts=tuple(min(at, now) for at in memory.conflicts),
         contest=past(memory.contest),
@@ -257,7 +257,7 @@ def ordered(memory: Memory, order: Applied, history: History, *, idle: bool, rev
         history=history,
         applied=order,
         raised=order if rises else memory.raised,
-        shrunk=memory.shrunk if rises else order.at,
+        spare={},
         stands=order.count,
         known=order.count,
         heading=heading,

@@ -29,8 +29,7 @@ from autoscaler.model.decision import Fact, Reason, Stage, Step
 from autoscaler.model.observation import Seen
 from autoscaler.model.signal import Missing
 
-DEAD_BAND = 0.08  # of the count: fewer by less than this is not worth it
-REST_S = 120.0  # between two shrinks
+WORTH_S = 12.0  # of the whole count: so much must have been spared in vain before fewer are worth a change
 
 
 def learned(
@@ -89,7 +88,9 @@ def sized(turn: Turn, goal: Goal, plain: Vote) -> Vote:
     if needs > current:
         count = needs if carried.count(trigger) > current else current
     else:
-        count = _fewer(turn, max(needs, carried.count(known.peak or 0.0)))
+        count = max(needs, min(current, carried.count(known.peak or 0.0)))
+    if _spared_s(turn, goal.signal, count) < WORTH_S:
+        count = max(count, current)
     lead = lead_bins(turn.memory.lead + turn.policy.lifecycle.warm_up)
     facts: dict[str, Fact] = {
         **plain.step.facts, "expected": need, "within_s": lead * BIN_S, "times": 100 * (1 - SIZING), "needs": needs,
@@ -116,12 +117,17 @@ def switched(turn: Turn, votes: Sequence[Vote]) -> None:
         turn.remember(sized=expected, reseed=turn.memory.reseed or "another algorithm decides")
 
 
-def _fewer(turn: Turn, needs: int) -> int:
-    """Not for a few of many, and not twice in a short time."""
-    current, shrunk = turn.current, turn.memory.shrunk
-    if needs >= current or current - needs < DEAD_BAND * current:
-        return current
-    return current if shrunk is not None and turn.now - shrunk < REST_S else needs
+def _spared_s(turn: Turn, signal: str, needs: int) -> float:
+    """For how many seconds the whole count could have been spared by now; from nothing again once all are needed.
+
+    Many too many are so given back soon, and one of many late: what a change is worth does not depend on which.
+    """
+    current, spare = turn.current, turn.memory.spare
+    before = spare.get(signal, 0.0)
+    spared = before + turn.cycle_s * (current - needs) / current if needs < current else 0.0
+    if spared != before:
+        turn.remember(spare={**spare, signal: spared})
+    return spared
 
 
 def _reason(count: int, current: int) -> Reason:

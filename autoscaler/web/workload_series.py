@@ -9,7 +9,7 @@ from autoscaler.decide.explain import asked_for
 from autoscaler.decide.proof import Known
 from autoscaler.loop.board import Entry
 from autoscaler.loop.signal_views import asked_by, heard, load_of, target_of
-from autoscaler.model.decision import Decision, Reason
+from autoscaler.model.decision import Decision, Fact, Reason
 from autoscaler.model.signal import Missing, Series
 from autoscaler.model.target import TargetState
 from autoscaler.web.exposition import PREFIX, Family, inner
@@ -19,6 +19,9 @@ SLICE = 50  # workloads told of before the event loop may breathe: two or three 
 _OF_WORKLOAD = ("workload", "policy")
 _OF_SIGNAL = ("workload", "policy", "signal")
 _OF_ALGORITHM = ("workload", "policy", "algorithm")
+
+_CAPACITIES = (Reason.CAPACITY_LEARNED, Reason.CAPACITY_SEEN, Reason.CAPACITY_LOWERED)
+_OBJECTIVES = (Reason.OBJECTIVE_COSTS, Reason.OBJECTIVE_UNMET)
 
 FAMILIES = tuple(
     Family(name, "gauge", about, labels)
@@ -50,6 +53,11 @@ FAMILIES = tuple(
         ("signal_learned_seconds", "How much of the signal's load is known to adaptive.", _OF_SIGNAL),
         ("signal_coverage_ratio", "Share of bins in which the load was within what was expected.", _OF_SIGNAL),
         ("signal_forecast_error_ratio", "How far the forecast was off, as a share of the load.", _OF_SIGNAL),
+        ("signal_capacity", "The load that one instance carries, where adaptive found it out.", _OF_SIGNAL),
+        ("signal_good_ratio", "Share of good requests of about the last day, for an objective.", _OF_SIGNAL),
+        ("signal_objective_replicas", "The count that the load takes under its objective.", _OF_SIGNAL),
+        ("signal_capacity_replicas", "The count that the same load takes by capacity alone.", _OF_SIGNAL),
+        ("signal_objective_unmet", "1 while more instances do not meet the objective, or are not allowed.", _OF_SIGNAL),
     )
 )
 
@@ -86,6 +94,7 @@ class _Lines:
         if decision is not None:
             self._counts(entry, decision, of)
             self._signals(entry, decision, ours)
+            self._carried(decision, ours)
             if decision.beside is not None:
                 by = f"{{{ours},{inner(algorithm=decision.beside.algorithm)}}}"
                 self._put("workload_shadow_replicas", by, decision.beside.desired)
@@ -116,6 +125,20 @@ class _Lines:
             put("signal_target", of, target_of(signal))
             put("signal_recommended_replicas", of, asked_by(step))
 
+    def _carried(self, decision: Decision, ours: str) -> None:
+        """What one instance was found to carry, and what the objective takes; as the steps of the decision tell it."""
+        for step in decision.steps:
+            if step.reason not in _CAPACITIES and step.reason not in _OBJECTIVES:
+                continue
+            of, facts = f"{{{ours},{inner(signal=str(step.facts['signal']))}}}", step.facts
+            if step.reason in _CAPACITIES:
+                self._put("signal_capacity", of, _number(facts["capacity"]))
+                continue
+            self._put("signal_good_ratio", of, round(_number(facts["good"]) / 100, 6))
+            self._put("signal_objective_replicas", of, _number(facts["needs"]))
+            self._put("signal_capacity_replicas", of, _number(facts["bare"]))
+            self._put("signal_objective_unmet", of, int(step.reason is Reason.OBJECTIVE_UNMET))
+
     def _learned(self, known: Known, ours: str) -> None:
         of = f"{{{ours},{inner(signal=known.signal)}}}"
         self._put("signal_learned_seconds", of, known.seconds)
@@ -126,3 +149,9 @@ class _Lines:
         """One line; none where nothing is known."""
         if value is not None:
             self.of[name].append(f"{PREFIX}{name}{of} {value}\n")
+
+
+def _number(fact: Fact) -> float | int:
+    """A fact that is one."""
+    assert isinstance(fact, float | int)
+    return fact

@@ -19,7 +19,10 @@ from tests.unit.test_monitoring import queries
 pytestmark = [pytest.mark.e2e, pytest.mark.prometheus]
 
 # What this daemon has not: clean-ups, a cluster, a repository, hours to learn in. Nothing answers their queries.
-SILENT = ("_cleanup_", "_kubernetes_", "_policies_git_", "coverage_ratio", "forecast_error", "signal_learned")
+SILENT = (
+    "_cleanup_", "_kubernetes_", "_policies_git_", "coverage_ratio", "forecast_error", "signal_learned",
+    "signal_capacity", "signal_good_ratio", "signal_objective",
+)  # fmt: skip
 SIGNALS = """per_replica: 10
   - {name: one, prometheus: vector(1), per_replica: 10}
   - {name: none, prometheus: absent_metric, per_replica: 1}"""

@@ -13,6 +13,7 @@ from autoscaler.backtest.notation import MISSING, reading
 from autoscaler.decide.adaptive.series import TRUSTED_BINS
 from autoscaler.decide.adaptive.state import stacked
 from autoscaler.decide.explain import sentence
+from autoscaler.decide.sizing import WORTH_S
 from autoscaler.model.decision import Reason
 from autoscaler.model.policy import Algorithm, Behavior, Direction, Policy, Signal
 from tests.scenarios.story import Story, Town, load, policy
@@ -91,6 +92,32 @@ def test_a_load_above_everything_expected_goes_up_at_once() -> None:
     story.run("4000")
     assert story.reason() == "expects_more"
     assert story.count >= 44 > before
+
+
+def test_many_too_many_are_given_back_soon_and_one_of_many_late() -> None:
+    waited = {}
+    for word in ("300", "900"):
+        story = learned()
+        story.run("1000x40")
+        before, spared = story.count, []
+        while story.count == before:
+            spared.append(story.memory.spare.get("load", 0.0))
+            story.run(word)
+        waited[word] = len(spared)
+        assert max(spared) < WORTH_S, "no change before it is worth one"
+        assert not story.memory.spare, "after a change it counts from nothing"
+    assert waited["300"] < waited["900"] / 2
+
+
+def test_a_need_that_comes_back_takes_away_what_was_spared() -> None:
+    story = learned()
+    story.run("1000x40")
+    while not story.memory.spare.get("load"):
+        story.run("900")
+    before = story.count
+    story.run("1010")
+    assert story.count == before
+    assert not story.memory.spare["load"]
 
 
 def test_without_capacity_the_plain_rule_decides_and_says_so() -> None:

@@ -10,10 +10,13 @@ from autoscaler.backtest.notation import MISSING, reading
 from autoscaler.decide.adaptive.carried import wait
 from autoscaler.decide.adaptive.series import TRUSTED_BINS
 from autoscaler.decide.explain import sentence
+from autoscaler.loop.board import Board
 from autoscaler.model.decision import Reason
 from autoscaler.model.policy import Capacity, Objective, Policy, Signal
+from autoscaler.web import metrics
 from tests.scenarios.story import Story, load, policy
-from tests.scenarios.test_adaptive import adaptive, goes_on, learned, level, rates
+from tests.scenarios.test_adaptive import CAPACITY, adaptive, goes_on, learned, level, rates
+from tests.support.nouns import policy_set, state
 
 SERVED = Signal(name="served", prometheus="served")
 CPU = Signal(name="cpu", prometheus="cpu")
@@ -40,6 +43,16 @@ def said(story: Story, reason: Reason) -> str:
     return sentence(next(step for step in story.last.steps if step.reason is reason))
 
 
+def scraped(story: Story) -> dict[str, float]:
+    """What `/metrics` tells of a signal after the last decision."""
+    board = Board(started=0.0, cycle_s=15.0)
+    board.activated(policy_set(story.plan.workload), [story.plan.workload])
+    board.show(story.last, state(), ())
+    lines = metrics.text(board, leading=True, store_failing=False).splitlines()
+    told = [line.rpartition(" ") for line in lines if line.startswith("autoscaler_signal_") and 'signal="load"' in line]
+    return {name.partition("{")[0].removeprefix("autoscaler_signal_"): float(value) for name, _, value in told}
+
+
 def overloaded(story: Story, cycles: int, *, carries: float) -> None:
     """Load 1000, of which each ready instance serves no more than it can."""
     for _ in range(cycles):
@@ -51,6 +64,7 @@ def test_with_a_capacity_that_is_too_high_the_count_grows_until_all_is_served() 
     overloaded(story, 80, carries=60.0)
     assert story.ready * 60 >= 1000
     assert said(story, Reason.CAPACITY_LOWERED).startswith("load: all were busy when each served ")
+    assert scraped(story)["capacity"] == story.fact(Reason.CAPACITY_LOWERED, "capacity") < CAPACITY
     naive = learned(adaptive(rates(), SERVED))
     overloaded(naive, 80, carries=60.0)
     assert naive.ready * 60 < 1000
@@ -135,6 +149,10 @@ def test_what_an_objective_costs_is_told_and_more_bad_requests_make_more_room() 
     words = said(story, Reason.OBJECTIVE_COSTS)
     assert "are wanted: that takes" in words
     assert "99.9" in words
+    told = scraped(story)
+    assert told["objective_replicas"] > told["capacity_replicas"] > 0
+    assert told["good_ratio"] == 0.2
+    assert told["objective_unmet"] == 0
 
 
 def test_an_objective_that_more_replicas_do_not_meet_is_told_as_such() -> None:
@@ -143,6 +161,7 @@ def test_an_objective_that_more_replicas_do_not_meet_is_told_as_such() -> None:
         come = level(beat)
         story.cycle(reading(str(come)), reading("0"))
     assert "twice the room did not help" in said(story, Reason.OBJECTIVE_UNMET)
+    assert scraped(story)["objective_unmet"] == 1
     assert story.count <= 31, "at most about twice"
     narrow = learned(adaptive(rates(), GOOD, objective=SHARE, high=12))
     for beat in range(60):
