@@ -19,7 +19,7 @@ from autoscaler.model.policy import Policy
 from autoscaler.model.signal import Missing, MissingWhy
 from autoscaler.model.target import TargetState, WorkloadRef
 from autoscaler.ports import Clock
-from autoscaler.targets.compose import stages
+from autoscaler.targets.compose import followers, stages
 from autoscaler.targets.compose.claims import Claims
 from autoscaler.targets.compose.container import ONEOFF, PROJECT, SERVICE, Container, container
 from autoscaler.targets.compose.declared import declared
@@ -156,6 +156,8 @@ class ComposeTarget:
             self._hands.ours(operation.instance)
         elif operation.stage == stages.DISCARD:
             self._hands.ours(operation.facts["new"])
+        for id in followers.ids(operation):
+            self._hands.ours(id)
         if operation.kind is OperationKind.SCALE:
             return await self._order(operation, now)
         self._making.add(operation.id)
@@ -223,7 +225,7 @@ class ComposeTarget:
             self._known.healthy.update(each.id for each in everything if each.leaving)
             for ref in refs:
                 if ref.namespace == project:
-                    found += left(ref, [each for each in everything if each.service == ref.name], self._clock.now())
+                    found += left(ref, everything, self._clock.now())
         return found
 
     def stockroom(self) -> ComposeStockroom:

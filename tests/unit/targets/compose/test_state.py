@@ -15,7 +15,9 @@ REF = WorkloadRef("compose", "shop", "service", "web")
 NOW = 10_000.0
 
 
-def made(number: int = 1, *, id: str = "", name: str = "", state: str = "running", **more: object) -> Container:
+def made(
+    number: int = 1, *, id: str = "", name: str = "", state: str = "running", service: str = "web", **more: object
+) -> Container:
     return Container(
         id=id or f"{number:012x}" + "0" * 52,
         name=name or f"shop-web-{number}",
