@@ -24,6 +24,7 @@ from autoscaler.loop.log_sink import LogSink
 from autoscaler.loop.notifier import Notifier
 from autoscaler.loop.observe import Observer
 from autoscaler.loop.past import Past
+from autoscaler.loop.puller import Puller
 from autoscaler.loop.timetable import Timetable
 from autoscaler.loop.warming import Warming
 from autoscaler.model.operation import Operation
@@ -121,6 +122,7 @@ async def steer(
         load=loading(settings),
         warming=Warming(adapters.past.apart(), cycle, board, clock, settings.cycle, lambda: lease.remaining() > 0),
         cleaner=cleaner,
+        puller=Puller(adapters.targets, keeper, clock, lambda: cycle.plans, timetable=Timetable(), act=not read_only),
         repository=policies if isinstance(policies, GitSource) else None,
         prove=proving(settings),
         notifier=notifier,

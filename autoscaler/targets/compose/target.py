@@ -13,7 +13,7 @@ from autoscaler import log
 from autoscaler.clients.compose_program import ComposeProgram
 from autoscaler.clients.docker_engine import DockerEngine
 from autoscaler.clients.docker_stock import DockerStock
-from autoscaler.errors import Gone, TargetError, Unreachable
+from autoscaler.errors import Gone, Refused, TargetError, Unreachable
 from autoscaler.model.operation import Advanced, Operation, OperationKind, Outcome, OutcomeKind
 from autoscaler.model.policy import Policy
 from autoscaler.model.signal import Missing, MissingWhy
@@ -227,6 +227,26 @@ class ComposeTarget:
                 if ref.namespace == project:
                     found += left(ref, everything, self._clock.now())
         return found
+
+    async def pull(self, ref: WorkloadRef) -> tuple[list[str], list[str]]:
+        """Have the engine pull the images of a service's containers by their tags; those that mean another image
+        since, and what could not be had, in words. Raises TargetError.
+        """
+        there = await self._containers(ref.namespace)
+        newer: list[str] = []
+        failed: list[str] = []
+        for tag in sorted({each.tag for each in there if each.service == ref.name and each.tag}):
+            if "@" in tag or tag.startswith("sha256:"):
+                continue  # it means the same image for ever
+            try:
+                before = await self._engine.image_id(tag)
+                await self._engine.pull(tag)
+                if await self._engine.image_id(tag) != before:
+                    newer.append(tag)
+            except Refused as error:
+                failed.append(error.message)
+            self._tags.pop(tag, None)
+        return newer, failed
 
     def stockroom(self) -> ComposeStockroom:
         """What lies about on this engine."""
