@@ -12,7 +12,7 @@ import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from benchmarks import adapting, compose_stack, deciding, reading, replaying
+from benchmarks import adapting, compose_stack, deciding, reading, recycling, replaying
 from benchmarks.calibration import one_round, timed
 from benchmarks.machine import machine
 from benchmarks.rows import Row, slower, table
@@ -38,6 +38,7 @@ MEASUREMENTS: tuple[Measurement, ...] = (
     reading.together,
     compose_stack.share_of_load,
     compose_stack.one_to_ten,
+    recycling.replaced,
 )
 
 

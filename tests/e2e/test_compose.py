@@ -60,6 +60,10 @@ class Site(Service):
         self._loads.append(Wrk(self.url, connections=CONNECTIONS, seconds=LONG_S))
         return self._loads[-1]
 
+    def oldest(self) -> str:
+        """The name of the one that was made first."""
+        return min(self.ids(), key=lambda name: self.engine.docker("inspect", "--format", "{{.Created}}", name))
+
     def ask(self, name: str, path: str) -> None:
         """One of the application's knobs, turned inside of a container; it may not live to answer."""
         self.engine.docker("exec", name, "wget", "-q", "-O", "-", f"http://127.0.0.1:8000{path}", check=False)
@@ -212,8 +216,8 @@ def test_every_kind_of_replacement_under_load_goes_without_a_failed_response(sit
         for at, (words, when, break_it) in enumerate(KINDS):
             before, sent, began = site.ids(), load.sent, time.monotonic()
             daemon.policy_file.write_text(f"{base}recycle: {{when: {{{when}}}}}\n")
-            name = sorted(before)[at % 2]
-            gone = set(before.values()) if break_it in (another_image, nothing) else {before[name]}
+            name = site.oldest() if break_it is nothing else sorted(before)[at % 2]
+            gone = set(before.values()) if break_it is another_image else {before[name]}
             break_it(site, name)
             until(
                 lambda gone=gone: not gone & set(site.ids().values()) and site.settled(2),  # type: ignore[misc]

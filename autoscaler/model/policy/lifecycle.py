@@ -105,10 +105,12 @@ class How(enum.Enum):
 
 
 class Method(enum.Enum):
-    """How a pod is taken away: `evict` asks disruption budgets, `delete` does not."""
+    """How a pod is taken away: `evict` asks disruption budgets, `delete` does not. With `restart` sick pods are
+    evicted, and for an old or changed one its owner replaces all of them by a rollout."""
 
     EVICT = "evict"
     DELETE = "delete"
+    RESTART = "restart"
 
 
 class Breaker(Node, frozen=True, kw_only=True):

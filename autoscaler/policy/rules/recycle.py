@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from autoscaler.model.policy import How, Method, Policy, Pull, When
+from autoscaler.model.policy import How, KubernetesTarget, Method, Policy, Pull, Recycle, When
 from autoscaler.policy.convert import Fault
 from autoscaler.policy.cron import BadCron, parse
 from autoscaler.policy.rules.query import placeholders
@@ -44,6 +44,15 @@ def pull(pull: Pull) -> Iterator[Fault]:
         yield ("timezone",), f"there is no time zone {pull.timezone}", zone
 
 
+def _restart(target: KubernetesTarget | None, asked: Recycle) -> Iterator[Fault]:
+    """A rollout is for what serves, and for what rolls."""
+    if not asked.when.image_changed and asked.when.older_than is None:
+        said = "does nothing without older_than or image_changed: the sick are evicted one by one"
+        yield ("recycle", "method"), f"restart {said}", "remove it"
+    if target is not None and target.kind not in ("Deployment", "StatefulSet"):
+        yield ("recycle", "method"), f"restart does not go with a {target.kind}: it does not roll", "remove it"
+
+
 def recycle(policy: Policy) -> Iterator[Fault]:
     """What goes with the policy's target, and keys that need another."""
     asked = policy.recycle
@@ -71,5 +80,7 @@ def recycle(policy: Policy) -> Iterator[Fault]:
     if platform == "kubernetes" and asked.how is not How.AUTO:
         said = "does not go with a kubernetes target: a pod's owner makes the next one once it is gone"
         yield ("recycle", "how"), said, "remove it"
+    if asked.method is Method.RESTART and platform == "kubernetes":
+        yield from _restart(policy.target.kubernetes, asked)
     if platform not in ("", "kubernetes") and asked.method is not Method.EVICT:
         yield ("recycle", "method"), f"does not go with a {platform} target: pods are evicted or deleted", "remove it"

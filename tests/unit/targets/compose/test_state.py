@@ -163,6 +163,14 @@ def test_what_an_open_operation_of_ours_made_is_no_sign_of_a_rollout() -> None:
     assert not state(REF, mixed, known, now=NOW, foreign_at=foreign, making={"op"}).rollout
 
 
+def test_one_that_we_made_from_what_the_tag_means_now_is_no_sign_of_a_rollout_and_one_that_compose_made_is() -> None:
+    old, foreign = made(1, image="sha256:old", tag="shop/web:1"), NOW - ROLLOUT_S - 1
+    images = {"shop/web:1": "sha256:new"}
+    for operation, rollout in (("op", False), ("", True)):
+        new = made(2, image="sha256:new", tag="shop/web:1", operation=operation)
+        assert state(REF, (old, new), Known(), now=NOW, foreign_at=foreign, images=images).rollout is rollout
+
+
 def test_those_unlike_the_others_have_drifted_and_of_as_many_the_older() -> None:
     seen = told(made(1, config_hash="old"), made(2, config_hash="new"), made(3, config_hash="new"))
     assert [each.drifted for each in seen.instances] == [True, False, False]
