@@ -1,8 +1,8 @@
 """One of two containers becomes sick under load: surge, stop first and restart in place, in one run.
 
-From the engine's own event on: when our first call arrives at its socket, when the successor is healthy by its event, and
-how many requests through a retrying balancer had no good answer meanwhile. Beside it the engine alone: create, start and
-healthy of the same container. Skipped with its reason where there is no engine to use.
+From the engine's own event on: when our first call arrives at its socket, when the successor is healthy by its event,
+and how many requests through a retrying balancer had no good answer. Beside it the engine alone: create, start
+and healthy of the same container. Skipped with its reason where there is no engine to use.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import docker
 from _pytest.outcomes import Failed, Skipped
 
 from autoscaler.targets.compose.clone import twin
+from autoscaler.targets.compose.state import ROLLOUT_S
 from benchmarks.compose_stack import prepared
 from benchmarks.rows import Row
 from tests.e2e.daemon import DaemonProcess
@@ -90,12 +91,13 @@ class _Site:
     def measured(self) -> list[Row]:
         """All rows."""
         alone = statistics.median(self._alone() for _ in range(ROUNDS))
-        with self._daemon() as front:
+        with self._daemon() as (made, front):
             surge = [
-                self._ours(front, f"POST /containers/create.*name=[0-9a-f]{{12}}_{self._name}") for _ in range(ROUNDS)
+                self._ours(made, front, f"POST /containers/create.*name=[0-9a-f]{{12}}_{self._name}")
+                for _ in range(ROUNDS)
             ]
             self._fix()
-            first = [self._ours(front, "POST /containers/[^/]+/rename.*name=replacing_") for _ in range(ROUNDS)]
+            first = [self._ours(made, front, "POST /containers/[^/]+/rename.*name=replacing_") for _ in range(ROUNDS)]
         self._unfix()
         place = [self._in_place() for _ in range(ROUNDS)]
         self._events.close()
@@ -115,8 +117,11 @@ class _Site:
             rows.append(Row(f"sick: failed requests, {way}", None, "none", f"{failed} of {sent}"))
         return rows
 
-    def _ours(self, front: Front, call: str) -> tuple[float, float, int, int]:
+    def _ours(self, made: DaemonProcess, front: Front, call: str) -> tuple[float, float, int, int]:
         """Milliseconds from the event to the order, seconds to healthy, requests failed and sent."""
+        quiet = time.time() + ROLLOUT_S + 1  # what other hands made just now would be a deployment
+        until(lambda: time.time() > quiet, what="nobody makes containers", within=2 * ROLLOUT_S)
+        made.cli("resume", "app")  # the one after the other in one place would wait longer and longer
         there = {each["Id"] for each in self._api.containers(filters={"label": f"{PROJECT}={self._stack.name}"})}
         orders: list[float] = []
         front.before(call, lambda: orders.append(time.time()))
@@ -179,13 +184,13 @@ class _Site:
         self._stack.settled(2)
 
     @contextmanager
-    def _daemon(self) -> Iterator[Front]:
+    def _daemon(self) -> Iterator[tuple[DaemonProcess, Front]]:
         front = Front(self._folder / "engine.sock", self._stack.engine.host)
         front.start()
         made = DaemonProcess(self._folder, POLICY.format(project=self._stack.name), docker={"host": front.host})
         try:
             made.start()
-            yield front
+            yield made, front
         finally:
             made.stop()
             front.stop()

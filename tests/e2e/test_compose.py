@@ -13,7 +13,7 @@ import pytest
 
 from tests.e2e.daemon import DaemonProcess
 from tests.e2e.lone import SERVICES, Service
-from tests.parts.compose import Compose, Stack, fresh_name
+from tests.parts.compose import PROJECT, Compose, Stack, fresh_name
 from tests.parts.engine import Engine
 from tests.parts.fixtures import ComposeProject
 from tests.parts.images import LabImages
@@ -59,6 +59,17 @@ class Site(Service):
         """More than one copy can carry, until it is ended."""
         self._loads.append(Wrk(self.url, connections=CONNECTIONS, seconds=LONG_S))
         return self._loads[-1]
+
+    def others(self, *names: str) -> dict[str, str]:
+        """What is not ours to touch, as it is: containers by these names and the rest of the project, and networks."""
+        told = "{{.Id}} {{.Name}} {{.State.StartedAt}} {{.RestartCount}} {{.Image}} {{json .Mounts}}"
+        listed = self.engine.docker(
+            "ps", "--all", "--format", "{{.Names}}", "--filter", f"label={PROJECT}={self.project.name}"
+        )
+        around = [name for name in listed.splitlines() if name not in self.ids()]
+        said = {name: self.engine.docker("inspect", "--format", told, name) for name in (*around, *names)}
+        networks = self.engine.docker("network", "ls", "--no-trunc", "--filter", f"label={PROJECT}={self.project.name}")
+        return {**said, "networks": networks}
 
     def oldest(self) -> str:
         """The name of the one that was made first."""
@@ -211,6 +222,9 @@ def test_every_kind_of_replacement_under_load_goes_without_a_failed_response(sit
     daemon.policy_file.write_text(base)
     daemon.start()
     until(lambda: site.settled(2), what="two healthy copies", within=60)
+    image, stranger = site.project.env["APP_IMAGE"], f"{site.project.name}-stranger"
+    site.engine.docker("run", "--detach", "--init", "--name", stranger, "--volume", "/kept", image)
+    around = site.others(stranger)
     with SteadyLoad(site.url, clients=6, every=0.02, most=200_000) as load:
         until(lambda: load.sent > 100, what="load flows")
         for at, (words, when, break_it) in enumerate(KINDS):
@@ -231,6 +245,12 @@ def test_every_kind_of_replacement_under_load_goes_without_a_failed_response(sit
         sent = load.sent
         until(lambda: load.sent > sent + 100, what="load flows on")
     assert not load.failed, load.statuses
+    assert daemon.stop() == 0
+    assert site.others(stranger) == around, "something that is not ours was touched"
+    site.engine.docker("rm", "--force", "--volumes", stranger)
+    there = site.ids()
+    told = site.project.up("--scale", "app=2")
+    assert site.ids() == there, told
 
 
 @pytest.mark.parametrize("compose", ["v1"], indirect=True)
