@@ -202,13 +202,15 @@ async def test_one_that_is_replaced_itself_and_the_one_it_lives_in_wait_for_each
         host, id="of-side", ref=msgspec.structs.replace(host.ref, name="side"), instance=family.one("side")
     )
     under_way = await family.until_stage(side, "stop")
-    (end,) = await family.shop.drive(host)
-    assert end.kind is OutcomeKind.CONFLICT, end
-    assert (await family.shop.drive(under_way))[0].kind is OutcomeKind.APPLIED
-    family.together(before, replaced=False)
+    waits = await family.shop.target.advance(host)
+    assert isinstance(waits, Operation)
+    assert waits.stage == "begin"
+    ends = await asyncio.gather(family.shop.drive(under_way), family.shop.drive(waits))
+    assert [each.kind for (each,) in ends] == [OutcomeKind.APPLIED, OutcomeKind.APPLIED], ends
+    family.together(before)
 
     under_way = await family.until_stage(family.operation(), "start")
-    (end,) = await family.shop.drive(msgspec.structs.replace(side, id="again", instance=family.one("side")))
-    assert end.kind is OutcomeKind.CONFLICT, end
-    assert (await family.shop.drive(under_way))[0].kind is OutcomeKind.APPLIED
+    side = msgspec.structs.replace(side, id="again", instance=family.one("side"))
+    ends = await asyncio.gather(family.shop.drive(side), family.shop.drive(under_way))
+    assert [each.kind for (each,) in ends] == [OutcomeKind.GONE, OutcomeKind.APPLIED], ends
     family.together(before)

@@ -77,7 +77,11 @@ class Followers:
         self._maker = maker
 
     async def of(self, old: Container) -> list[Child]:
-        """Who lives in its network. Raises Refused where one cannot follow, Conflict where one is on the move."""
+        """Who lives in its network. Raises Refused where one cannot follow, Conflict while one is being replaced itself, or
+        this one is about to follow another.
+        """
+        if await self._host_moves(old):
+            raise Conflict("the container in whose network it lives is just being replaced, and it follows")
         listed = await self._engine.containers([])
         modes = {str(each["Id"]): lives_in((each.get("HostConfig") or {}).get("NetworkMode")) for each in listed}
         inside = [each for each in listed if modes[str(each["Id"])] == old.id]
@@ -99,7 +103,7 @@ class Followers:
             found.append(Child(one.id, one.name, ran=ran, well=one.ready))
         return found
 
-    async def host_moves(self, one: Container) -> bool:
+    async def _host_moves(self, one: Container) -> bool:
         """True while the container whose network this one uses is being replaced: it follows then."""
         if not one.lives_in:
             return False

@@ -171,10 +171,12 @@ class Stages:
             said = f"its compose file has {' and '.join(file.hooks)}, which only compose itself runs"
             return Outcome(operation, OutcomeKind.REFUSED, now, f"nothing can take its place: {said}")
         async with self._choosing:
-            if await self._followers.host_moves(old):
-                said = "the container in whose network it lives is just being replaced, and it follows"
-                return Outcome(operation, OutcomeKind.CONFLICT, now, said)
-            those = await self._followers.of(old)
+            try:
+                those = await self._followers.of(old)
+            except Conflict:
+                if now >= operation.deadline:
+                    raise
+                return msgspec.structs.replace(operation, wait_until=now + AGAIN_S)
             if those or old.lives_in:
                 operation = to(operation, BEGIN, **followers.facts(those))
                 return await self._instead(operation, source, old, now)
