@@ -77,8 +77,8 @@ class Followers:
         self._maker = maker
 
     async def of(self, old: Container) -> list[Child]:
-        """Who lives in its network. Raises Refused where one cannot follow, Conflict while one is being replaced itself, or
-        this one is about to follow another.
+        """Who lives in its network. Raises Refused where one cannot follow, Conflict while one is just being
+        replaced itself, or this one is about to follow another.
         """
         if await self._host_moves(old):
             raise Conflict("the container in whose network it lives is just being replaced, and it follows")

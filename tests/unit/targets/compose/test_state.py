@@ -22,7 +22,7 @@ def made(
         id=id or f"{number:012x}" + "0" * 52,
         name=name or f"shop-web-{number}",
         project="shop",
-        service="web",
+        service=service,
         number=number,
         created=NOW - 100,
         started=NOW - 99,
