@@ -26,6 +26,7 @@ from autoscaler.loop.log_sink import LogSink
 from autoscaler.loop.notifier import Notifier
 from autoscaler.loop.observe import Observer
 from autoscaler.loop.past import Past
+from autoscaler.loop.puller import Puller
 from autoscaler.loop.timetable import Timetable
 from autoscaler.loop.warming import Warming
 from autoscaler.model.operation import Operation
@@ -135,6 +136,7 @@ async def steer(
         load=loading(settings),
         warming=Warming(adapters.past.apart(), cycle, board, clock, settings.cycle, lambda: lease.remaining() > 0),
         cleaner=cleaner,
+        puller=Puller(adapters.targets, keeper, clock, lambda: cycle.plans, timetable=Timetable(), act=not read_only),
         repository=policies if isinstance(policies, Repository) else None,
         prove=proving(settings),
         notifier=notifier,

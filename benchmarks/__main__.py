@@ -12,7 +12,17 @@ import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from benchmarks import adapting, compose_stack, cycling, deciding, looking, reading, replaying, watching
+from benchmarks import (
+    adapting,
+    compose_stack,
+    cycling,
+    deciding,
+    looking,
+    reading,
+    recycling,
+    replaying,
+    watching,
+)  # fmt: skip
 from benchmarks.calibration import one_round, timed
 from benchmarks.machine import machine
 from benchmarks.rows import Row, slower, table
@@ -41,6 +51,7 @@ MEASUREMENTS: tuple[Measurement, ...] = (
     looking.looked_at,
     compose_stack.share_of_load,
     compose_stack.one_to_ten,
+    recycling.replaced,
 )
 
 

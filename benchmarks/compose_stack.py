@@ -66,7 +66,7 @@ services:
 def share_of_load() -> list[Row]:
     """What part of the requests that CONNECTIONS clients could send without any wait is served."""
     try:
-        with _engine("haproxy", "prometheus", "compose-v2", "wrk") as (engine, images):
+        with prepared("haproxy", "prometheus", "compose-v2", "wrk") as (engine, images):
             alone, count, steered = _served(engine, images)
     except (Skipped, Failed) as none:
         return [Row("share of load served", None, said=f"skipped: {none.msg}")]
@@ -81,7 +81,7 @@ def share_of_load() -> list[Row]:
 def one_to_ten() -> list[Row]:
     """Nine more containers by our operations, persisted as the daemon does, against the engine's own calls alone."""
     try:
-        with _engine("compose-v2") as (engine, images), tempfile.TemporaryDirectory() as folder:
+        with prepared("compose-v2") as (engine, images), tempfile.TemporaryDirectory() as folder:
             file = Path(folder, "docker-compose.yml")
             file.write_text(SERVICE)
             project = Project(Compose("v2", engine), file, fresh_name("ten"), env=images.env)
@@ -99,7 +99,8 @@ def one_to_ten() -> list[Row]:
 
 
 @contextlib.contextmanager
-def _engine(*parts: str) -> Iterator[tuple[Engine, LabImages]]:
+def prepared(*parts: str) -> Iterator[tuple[Engine, LabImages]]:
+    """An engine with the images of the stack. Raises Skipped or Failed where a part is missing."""
     require("docker", "busybox", "haproxy", "prometheus", *parts)
     engine = open_engine()
     try:

@@ -25,6 +25,7 @@ from autoscaler.log import redact
 QUICK, SLOW = 4, 8  # threads; more than four buy nothing at the engine
 TIMEOUT_S = 20.0
 STOP_MARGIN_S = 15.0
+PULL_S = 300.0  # how long a registry may say nothing while an image is pulled
 ARCHIVE_BYTES = 4 * 1024 * 1024
 
 T = TypeVar("T")
@@ -66,6 +67,26 @@ class DockerEngine:
         """The id an image name stands for now; None where it stands for nothing."""
         found = await self.image(name)
         return None if found is None else str(found["Id"])
+
+    async def pull(self, name: str) -> None:
+        """Have the engine pull an image by its name and tag, by the credentials of this user's `docker login`.
+
+        Raises Refused with the registry's own words. May take minutes.
+        """
+        repository, tag = docker.utils.parse_repository_tag(name)
+
+        def call(api: Any) -> None:
+            patient = self._connect(timeout=PULL_S)
+            try:
+                for line in patient.pull(repository, tag=tag or "latest", stream=True, decode=True):
+                    if line.get("error"):
+                        raise Refused(f"{name} cannot be pulled: {' '.join(redact(str(line['error'])).split())[:300]}")
+            except docker.errors.APIError as error:
+                raise Refused(f"{name} cannot be pulled: {_spoken(error).message}") from None
+            finally:
+                patient.close()
+
+        await self._call(call, pool=self._slow)
 
     async def create(self, name: str, body: Mapping[str, Any]) -> str:
         """A new container's id. Raises Conflict when the name is taken."""

@@ -19,11 +19,12 @@ import msgspec
 
 from autoscaler.clients.kubernetes_credentials import refused_credentials, unusable
 from autoscaler.clients.kubernetes_refusals import Asked, refusal
-from autoscaler.clients.kubernetes_wire import Page, PodMetrics, Resource, Scale, Served, ServedList
+from autoscaler.clients.kubernetes_wire import Page, PodMetrics, Resource, Scale, Served, ServedList, Workload
 from autoscaler.errors import SettingsError, TargetError, Unreachable
 
 R = TypeVar("R")
 
+RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"  # kubectl's own annotation of a rollout restart
 MANAGER = "autoscaler"  # who we are in managedFields
 CALL_S = 4.0  # less than what the fence demands to be left of the lease
 LIST_S = 30.0
@@ -131,6 +132,17 @@ class KubernetesApi:
             "deleteOptions": {"preconditions": {"uid": uid}},
         }
         await self._call("POST", PODS.path(namespace, name, "eviction"), asked, body=(JSON, body))
+
+    async def restart(self, resource: Resource, namespace: str, name: str, *, at: str) -> int:
+        """Have a workload replace all its pods, as `kubectl rollout restart` does; its generation from then on.
+
+        The same `at` again changes nothing.
+        """
+        asked = Asked("patch", resource, namespace, name)
+        patch = {"spec": {"template": {"metadata": {"annotations": {RESTARTED_AT: at}}}}}
+        path = resource.path(namespace, name)
+        answer = await self._call("PATCH", path, asked, query={"fieldManager": MANAGER}, body=(MERGE_PATCH, patch))
+        return _decode(answer, Workload).metadata.generation
 
     async def delete(self, namespace: str, name: str, *, uid: str, resource: Resource = PODS) -> None:
         """Delete this very object; another uid is a Conflict. A pod goes whatever disruption budgets say."""

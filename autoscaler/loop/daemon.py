@@ -22,6 +22,7 @@ from autoscaler.loop.desk import FLEET, Words, words
 from autoscaler.loop.keeper import Keeper
 from autoscaler.loop.live import LiveReport
 from autoscaler.loop.notifier import Notifier
+from autoscaler.loop.puller import Puller
 from autoscaler.loop.recollect import CLEAN, left
 from autoscaler.loop.registry import Targets
 from autoscaler.loop.tenure import LEASE_LOST, Tenure
@@ -61,6 +62,7 @@ class Parts(msgspec.Struct, frozen=True):
     load: Load
     warming: Warming | None = None  # without one nothing is learned from history
     cleaner: Cleaner | None = None
+    puller: Puller | None = None
     repository: Repository | None = None  # `policies`, where it is one
     prove: Prove = believe
     notifier: Notifier | None = None
@@ -141,6 +143,8 @@ class Daemon:
             self._spawn("history", parts.warming.keep)
         if parts.cleaner is not None:
             self._spawn("clean-ups", partial(parts.cleaner.run, self._cadence.every_s))
+        if parts.puller is not None:
+            self._spawn("pulls", parts.puller.run)
         if parts.notifier is not None:
             self._spawn("notifications", parts.notifier.run)
         if parts.live is not None:
@@ -309,6 +313,8 @@ class Daemon:
         parts.board.activated(loaded, [plan.workload for plan in plans.values()], texts)
         if parts.cleaner is not None:
             parts.cleaner.follow(loaded)
+        if parts.puller is not None:
+            parts.puller.follow(loaded)
         text = f"policies: {len(loaded.placed)}, workloads: {len(plans)}"
         text += f", clean-ups: {len(loaded.cleanups)}" if loaded.cleanups else ""
         await parts.keeper.put(parts.cycle.forget(gone))

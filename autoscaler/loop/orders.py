@@ -6,10 +6,10 @@ import uuid
 from collections.abc import Callable, Sequence
 from typing import TypedDict
 
-from autoscaler.model.decision import Decision, Reason, Replacement
+from autoscaler.model.decision import SICK, Decision, Reason, Replacement
 from autoscaler.model.observation import Seen
 from autoscaler.model.operation import Operation, OperationKind
-from autoscaler.model.policy import How, Lifecycle, Method, Policy
+from autoscaler.model.policy import How, Lifecycle, Method, Policy, Recycle
 from autoscaler.model.target import TargetState, WorkloadRef
 
 SCALE_S = 60.0  # a count not taken on by then has failed
@@ -89,10 +89,16 @@ class Orders:
             reason=due.reason.value,
             unless_ready=due.reason in _UNREADY,
             surge=recycle is not None and recycle.how is How.SURGE,
-            method=(recycle.method if recycle is not None else Method.EVICT).value,
+            method=_method(recycle, due.reason).value,
             lineage=due.lineage,
             **_spans(lifecycle),
         )
+
+
+def _method(recycle: Recycle | None, reason: Reason) -> Method:
+    """How this one goes: a rollout is for the old and the changed, a sick pod alone is evicted."""
+    method = recycle.method if recycle is not None else Method.EVICT
+    return Method.EVICT if method is Method.RESTART and reason in SICK else method
 
 
 class _Spans(TypedDict):

@@ -371,18 +371,11 @@ async def test_what_the_engine_would_only_refuse_at_the_start_is_refused_with_it
     assert len(shop.project.containers("web", "--all")) == 1
 
 
-async def test_one_in_whose_network_another_lives_is_neither_replaced_nor_removed(shop: Shop) -> None:
+async def test_one_in_whose_network_another_lives_is_not_removed(shop: Shop) -> None:
     text = SERVICES.format(more="", top="").replace("networks: [front]\n", "network_mode: 'service:web'\n")
     shop.project.file.write_text(text)
     shop.project.up()
     (web,) = inspected(shop.project)
-    now = time.time()
-    replace = Operation(
-        id="op", kind=OperationKind.REPLACE, ref=shop.ref, started=now, deadline=now + 60, instance=web["Id"]
-    )  # fmt: skip
-    (end,) = await shop.drive(replace)
-    assert end.kind is REFUSED
-    assert end.detail.endswith("would lose its network (network_mode)")
     assert kinds(await shop.scale(2)) == {APPLIED}
     assert kinds(await shop.scale(1)) == {APPLIED}
     assert [each["Id"] for each in inspected(shop.project)] == [web["Id"]]

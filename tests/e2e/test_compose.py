@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +13,7 @@ import pytest
 
 from tests.e2e.daemon import DaemonProcess
 from tests.e2e.lone import SERVICES, Service
-from tests.parts.compose import Compose, Stack, fresh_name
+from tests.parts.compose import PROJECT, Compose, Stack, fresh_name
 from tests.parts.engine import Engine
 from tests.parts.fixtures import ComposeProject
 from tests.parts.images import LabImages
@@ -57,6 +60,25 @@ class Site(Service):
         self._loads.append(Wrk(self.url, connections=CONNECTIONS, seconds=LONG_S))
         return self._loads[-1]
 
+    def others(self, *names: str) -> dict[str, str]:
+        """What is not ours to touch, as it is: containers by these names and the rest of the project, and networks."""
+        told = "{{.Id}} {{.Name}} {{.State.StartedAt}} {{.RestartCount}} {{.Image}} {{json .Mounts}}"
+        listed = self.engine.docker(
+            "ps", "--all", "--format", "{{.Names}}", "--filter", f"label={PROJECT}={self.project.name}"
+        )
+        around = [name for name in listed.splitlines() if name not in self.ids()]
+        said = {name: self.engine.docker("inspect", "--format", told, name) for name in (*around, *names)}
+        networks = self.engine.docker("network", "ls", "--no-trunc", "--filter", f"label={PROJECT}={self.project.name}")
+        return {**said, "networks": networks}
+
+    def oldest(self) -> str:
+        """The name of the one that was made first."""
+        return min(self.ids(), key=lambda name: self.engine.docker("inspect", "--format", "{{.Created}}", name))
+
+    def ask(self, name: str, path: str) -> None:
+        """One of the application's knobs, turned inside of a container; it may not live to answer."""
+        self.engine.docker("exec", name, "wget", "-q", "-O", "-", f"http://127.0.0.1:8000{path}", check=False)
+
     def quiet(self) -> None:
         """No load any more."""
         while self._loads:
@@ -67,9 +89,12 @@ class Site(Service):
 def stack(docker_engine: Engine, lab_images: LabImages) -> Iterator[Stack]:
     """One stack for all stories here: each begins with one copy."""
     require("compose-v2", "wrk")
-    made = Stack(Compose("v2", docker_engine), lab_images, fresh_name("stack"))
+    name = fresh_name("stack")
+    docker_engine.docker("tag", lab_images.app, tag := f"{name}/app:latest")  # one of its own: it is moved
+    made = Stack(Compose("v2", docker_engine), lab_images, name, env={"APP_IMAGE": tag})
     yield made
     made.down()
+    docker_engine.docker("rmi", tag, check=False)
 
 
 @pytest.fixture
@@ -154,21 +179,78 @@ def test_killed_in_mid_scale_it_converges_without_duplicates(site: Site, daemon:
     until(lambda: site.settled(1), what="back to one copy", within=120)
 
 
-def test_a_container_made_sick_under_load_is_replaced_without_a_failed_response(
-    site: Site, daemon: DaemonProcess
-) -> None:
-    daemon.policy_file.write_text(daemon.policy_file.read_text().replace("min: 1", "min: 2"))
+def sick(site: Site, name: str) -> None:
+    site.ask(name, "/sick")
+
+
+def kill_9(site: Site, name: str) -> None:
+    process = site.engine.docker("inspect", "--format", "{{.State.Pid}}", name)
+    assert site.ids()[name] in Path("/proc", process, "cgroup").read_text(), "the engine is not on this machine"
+    os.kill(int(process), signal.SIGKILL)
+
+
+def out_of_memory(site: Site, name: str) -> None:
+    site.engine.docker("update", "--memory", "64m", "--memory-swap", "64m", name)
+    site.ask(name, "/leak?mb=200")
+
+
+def another_image(site: Site, name: str) -> None:
+    site.engine.docker("commit", "--change", "ENV FRESH=yes", name, site.project.env["APP_IMAGE"])
+
+
+def leak(site: Site, name: str) -> None:
+    words = "for i in $(seq 60); do wget -q -O - 'http://127.0.0.1:8000/leak?mb=3'; sleep 0.3; done"
+    site.engine.docker("exec", "--detach", name, "sh", "-c", words)
+
+
+def nothing(site: Site, name: str) -> None:
+    """Time is enough."""
+
+
+KINDS = (
+    ("has been unhealthy", "unhealthy_for: 1s", sick),
+    ("was restarted", "restarts: {count: 1, per: 5m}", kill_9),
+    ("of memory in 8s, steadily", "memory_growth: {percent: 50, per: 8s}", leak),
+    ("ran out of memory", "oom_kills: {count: 1, per: 5m}", out_of_memory),
+    ("tag means another", "image_changed: true", another_image),
+    (" are allowed", "older_than: 6s", nothing),
+)
+
+
+def test_every_kind_of_replacement_under_load_goes_without_a_failed_response(site: Site, daemon: DaemonProcess) -> None:
+    base = daemon.policy_file.read_text().replace("min: 1", "min: 2").partition("recycle:")[0]
+    daemon.policy_file.write_text(base)
     daemon.start()
     until(lambda: site.settled(2), what="two healthy copies", within=60)
-    name, before = sorted(site.ids().items())[0]
-    with SteadyLoad(site.url, clients=6, every=0.02) as load:
+    image, stranger = site.project.env["APP_IMAGE"], f"{site.project.name}-stranger"
+    site.engine.docker("run", "--detach", "--init", "--name", stranger, "--volume", "/kept", image)
+    around = site.others(stranger)
+    with SteadyLoad(site.url, clients=6, every=0.02, most=200_000) as load:
         until(lambda: load.sent > 100, what="load flows")
-        site.engine.docker("exec", name, "wget", "-q", "-O", "-", "http://127.0.0.1:8000/sick")
-        until(site.replaced(before, 2), what=f"a new healthy container under the name {name}", within=90)
+        for at, (words, when, break_it) in enumerate(KINDS):
+            before, sent, began = site.ids(), load.sent, time.monotonic()
+            daemon.policy_file.write_text(f"{base}recycle: {{when: {{{when}}}}}\n")
+            name = site.oldest() if break_it is nothing else sorted(before)[at % 2]
+            gone = set(before.values()) if break_it is another_image else {before[name]}
+            break_it(site, name)
+            until(
+                lambda gone=gone: not gone & set(site.ids().values()) and site.settled(2),  # type: ignore[misc]
+                what=f"{break_it.__name__}: a new one, well, in the place of each", within=60,
+            )  # fmt: skip
+            print(f"{break_it.__name__}: {time.monotonic() - began:.1f} s, {load.sent - sent} requests")
+            daemon.policy_file.write_text(base)
+            daemon.cli("resume", "web")  # so many replacements of one place in a row would wait longer and longer
+            assert not load.failed, (break_it.__name__, load.statuses)
+            assert words in daemon.text()
         sent = load.sent
         until(lambda: load.sent > sent + 100, what="load flows on")
     assert not load.failed, load.statuses
-    assert "unhealthy" in daemon.cli("history", "web")
+    assert daemon.stop() == 0
+    assert site.others(stranger) == around, "something that is not ours was touched"
+    site.engine.docker("rm", "--force", "--volumes", stranger)
+    there = site.ids()
+    told = site.project.up("--scale", "app=2")
+    assert site.ids() == there, told
 
 
 @pytest.mark.parametrize("compose", ["v1"], indirect=True)

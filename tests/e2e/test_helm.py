@@ -166,6 +166,9 @@ def test_the_rights_are_those_of_the_documentation_in_every_namespace_and_no_oth
         *(rule for rule in documented if rule is not evicting),
         {"apiGroups": [""], "resources": ["pods"], "verbs": ["delete"]},
     ]
+    restarting = rendered(tmp_path, rights={"restart": True})["Role", "ops", "web-autoscaler"]["rules"]
+    more = [rule for rule in restarting if rule not in documented]
+    assert more == [{"apiGroups": ["apps"], "resources": ["deployments", "statefulsets"], "verbs": ["patch"]}]
 
 
 def test_all_namespaces_are_one_cluster_role_and_kinds_are_rules(tmp_path: Path) -> None:

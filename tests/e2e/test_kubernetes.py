@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.e2e.shop import Shop, documented, lines
+from tests.e2e.shop import POLICY, Shop, documented, lines
 from tests.support.wait import never, until
 
 pytestmark = [pytest.mark.kubernetes, pytest.mark.prometheus, pytest.mark.e2e]
@@ -157,6 +157,24 @@ def test_a_sick_pod_is_evicted_once_and_its_owner_puts_a_new_one(shop: Shop) -> 
     ends = [line for line in lines(daemon) if line["kind"] == "outcome"]
     assert [line["reason"] for line in ends] == ["applied"], ends
     assert shop.changes == 0
+
+
+def test_old_pods_go_by_one_rollout_restart_where_the_policy_says_so(shop: Shop) -> None:
+    shop.open(2)
+    rule = {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["patch"]}
+    kubeconfig = shop.cluster.service_account(shop.namespace, "restarting", [*documented(), rule])
+    policy = POLICY.format(namespace=shop.namespace, minimum=2).partition("recycle:")[0]
+    recycle = "recycle: {when: {unhealthy_for: 2s, older_than: 1s}, method: restart, budget: {count: 1, per: 1h}}\n"
+    before = shop.pods()
+    daemon = shop.daemon(kubeconfig, policy=policy + recycle).start()
+    until(lambda: not set(before) & set(shop.pods()) and shop.ready == 2, "both are new and ready")
+    template = shop.cluster.deployed(shop.namespace, "web")["spec"]["template"]["metadata"]
+    assert "kubectl.kubernetes.io/restartedAt" in template["annotations"]
+    after = shop.pods()
+    never(lambda: shop.pods() != after, "another one within the budget's hour", for_s=3)
+    assert shop.changes == 1, "one change of the template"
+    ends = [line["text"] for line in lines(daemon) if line["kind"] == "outcome"]
+    assert ends == ["replace: Deployment web replaces all its pods (restarted)"], ends
 
 
 def test_a_wrong_kubeconfig_is_one_clear_message_and_mended_without_a_restart(shop: Shop) -> None:

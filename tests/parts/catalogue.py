@@ -199,6 +199,7 @@ PARTS = {
         _apt_part("haproxy", "load balancer of the stack", ["haproxy"], ["haproxy"]),
         _apt_part("nginx", "TLS and passwords before a Prometheus", ["nginx-light"], ["nginx"]),
         _apt_part("signatures", "who signs commits", ["git", "openssh-client", "gnupg"], ["git", "ssh-keygen", "gpg"]),
+        _apt_part("registry", "what images are pulled from", ["docker-registry"], ["docker-registry"]),
         _apt_part("wrk", "load generator", ["wrk"], ["wrk"]),
         _apt_part("busybox", "shell and wget inside images", ["busybox-static"], ["busybox"]),
         _apt_part("iproute2", "network tools", ["iproute2"], ["ip"]),

@@ -105,10 +105,12 @@ class How(enum.Enum):
 
 
 class Method(enum.Enum):
-    """How a pod is taken away: `evict` asks disruption budgets, `delete` does not."""
+    """How a pod is taken away: `evict` asks disruption budgets, `delete` does not. With `restart` sick pods are
+    evicted, and for an old or changed one its owner replaces all of them by a rollout."""
 
     EVICT = "evict"
     DELETE = "delete"
+    RESTART = "restart"
 
 
 class Breaker(Node, frozen=True, kw_only=True):
@@ -133,6 +135,13 @@ class Opening(Node, frozen=True, kw_only=True):
     )
 
 
+class Pull(Node, frozen=True, kw_only=True):
+    """When the engine is told to pull the images of containers again."""
+
+    cron: Annotated[str, Meta(min_length=1, description="its times: minute hour day month weekday")]
+    timezone: Annotated[Name, Meta(description="whose clock the cron line follows, by its IANA name")] = "UTC"
+
+
 class Recycle(Node, frozen=True, kw_only=True):
     """Instances are never repaired, they are replaced."""
 
@@ -141,6 +150,7 @@ class Recycle(Node, frozen=True, kw_only=True):
     unavailable: Annotated[int, Meta(ge=1, le=1000, description="so many may be out of service at once")] = 1
     budget: Annotated[Times, Meta(description="no more replacements than this")] | None = None
     breaker: Annotated[Breaker, Meta(description="when too many are sick at once")] = Breaker()
+    pull: Annotated[Pull, Meta(description="when images are pulled again; never if not said")] | None = None
     windows: Annotated[
         tuple[Opening, ...], Meta(description="when the old and the changed are replaced; any time if none")
     ] = ()

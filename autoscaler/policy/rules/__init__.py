@@ -27,6 +27,7 @@ RULES: dict[type, tuple[Callable[[Any], Iterator[Fault]], ...]] = {
         recycle.recycle,
         window.schedule,
     ),
+    policy.Pull: (recycle.pull,),
     policy.Push: (signal.push,),
     policy.Rate: (shape.one_of,),
     policy.Replicas: (whole.replicas,),

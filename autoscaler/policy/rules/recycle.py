@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from autoscaler.model.policy import How, Method, Policy, When
+from autoscaler.model.policy import How, KubernetesTarget, Method, Policy, Pull, Recycle, When
 from autoscaler.policy.convert import Fault
+from autoscaler.policy.cron import BadCron, parse
 from autoscaler.policy.rules.query import placeholders
 from autoscaler.policy.rules.shape import ONE_OF, written
+from autoscaler.policy.rules.window import zone_of
 
 # Causes that a platform never gives, with the reason and what to write instead.
 _NEVER = {
@@ -31,6 +33,26 @@ def when(when: When) -> Iterator[Fault]:
         yield (), "expected at least one cause, got none", "add unhealthy_for: 30s"
 
 
+def pull(pull: Pull) -> Iterator[Fault]:
+    """Times that come."""
+    try:
+        parse(pull.cron)
+    except BadCron as bad:
+        yield ("cron",), str(bad), bad.hint
+    zone = zone_of(pull.timezone)
+    if isinstance(zone, str):
+        yield ("timezone",), f"there is no time zone {pull.timezone}", zone
+
+
+def _restart(target: KubernetesTarget | None, asked: Recycle) -> Iterator[Fault]:
+    """A rollout is for what serves, and for what rolls."""
+    if not asked.when.image_changed and asked.when.older_than is None:
+        said = "does nothing without older_than or image_changed: the sick are evicted one by one"
+        yield ("recycle", "method"), f"restart {said}", "remove it"
+    if target is not None and target.kind not in ("Deployment", "StatefulSet"):
+        yield ("recycle", "method"), f"restart does not go with a {target.kind}: it does not roll", "remove it"
+
+
 def recycle(policy: Policy) -> Iterator[Fault]:
     """What goes with the policy's target, and keys that need another."""
     asked = policy.recycle
@@ -49,8 +71,16 @@ def recycle(policy: Policy) -> Iterator[Fault]:
     if asked.windows and not {"older_than", "image_changed", "config_changed"} & set(causes):
         said = "does nothing without older_than, image_changed or config_changed: the sick never wait for a window"
         yield ("recycle", "windows"), said, "remove it"
+    if asked.pull is not None and platform == "kubernetes":
+        said = "does not go with a kubernetes target: its nodes pull images when pods begin"
+        yield ("recycle", "pull"), said, "remove it, and set imagePullPolicy: Always"
+    elif asked.pull is not None and not asked.when.image_changed:
+        said = "does nothing without image_changed: what is pulled replaces nobody"
+        yield ("recycle", "pull"), said, "add image_changed: true to when"
     if platform == "kubernetes" and asked.how is not How.AUTO:
         said = "does not go with a kubernetes target: a pod's owner makes the next one once it is gone"
         yield ("recycle", "how"), said, "remove it"
+    if asked.method is Method.RESTART and platform == "kubernetes":
+        yield from _restart(policy.target.kubernetes, asked)
     if platform not in ("", "kubernetes") and asked.method is not Method.EVICT:
         yield ("recycle", "method"), f"does not go with a {platform} target: pods are evicted or deleted", "remove it"

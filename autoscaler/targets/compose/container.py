@@ -14,6 +14,7 @@ PROJECT, SERVICE, NUMBER = f"{PREFIX}project", f"{PREFIX}service", f"{PREFIX}con
 ONEOFF, HASH, IMAGE, REPLACE = f"{PREFIX}oneoff", f"{PREFIX}config-hash", f"{PREFIX}image", f"{PREFIX}replace"
 VERSION = f"{PREFIX}version"
 OPERATION = "io.autoscaler.operation"  # our own: which operation made this container
+FOLLOWS = "follows-"  # before the operation's id: made because the one in whose network it lives was replaced
 UNNAMED = re.compile(r"[0-9a-f]{64}")  # the name any engine gives to a volume that has none
 ORIGIN = "io.autoscaler.origin"  # our own: when compose made the one that the first twin was made like
 TAG = "io.autoscaler.image"  # our own: the image's name, where a container had to be made from its id

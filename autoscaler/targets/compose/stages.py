@@ -2,11 +2,13 @@
 
 CREATE   begin → connect → copy → start → wait, or begin → compose where only the compose program can
 REMOVE   begin (marked as draining) → tell → stop → remove
-REPLACE  begin → connect → copy → start → wait → drain → tell → stop → remove → rename
-         begin (marked as leaving) → tell → stop → make → connect → copy → start → wait → remove → rename
+REPLACE  begin → connect → copy → start → wait → join → drain → tell → quit → stop → remove → settle → rename
+         begin (marked as leaving) → tell → quit → stop → make → connect → copy → start → wait → join → remove → settle
+         → rename
 
 The second is for two that cannot run side by side (a fixed port or address): the old one stops first, and is kept until
 the new one is ready. Where that never is, the old one gets its name back (`restore`) and is started again (`restart`).
+`join`, `quit` and `settle` are of containers that live in its network and follow (`followers`).
 Only where a policy has `before_stop` is an instance told. A new container that cannot be had is taken away again
 (`discard`); one that was never started and belongs to nobody is found by a later daemon (`sweep`).
 
@@ -15,6 +17,7 @@ Names are the fence: the engine gives each only once, and they tell the next dae
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from typing import Any
 
@@ -25,9 +28,9 @@ from autoscaler.clients.http_probe import HttpProbe
 from autoscaler.errors import Conflict, Gone, Refused, TargetError, Unreachable
 from autoscaler.model.decision import Reason
 from autoscaler.model.operation import BEGIN, Advanced, Operation, OperationKind, Outcome, OutcomeKind
-from autoscaler.targets.compose import turns
+from autoscaler.targets.compose import followers, turns
 from autoscaler.targets.compose.clone import cannot, twin
-from autoscaler.targets.compose.container import DRAINING, LEAVING, PROJECT, container, lives_in, pattern
+from autoscaler.targets.compose.container import DRAINING, LEAVING, Container, container, pattern
 from autoscaler.targets.compose.declared import declared
 from autoscaler.targets.compose.maker import SPEC, Maker
 from autoscaler.targets.turns import first, to
@@ -36,13 +39,14 @@ COMPOSE, CONNECT, COPY, START, WAIT, DRAIN, TELL, STOP, REMOVE, RENAME, DISCARD,
     "compose", "connect", "copy", "start", "wait", "drain", "tell", "stop", "remove", "rename", "discard", "sweep",
 )  # fmt: skip
 MAKE, RESTORE, RESTART = "make", "restore", "restart"
+JOIN, QUIT, SETTLE = "join", "quit", "settle"
 LOOK_S = 0.25
 AGAIN_S = 1.0
 NUMBERS = 100  # how many names taken by strangers a new container steps over
 
 # The old one is leaving and the new one in its place, or nothing of it is left to keep: only forward from here.
-_NO_WAY_BACK = (TELL, STOP, REMOVE, RENAME, DISCARD, RESTORE, RESTART)
-_BUILDING = (CONNECT, COPY, START, WAIT, DRAIN)
+_NO_WAY_BACK = (TELL, QUIT, STOP, REMOVE, SETTLE, RENAME, DISCARD, RESTORE, RESTART)
+_BUILDING = (CONNECT, COPY, START, WAIT, JOIN, DRAIN)
 _ENDS = {Conflict: OutcomeKind.CONFLICT, Gone: OutcomeKind.GONE, Refused: OutcomeKind.REFUSED}
 
 
@@ -52,6 +56,8 @@ class Stages:
     def __init__(self, engine: DockerEngine, maker: Maker) -> None:
         self._engine = engine
         self._maker = maker
+        self._followers = followers.Followers(engine, maker)
+        self._choosing = asyncio.Lock()  # of two that share a network only one begins, and the other sees its mark
         self._probe = HttpProbe()
 
     async def advance(self, operation: Operation, now: float) -> Advanced:
@@ -99,14 +105,24 @@ class Stages:
                 return to(operation, WAIT, ready_by=repr(now + operation.ready_within_s), started=repr(now))
             case "wait":
                 return await self._wait(operation, now)
+            case "join":
+                return await self._followers.join(operation, now) or to(
+                    operation, REMOVE if first(operation) else DRAIN
+                )
             case "drain":
                 return await self._take_place(operation, now)
+            case "quit":
+                return await self._followers.quit(operation, mark=first(operation)) or to(operation, STOP)
+            case "settle":
+                return await self._followers.settle(operation) or to(operation, RENAME)
             case "rename":
                 new = container(await self._engine.inspect(operation.facts["new"]))
                 if new.name != operation.facts["name"]:
                     await self._engine.rename(new.id, operation.facts["name"])
                 return turns.applied(operation, now, turns.made(operation))
             case "discard":
+                if (more := await self._followers.discard(operation)) is not None:
+                    return more
                 await self._engine.remove(operation.facts["new"])
                 return to(operation, RESTORE) if first(operation) else turns.discarded(operation, now)
             case "make":
@@ -150,9 +166,24 @@ class Stages:
         old = container(source)
         if old.draining:
             return Outcome(operation, OutcomeKind.GONE, now, f"{old.final_name} is on its way out already")
-        bound = await self._bound(source)
-        if bound:
-            return Outcome(operation, OutcomeKind.REFUSED, now, f"nothing can take its place: {bound}")
+        file = await declared(source["Config"].get("Labels") or {}, old.service)
+        if file is not None and file.hooks:
+            said = f"its compose file has {' and '.join(file.hooks)}, which only compose itself runs"
+            return Outcome(operation, OutcomeKind.REFUSED, now, f"nothing can take its place: {said}")
+        async with self._choosing:
+            try:
+                those = await self._followers.of(old)
+            except Conflict:
+                if now >= operation.deadline:
+                    raise
+                return msgspec.structs.replace(operation, wait_until=now + AGAIN_S)
+            if those or old.lives_in:
+                operation = to(operation, BEGIN, **followers.facts(those))
+                return await self._instead(operation, source, old, now)
+        return await self._instead(operation, source, old, now)
+
+    async def _instead(self, operation: Operation, source: dict[str, Any], old: Container, now: float) -> Advanced:
+        """Make the new one, or where two cannot run side by side mark the old one as leaving."""
         alone = cannot(source, beside=False)
         if not alone and not old.leaving:
             return await self._build(operation, now)
@@ -192,6 +223,8 @@ class Stages:
             return to(operation, RESTART)
         if operation.facts.get("ran") != "no":
             await self._engine.start(operation.instance)
+        if (more := await self._followers.back(operation)) is not None:
+            return more
         return turns.discarded(operation, now)
 
     async def _make(
@@ -216,17 +249,6 @@ class Stages:
         like = operation.facts.get("source") or str(source["Id"])
         return to(operation, CONNECT, new=new, name=final, source=like, networks=networks)
 
-    async def _bound(self, source: dict[str, Any]) -> str:
-        """Why nothing but compose can replace it: hooks that only compose runs, others that live in its network."""
-        old = container(source)
-        file = await declared(source["Config"].get("Labels") or {}, old.service)
-        if file is not None and file.hooks:
-            return f"its compose file has {' and '.join(file.hooks)}, which only compose itself runs"
-        listed = await self._engine.containers([f"{PROJECT}={old.project}"])
-        others = [each for each in listed if lives_in((each.get("HostConfig") or {}).get("NetworkMode")) == old.id]
-        names = [str(name).lstrip("/") for each in others for name in each["Names"][:1]]
-        return f"{' and '.join(sorted(names))} would lose its network (network_mode)" if names else ""
-
     async def _connect(self, operation: Operation) -> Advanced:
         """One more of the networks besides the first; all of them before the start."""
         networks = msgspec.json.decode(operation.facts["networks"], type=list[tuple[str, dict[str, Any]]])
@@ -242,6 +264,8 @@ class Stages:
         if new.ready and turns.steady(new, operation, now):
             if operation.kind is not OperationKind.REPLACE:
                 return turns.applied(operation, now, turns.made(operation))
+            if followers.children(operation):
+                return to(operation, JOIN, follow_by=repr(now + operation.ready_within_s))
             return to(operation, REMOVE if first(operation) else DRAIN)
         if new.state in ("exited", "dead"):
             return to(operation, DISCARD, why=f"it ended with exit code {new.exit_code}")
@@ -261,7 +285,7 @@ class Stages:
             if not old.draining:
                 await self._engine.rename(old.id, f"{DRAINING}{old.final_name}")
         except Gone:
-            return to(operation, RENAME)
+            return to(operation, SETTLE if followers.children(operation) else RENAME)
         return turns.leaving(operation, old, now)
 
     async def _tell(self, operation: Operation, now: float) -> Advanced:
@@ -292,6 +316,8 @@ class Stages:
         """Tell, stop, then remove the old one; one that is gone already is fine."""
         if operation.stage == TELL:
             return await self._tell(operation, now)
+        if operation.stage == STOP and followers.waiting(operation):
+            return to(operation, QUIT)  # they leave before it, while it still has its network
         if operation.stage == STOP:
             grace = operation.stop_within_s
             grace = float(operation.facts.get("grace", "10")) if grace is None else grace
@@ -300,7 +326,7 @@ class Stages:
             return to(operation, MAKE if first(operation) else REMOVE)
         await self._engine.remove(operation.instance)
         return (
-            to(operation, RENAME)
+            to(operation, SETTLE if followers.children(operation) else RENAME)
             if operation.kind is OperationKind.REPLACE
             else turns.applied(operation, now, turns.made(operation))
         )

@@ -92,7 +92,7 @@ def state(
     `images` tells what images' names mean by now.
     """
     count = counted(containers, known)
-    rollout = _rollout([each for each in count if each.operation not in making], now, foreign_at)
+    rollout = _rollout([e for e in count if not (e.operation in making or _renewed(e, images))], now, foreign_at)
     usual = _usual(count)
     newest = max(count, key=lambda each: each.origin, default=None)
     config = newest.config_hash if newest is not None else ""
@@ -112,6 +112,11 @@ def state(
         off_by_owner=not count,
         foreign_at=foreign_at,
     )
+
+
+def _renewed(each: Container, images: Mapping[str, str]) -> bool:
+    """True for one of ours that has what its image's name means by now: beside old ones that is no deployment."""
+    return bool(each.operation) and images.get(each.tag) == each.image
 
 
 def _rollout(count: Sequence[Container], now: float, foreign_at: float | None) -> bool:

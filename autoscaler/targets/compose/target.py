@@ -13,13 +13,13 @@ from autoscaler import log
 from autoscaler.clients.compose_program import ComposeProgram
 from autoscaler.clients.docker_engine import DockerEngine
 from autoscaler.clients.docker_stock import DockerStock
-from autoscaler.errors import Gone, TargetError, Unreachable
+from autoscaler.errors import Gone, Refused, TargetError, Unreachable
 from autoscaler.model.operation import Advanced, Operation, OperationKind, Outcome, OutcomeKind
 from autoscaler.model.policy import Policy
 from autoscaler.model.signal import Missing, MissingWhy
 from autoscaler.model.target import TargetState, WorkloadRef
 from autoscaler.ports import Clock
-from autoscaler.targets.compose import stages
+from autoscaler.targets.compose import followers, stages
 from autoscaler.targets.compose.claims import Claims
 from autoscaler.targets.compose.container import ONEOFF, PROJECT, SERVICE, Container, container
 from autoscaler.targets.compose.declared import declared
@@ -156,6 +156,8 @@ class ComposeTarget:
             self._hands.ours(operation.instance)
         elif operation.stage == stages.DISCARD:
             self._hands.ours(operation.facts["new"])
+        for id in followers.ids(operation):
+            self._hands.ours(id)
         if operation.kind is OperationKind.SCALE:
             return await self._order(operation, now)
         self._making.add(operation.id)
@@ -223,8 +225,28 @@ class ComposeTarget:
             self._known.healthy.update(each.id for each in everything if each.leaving)
             for ref in refs:
                 if ref.namespace == project:
-                    found += left(ref, [each for each in everything if each.service == ref.name], self._clock.now())
+                    found += left(ref, everything, self._clock.now())
         return found
+
+    async def pull(self, ref: WorkloadRef) -> tuple[list[str], list[str]]:
+        """Have the engine pull the images of a service's containers by their tags; those that mean another image
+        since, and what could not be had, in words. Raises TargetError.
+        """
+        there = await self._containers(ref.namespace)
+        newer: list[str] = []
+        failed: list[str] = []
+        for tag in sorted({each.tag for each in there if each.service == ref.name and each.tag}):
+            if "@" in tag or tag.startswith("sha256:"):
+                continue  # it means the same image for ever
+            try:
+                before = await self._engine.image_id(tag)
+                await self._engine.pull(tag)
+                if await self._engine.image_id(tag) != before:
+                    newer.append(tag)
+            except Refused as error:
+                failed.append(error.message)
+            self._tags.pop(tag, None)
+        return newer, failed
 
     def stockroom(self) -> ComposeStockroom:
         """What lies about on this engine."""

@@ -48,6 +48,8 @@ def _needed(kind: Kind | None, ref: WorkloadRef, policy: Policy) -> Iterator[Ask
     if policy.recycle is not None and policy.recycle.method is Method.DELETE:
         yield Asked("delete", PODS, ref.namespace)
     elif policy.recycle is not None:
+        if policy.recycle.method is Method.RESTART:
+            yield Asked("patch", kind.resource, ref.namespace)
         yield Asked("create", PODS, ref.namespace, subresource="eviction")
 
 

@@ -11,7 +11,7 @@ from autoscaler.clients.kubernetes_api import KubernetesApi
 from autoscaler.clients.kubernetes_wire import Partial, Resource
 from autoscaler.errors import TargetError, Unreachable
 from autoscaler.model.operation import BEGIN, Advanced, Operation, OperationKind, Outcome, OutcomeKind
-from autoscaler.model.policy import Policy
+from autoscaler.model.policy import Method, Policy
 from autoscaler.model.policy.target import EVERY
 from autoscaler.model.signal import Missing, MissingWhy
 from autoscaler.model.target import TargetState, WorkloadRef
@@ -22,6 +22,7 @@ from autoscaler.targets.kubernetes.cache import Book, Cache
 from autoscaler.targets.kubernetes.events import Events, Regarding
 from autoscaler.targets.kubernetes.evict import replace
 from autoscaler.targets.kubernetes.kinds import KINDS, PLATFORM, Kind, find
+from autoscaler.targets.kubernetes.restart import restart
 from autoscaler.targets.kubernetes.rights import lacking
 from autoscaler.targets.kubernetes.scale import failed, look, order
 from autoscaler.targets.kubernetes.state import state
@@ -161,7 +162,8 @@ class KubernetesTarget:
             await self._first_read([book] if book.age_s() is None else [])
             missing = _unknown(book)
             if missing is None:
-                return await replace(self._api, book, operation, now)
+                how = restart if operation.method == Method.RESTART.value else replace
+                return await how(self._api, book, operation, now)
             return failed(operation, Unreachable(missing.detail), now)
         detail = "pods are created and removed by their owner, through the count"
         return Outcome(operation, OutcomeKind.REFUSED, now, detail)

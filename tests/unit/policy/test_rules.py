@@ -184,6 +184,22 @@ signals:
         (SMALLEST + "recycle: {when: {unhealthy_for: 1m}, unavailable: 0}\n", "recycle.unavailable: expected"),
         (SMALLEST + "recycle: {when: {unhealthy_for: 1m}, windows: [{cron: 0 3 * * *, for: 1h}]}\n",
          "recycle.windows: does nothing without older_than, image_changed or config_changed"),
+        (SMALLEST.replace("compose: {project: shop, service: web}", "kubernetes: {namespace: shop, name: web}")
+         + "recycle: {when: {unhealthy_for: 1m}, method: restart}\n",
+         "recycle.method: restart does nothing without older_than or image_changed"),
+        (SMALLEST.replace("compose: {project: shop, service: web}",
+                          "kubernetes: {namespace: shop, kind: ReplicaSet, name: web}")
+         + "recycle: {when: {older_than: 1d}, method: restart}\n",
+         "recycle.method: restart does not go with a ReplicaSet: it does not roll"),
+        (SMALLEST + "recycle: {when: {unhealthy_for: 1m}, pull: {cron: 0 3 * * *}}\n",
+         "recycle.pull: does nothing without image_changed: what is pulled replaces nobody"),
+        (SMALLEST + "recycle: {when: {image_changed: true}, pull: {cron: 0 3 * *}}\n",
+         "recycle.pull.cron: expected five fields"),
+        (SMALLEST + "recycle: {when: {image_changed: true}, pull: {cron: 0 3 * * *, timezone: Mars}}\n",
+         "recycle.pull.timezone: there is no time zone Mars"),
+        (SMALLEST.replace("compose: {project: shop, service: web}", "kubernetes: {namespace: shop, name: web}")
+         + "recycle: {when: {image_changed: true}, pull: {cron: 0 3 * * *}}\n",
+         "recycle.pull: does not go with a kubernetes target: its nodes pull images"),
         (SMALLEST + "recycle: {when: {older_than: 1d}, windows: [{cron: 0 3 * *, for: 1h}]}\n",
          "recycle.windows[0].cron: expected five fields"),
         (SMALLEST + "recycle: {when: {older_than: 1d}, method: delete}\n", "does not go with a compose target"),

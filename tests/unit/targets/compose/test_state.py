@@ -15,12 +15,14 @@ REF = WorkloadRef("compose", "shop", "service", "web")
 NOW = 10_000.0
 
 
-def made(number: int = 1, *, id: str = "", name: str = "", state: str = "running", **more: object) -> Container:
+def made(
+    number: int = 1, *, id: str = "", name: str = "", state: str = "running", service: str = "web", **more: object
+) -> Container:
     return Container(
         id=id or f"{number:012x}" + "0" * 52,
         name=name or f"shop-web-{number}",
         project="shop",
-        service="web",
+        service=service,
         number=number,
         created=NOW - 100,
         started=NOW - 99,
@@ -159,6 +161,14 @@ def test_what_an_open_operation_of_ours_made_is_no_sign_of_a_rollout() -> None:
     known, foreign = Known(), NOW - ROLLOUT_S - 1
     assert state(REF, mixed, known, now=NOW, foreign_at=foreign).rollout
     assert not state(REF, mixed, known, now=NOW, foreign_at=foreign, making={"op"}).rollout
+
+
+def test_one_that_we_made_from_what_the_tag_means_now_is_no_sign_of_a_rollout_and_one_that_compose_made_is() -> None:
+    old, foreign = made(1, image="sha256:old", tag="shop/web:1"), NOW - ROLLOUT_S - 1
+    images = {"shop/web:1": "sha256:new"}
+    for operation, rollout in (("op", False), ("", True)):
+        new = made(2, image="sha256:new", tag="shop/web:1", operation=operation)
+        assert state(REF, (old, new), Known(), now=NOW, foreign_at=foreign, images=images).rollout is rollout
 
 
 def test_those_unlike_the_others_have_drifted_and_of_as_many_the_older() -> None:

@@ -9,7 +9,7 @@ from aiohttp import web
 from autoscaler.clients.kubernetes_api import KubernetesApi
 from autoscaler.clock import SystemClock
 from autoscaler.model.policy import KubernetesTarget as Named
-from autoscaler.model.policy import Mode, Policy, Replicas, TargetSpec
+from autoscaler.model.policy import Method, Mode, Policy, Recycle, Replicas, TargetSpec, When
 from autoscaler.targets.kubernetes.kinds import KINDS
 from autoscaler.targets.kubernetes.rights import lacking
 from tests.unit.targets.kubernetes.fake_api import FakeApi
@@ -55,3 +55,15 @@ async def test_without_adopting_or_acting_no_such_right_is_asked_for(tmp_path: P
     ((said, _),) = await told(tmp_path, policy(adopt=False))
     assert said == "we may not patch deployments/scale in namespace shop"
     assert await told(tmp_path, policy(mode=Mode.OBSERVE, adopt=True)) == []
+
+
+async def test_a_rollout_takes_changing_the_workload_itself_and_the_sick_are_evicted_all_the_same(
+    tmp_path: Path,
+) -> None:
+    recycle = Recycle(when=When(older_than=60.0), method=Method.RESTART)
+    target = TargetSpec(kubernetes=Named(namespace="shop", name="web"))
+    made = await told(tmp_path, Policy(name="web", target=target, recycle=recycle))
+    assert [said for said, _ in made] == [
+        "we may not patch deployments in namespace shop",
+        "we may not create pods/eviction in namespace shop",
+    ]
