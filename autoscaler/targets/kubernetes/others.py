@@ -1,6 +1,7 @@
 """Other autoscalers in a namespace or in all: HorizontalPodAutoscalers and ScaledObjects, and whose count they set.
 
-Where a right or a CustomResourceDefinition is missing, there are none as far as anybody can tell.
+Where a right or a CustomResourceDefinition is missing, there are none as far as anybody can tell. ScaledObjects that
+the server fails to list are waited for, but not for ever: an HPA that KEDA has made is seen all the same.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ RESOURCES = {
     SCALED_OBJECT: Resource("keda.sh/v1alpha1", "scaledobjects"),
 }
 
+BROKEN_S = 120.0  # a foreign kind that cannot be listed for so long, while HPAs are: we go on without it
+
 Aim = tuple[str, str, str]  # namespace, kind and name
 
 
@@ -31,6 +34,10 @@ class Others:
     def __init__(self, api: KubernetesApi, clock: Clock, namespace: str, said: Callable[[str], None]) -> None:
         self._known: dict[str, tuple[str, Steerer]] = {}  # by uid, with the kind
         self._by_aim: dict[Aim, set[str]] = {}
+        self._clock = clock
+        self._said = said
+        self._waits: float | None = None  # since when only ScaledObjects are not listed, monotonic
+        self._goes_on = False
         self.watches: list[Reflector[Steerer]] = [
             aside(
                 api, clock, Listing(resource=resource, namespace=namespace, of=Steerer), partial(self.seen, kind),
@@ -60,15 +67,34 @@ class Others:
         ]
 
     def unread(self) -> str:
-        """Why nobody can say yet who else sets counts; empty where that is known, or known not to be knowable."""
+        """Why nobody can say yet who else sets counts; empty where that is known, not knowable, or waited for in vain.
+
+        What was known of ScaledObjects before they could not be listed any more is kept.
+        """
+        waiting = {kind: each for kind, each in zip(RESOURCES, self.watches, strict=True) if each.readable is None}
+        if set(waiting) != {SCALED_OBJECT}:
+            self._waits, self._goes_on = None, False
+        elif self._in_vain(waiting[SCALED_OBJECT].fault):
+            return ""
         return next(
             (
                 f"whether another autoscaler sets it is not known yet: {each.fault or f'no {kind} was listed so far'}"
-                for kind, each in zip(RESOURCES, self.watches, strict=True)
-                if each.readable is None
+                for kind, each in waiting.items()
             ),
             "",
         )
+
+    def _in_vain(self, fault: str) -> bool:
+        """Whether ScaledObjects were waited for long enough; said once when that is so."""
+        now = self._clock.monotonic()
+        self._waits = now if self._waits is None else self._waits
+        if not self._goes_on and fault and now - self._waits >= BROKEN_S:
+            self._goes_on = True
+            self._said(
+                f"whether a {SCALED_OBJECT} sets the same counts cannot be told: {fault}; we go on without after "
+                f"{BROKEN_S:.0f} s, and stand back from HPAs, those that KEDA makes too"
+            )
+        return self._goes_on
 
     def seen(self, kind: str, uid: str, record: Steerer | None) -> None:
         """What a watch has told. A ScaledObject that is paused leaves its workload alone."""

@@ -11,6 +11,7 @@ from aiohttp import web
 from autoscaler.model.operation import Operation, OperationKind, Outcome, OutcomeKind
 from autoscaler.model.target import TargetState
 from autoscaler.targets.kubernetes import KubernetesTarget
+from autoscaler.targets.kubernetes.others import BROKEN_S
 from tests.support.wait import auntil
 from tests.unit.targets.kubernetes.fake_api import FakeApi, Handler, Skipping, status
 from tests.unit.targets.kubernetes.records import REF, deployment
@@ -100,6 +101,26 @@ async def test_there_is_no_state_until_it_was_read_once_who_else_sets_the_count(
         return isinstance(seen, TargetState) and seen.steered_by == "HorizontalPodAutoscaler web"
 
     await auntil(known, "the HPA is known")
+
+
+async def test_scaled_objects_that_cannot_be_listed_are_waited_for_but_not_for_ever_and_an_hpa_still_counts(
+    api: FakeApi, target: KubernetesTarget, clock: Skipping
+) -> None:
+    always(api, saying(500, "conversion webhook failed"), "/scaledobjects")
+    assert "conversion webhook failed" in (await missing(target)).detail
+    clock.skipped += 45.0  # what is known is not stale by then
+    assert "conversion webhook failed" in (await missing(target)).detail, "not yet"
+    clock.skipped += BROKEN_S - 44.0
+    api.cut()  # the watches confirm what they know by this clock
+
+    async def known() -> bool:
+        (seen,) = await target.states([REF])
+        return isinstance(seen, TargetState) and seen.steered_by == "HorizontalPodAutoscaler web"
+
+    await auntil(known, "the state is known without")
+    await look(target)
+    assert said(target) == 1, "it is said once"
+    assert "we go on without" in target._notices.get_nowait()
 
 
 @pytest.mark.parametrize("answer", [saying(403, DENIED, "Forbidden"), saying(404, "page not found")])
