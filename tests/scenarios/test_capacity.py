@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 
 import msgspec
@@ -48,7 +49,7 @@ def scraped(story: Story) -> dict[str, float]:
     board = Board(started=0.0, cycle_s=15.0)
     board.activated(policy_set(story.plan.workload), [story.plan.workload])
     board.show(story.last, state(), ())
-    lines = metrics.text(board, leading=True, store_failing=False).splitlines()
+    lines = asyncio.run(metrics.text(board, leading=True, store_failing=False)).decode().splitlines()
     told = [line.rpartition(" ") for line in lines if line.startswith("autoscaler_signal_") and 'signal="load"' in line]
     return {name.partition("{")[0].removeprefix("autoscaler_signal_"): float(value) for name, _, value in told}
 

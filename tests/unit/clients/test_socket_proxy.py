@@ -19,7 +19,7 @@ def passes(call: str) -> bool:
 @pytest.mark.parametrize(
     "call",
     [
-        "POST /containers/abc/exec", "POST /exec/abc/start", "POST /images/create", "POST /build",
+        "POST /containers/abc/exec", "POST /exec/abc/start", "POST /images/load", "POST /build",
         "DELETE /networks/abc",
         "GET /secrets", "POST /containers/abc/kill", "POST /containers/abc/update", "POST /volumes/prune",
         "DELETE /containers/abc/json", "GET /containers/abc/export", "POST /networks/create", "POST /swarm/init",
