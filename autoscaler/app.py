@@ -70,12 +70,15 @@ async def run(
     github = github_of(settings, clock)
     policies = policies_of(settings, clock, show=board.comes_from, github=github)
     forge = forge_of(settings, github) if github is not None and settings.git.url is not None else None
-    async with adapters_of(settings, clock, read_only=read_only) as adapters:
-        await steer(
-            settings, adapters, policies, clock, board=board, read_only=read_only, before_call=before_call, forge=forge
-        )  # fmt: skip
-    if github is not None:
-        await github.close()
+    try:
+        async with adapters_of(settings, clock, read_only=read_only) as adapters:
+            await steer(
+                settings, adapters, policies, clock,
+                board=board, read_only=read_only, before_call=before_call, forge=forge,
+            )  # fmt: skip
+    finally:
+        if github is not None:
+            await github.close()
     log.event("stopped")
 
 
@@ -162,22 +165,24 @@ async def steer(
     doors = serve(
         rooms, vitals, settings.socket_path, settings.address, settings.web, relay=relay, names=names, callers=callers
     )  # fmt: skip
-    async with doors:
-        log.event("started", socket=str(settings.socket_path), listen=settings.listen, read_only=read_only)
-        if settings.kubernetes.lease is None or await daemon.stand_by():
-            # Opened only where somebody decides by it: what is sent to one that stands by would be lost.
-            async with _receiving(settings, adapters, clock, daemon.wake) as door:
-                vitals.more = partial(_meters, adapters, door, audit, notifier, live)
-                started(daemon)
-                await daemon.run()
-    await lease.close()
-    await store.close()
-    if reviews is not None:
-        await reviews.close()
-    if notifier is not None:
-        await notifier.close()
-    if audit is not None:
-        await asyncio.to_thread(audit.close)
+    try:
+        async with doors:
+            log.event("started", socket=str(settings.socket_path), listen=settings.listen, read_only=read_only)
+            if settings.kubernetes.lease is None or await daemon.stand_by():
+                # Opened only where somebody decides by it: what is sent to one that stands by would be lost.
+                async with _receiving(settings, adapters, clock, daemon.wake) as door:
+                    vitals.more = partial(_meters, adapters, door, audit, notifier, live)
+                    started(daemon)
+                    await daemon.run()
+    finally:
+        await lease.close()
+        await store.close()
+        if reviews is not None:
+            await reviews.close()
+        if notifier is not None:
+            await notifier.close()
+        if audit is not None:
+            await asyncio.to_thread(audit.close)
 
 
 def _relay(settings: Settings, lease: Lease, clock: Clock) -> Relay | None:

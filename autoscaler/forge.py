@@ -6,7 +6,7 @@ import enum
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 from msgspec import Meta
@@ -77,8 +77,10 @@ def rules(struct: object) -> Iterator[Fault]:
     """What is wrong with the settings of GitHub as a whole."""
     if not isinstance(struct, GitHubSettings):
         return
-    parts = urlsplit(struct.url)
-    if parts.scheme == "http" and (parts.hostname or "") not in ("localhost", "127.0.0.1", "::1"):
+    parts = _split(struct.url)
+    if parts is None:
+        yield ("url",), "this is no URL", "https://github.com"
+    elif parts.scheme == "http" and (parts.hostname or "") not in ("localhost", "127.0.0.1", "::1"):
         yield ("url",), "tokens would go there unencrypted", f"https://{parts.netloc}"
     if (struct.app is None) != (struct.key_file is None):
         missing = "key_file" if struct.key_file is None else "app"
@@ -100,8 +102,9 @@ def repository(github: GitHubSettings, git: GitSettings) -> str:
 
 def lends_token(github: GitHubSettings, git: GitSettings) -> bool:
     """Whether git gets in by what GitHub's API gives us: at this repository, if no other token is named."""
-    ours = github.known and git.token_file is None and urlsplit(git.url or "").scheme == "https"
-    return ours and bool(_of(git, github)) and _of(git, github).lower() == repository(github, git).lower()
+    parts, ours = _split(git.url or ""), _of(git, github)
+    free = github.known and git.token_file is None and parts is not None and parts.scheme == "https"
+    return free and bool(ours) and ours.lower() == repository(github, git).lower()
 
 
 def near(github: GitHubSettings, folder: Path) -> GitHubSettings:
@@ -113,9 +116,21 @@ def near(github: GitHubSettings, folder: Path) -> GitHubSettings:
 
 def _of(git: GitSettings, github: GitHubSettings) -> str:
     """Owner and name by the URL of git, where that is at this GitHub."""
-    parts, host = urlsplit(git.url or ""), urlsplit(github.url)
+    parts, host = _split(git.url or ""), _split(github.url)
+    if parts is None or host is None:
+        return ""
     names = parts.path.strip("/").removesuffix(".git").split("/")
     same = (parts.hostname or "").lower() == (host.hostname or "").lower() and parts.scheme in ("https", "ssh")
     if parts.scheme == "https":  # who listens at another port of the host is somebody else
         same = same and (parts.port or 443) == (host.port or 443)
     return "/".join(names) if same and len(names) == 2 and all(names) else ""
+
+
+def _split(url: str) -> SplitResult | None:
+    """A URL in parts; None where it is none, as with a port that there is not."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return None
+    return parts

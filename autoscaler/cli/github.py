@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import sys
 from pathlib import Path
@@ -89,7 +90,7 @@ def create_app(
     say(f"{made.slug} is App {made.id}; its key is in {made.key_file}. Install it at the repository:\n")
     say(f"    {made.install}\n\nThen write into autoscaler.yaml:\n")
     url = f"  url: {told.url}\n" if told.url != settings.Settings().github.url else ""
-    say(f'github:\n{url}  app: "{made.id}"\n  key_file: {made.key_file}')
+    say(f'github:\n{url}  app: "{made.id}"\n  key_file: {json.dumps(made.key_file, ensure_ascii=False)}')
 
 
 async def _examined(chosen: settings.Settings, repository: str | None) -> Diagnosis:

@@ -25,7 +25,8 @@ from autoscaler.log import redact
 QUICK, SLOW = 4, 8  # threads; more than four buy nothing at the engine
 TIMEOUT_S = 20.0
 STOP_MARGIN_S = 15.0
-PULL_S = 300.0  # how long a registry may say nothing while an image is pulled
+PULLS = 2  # at once: nothing else waits for a registry
+PULL_S = 60.0  # how long a registry may say nothing while an image is pulled
 ARCHIVE_BYTES = 4 * 1024 * 1024
 
 T = TypeVar("T")
@@ -38,6 +39,7 @@ class DockerEngine:
     def __init__(self, host: str | None = None) -> None:
         self._host = host
         self._quick = ThreadPoolExecutor(QUICK, thread_name_prefix="docker")
+        self._pulls = ThreadPoolExecutor(PULLS, thread_name_prefix="docker-pull")
         self._slow = ThreadPoolExecutor(SLOW, thread_name_prefix="docker-stop")
         self._lock = threading.Lock()
         self._client: docker.APIClient | None = None
@@ -79,6 +81,8 @@ class DockerEngine:
             patient = self._connect(timeout=PULL_S)
             try:
                 for line in patient.pull(repository, tag=tag or "latest", stream=True, decode=True):
+                    if self._closed:
+                        raise Unreachable("the connection to the Docker engine is closed")
                     if line.get("error"):
                         raise Refused(f"{name} cannot be pulled: {' '.join(redact(str(line['error'])).split())[:300]}")
             except docker.errors.APIError as error:
@@ -86,7 +90,7 @@ class DockerEngine:
             finally:
                 patient.close()
 
-        await self._call(call, pool=self._slow)
+        await self._call(call, pool=self._pulls)
 
     async def create(self, name: str, body: Mapping[str, Any]) -> str:
         """A new container's id. Raises Conflict when the name is taken."""
@@ -221,6 +225,7 @@ class DockerEngine:
             await asyncio.to_thread(_close, stream)
         self._quick.shutdown(wait=False, cancel_futures=True)
         self._slow.shutdown(wait=False, cancel_futures=True)
+        self._pulls.shutdown(wait=False, cancel_futures=True)
         if self._client is not None:
             self._client.close()
 

@@ -11,13 +11,15 @@ import stat
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
 from autoscaler.clients.access import Kept, word
 from autoscaler.clients.github_wire import Exchange, Wire
 from autoscaler.errors import GitHubError, SettingsError, SourceError
+
+T = TypeVar("T")
 
 BACK_S, LONG_S = 60, 540  # a JWT is issued so long ago and lasts so long: GitHub refuses more than ten minutes
 RENEW_S = 300.0  # before its end a token is renewed
@@ -152,7 +154,7 @@ class AppLogin:
 
     async def _mint(self, purpose: Purpose) -> _Token:
         if self._installation is None:
-            self._installation = int((await self.installation())["id"])
+            self._installation = _field(await self.installation(), "id", int)
         wanted = {"repositories": [self._repository.partition("/")[2]], "permissions": purpose.permissions}
         path = f"/app/installations/{self._installation}/access_tokens"
         found = await self._asked("POST", path, msgspec.json.encode(wanted))
@@ -165,7 +167,7 @@ class AppLogin:
                 status=found.status,
             )
         answer = _object(found)
-        return _Token(str(answer["token"]), _time(str(answer.get("expires_at", ""))))
+        return _Token(_field(answer, "token", str), _time(str(answer.get("expires_at", ""))))
 
     async def _asked(self, method: str, path: str, body: bytes | None = None) -> Exchange:
         """Ask as the App. Where our clock is wrong, once more by GitHub's."""
@@ -238,6 +240,14 @@ def _object(found: Exchange) -> dict[str, Any]:
     if not isinstance(told, dict) or found.status >= 400:
         raise GitHubError(f"GitHub answered no object: {said(found)}", status=found.status)
     return told
+
+
+def _field(told: Mapping[str, Any], key: str, kind: type[T]) -> T:
+    """What an answer must have. Raises GitHubError: a proxy may answer in GitHub's place."""
+    value = told.get(key)
+    if not isinstance(value, kind):
+        raise GitHubError(f"GitHub's answer has no {key}", hint="does something on the way answer in its place?")
+    return value
 
 
 def _time(text: str) -> float:

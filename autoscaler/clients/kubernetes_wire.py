@@ -139,11 +139,18 @@ class UpdateStrategy(Wire, frozen=True, gc=False):
     rolling_update: RollingUpdate | None = None
 
 
+class Strategy(Wire, frozen=True, gc=False):
+    """How a Deployment's pods are brought to a new template."""
+
+    type: str = ""
+
+
 class WorkloadSpec(Wire, frozen=True, gc=False):
     """What a workload's owner asked for; `replicas` is absent where none was set."""
 
     replicas: int | None = None
     paused: bool = False
+    strategy: Strategy = Strategy()
     update_strategy: UpdateStrategy = UpdateStrategy()
     template: Template | None = None
 

@@ -16,9 +16,9 @@ from autoscaler.decide.lineage import Lineage, Recycling
 from autoscaler.decide.turn import counted
 from autoscaler.model.decision import Fact, Reason, Replacement, Stage, Step
 from autoscaler.model.observation import Seen, Workload
-from autoscaler.model.policy import Recycle
+from autoscaler.model.policy import Method, Recycle
 from autoscaler.model.signal import Missing
-from autoscaler.model.target import Instance, TargetState
+from autoscaler.model.target import TargetState
 
 BACKOFF_FIRST_S = 10.0  # after the first replacement that did not last; doubles
 BACKOFF_MOST_S = 300.0
@@ -117,7 +117,6 @@ class _Turn:
         self._sick = len(sick)
         self._tripped = len(sick) >= breaker.least and len(sick) * 100 > breaker.percent * max(1, len(present))
         self._budget = recycle.budget
-        self._versions = {each.id: _made_of(each) for each in present}
 
     @staticmethod
     def _on(seen: Seen, state: TargetState, desired: int) -> str:
@@ -149,10 +148,23 @@ class _Turn:
         """The replacements before this one, where they did not last; None where this is a new beginning."""
         last = known.lineages.get(lineage.place(self._workload.ref, each.instance))
         resumed = self._workload.resumed
-        if last is None or last.version != self._versions.get(each.instance.id) or (resumed or 0.0) > last.at:
+        if last is None or last.version != self._version(each) or (resumed or 0.0) > last.at:
             return None
+        if self._rolls(each):  # one that stayed was not helped, nor is one that was made new and is of the past again
+            return last if each.instance.created < last.at or each.reason is not Reason.TOO_OLD else None
         served = each.sick and each.instance.was_ready and each.since - last.at >= LASTED_S
         return last if not served and (last.failed or each.instance.created >= last.at) else None
+
+    def _rolls(self, each: Due) -> bool:
+        """Whether it goes by a rollout of all, which makes them from another template each time."""
+        return self._recycle.method is Method.RESTART and not each.sick
+
+    def _version(self, each: Due) -> str:
+        """A word that changes when what an instance and its successor are made from does."""
+        one = each.instance
+        if self._rolls(each):
+            return f"rollout {one.newer_image}"
+        return " ".join((one.image, one.config_hash, one.newer_image, one.newer_config))
 
     def _by_cause(self, each: Due) -> Hold | None:
         """The old and the changed wait for their windows; so do all but one while too many are sick."""
@@ -185,9 +197,4 @@ class _Turn:
             Replacement(one.id, one.name, each.reason, self._now - each.since, lineage=place, serves=one.ready)
         )
         tries = (last.tries if last is not None else 0) + 1
-        return lineage.begun(known, place, tries, self._versions[one.id], self._now)
-
-
-def _made_of(one: Instance) -> str:
-    """A word that changes when what an instance and its successor are made from does."""
-    return " ".join((one.image, one.config_hash, one.newer_image, one.newer_config))
+        return lineage.begun(known, place, tries, self._version(each), self._now)

@@ -66,7 +66,9 @@ def _left(decisions: Sequence[Decision], seen: Sequence[Seen]) -> Left:
             left[place] = min(pool.left, left.get(place, pool.left))
     for decision, look in zip(decisions, seen, strict=True):
         if isinstance(look.state, TargetState) and look.state.pools:
-            _take(left, look.state, decision.current - look.state.existing)
+            tight = look.state.tightest  # what no pool lets in takes from none
+            on_its_way = decision.current - look.state.existing
+            _take(left, look.state, min(on_its_way, tight.more) if tight is not None else on_its_way)
     return left
 
 

@@ -11,7 +11,7 @@ import re
 from collections import OrderedDict
 from collections.abc import Sequence
 
-from autoscaler.errors import AutoscalerError, GitHubBusy
+from autoscaler.errors import AutoscalerError, GitHubBusy, GitHubError
 from autoscaler.loop.board import Board
 from autoscaler.loop.keeper import Keeper
 from autoscaler.ports import Clock, Forge, Live, Record, RecordKind
@@ -20,6 +20,8 @@ from autoscaler.unseen import visible
 WAITING = 20  # commits that may wait to be told; the newest
 PULLS_KEPT = 200
 AGAIN_S = (10.0, 60.0, 300.0, 900.0)  # after so many failures in a row
+STANDBY_S = 5.0  # between two looks at a lease that somebody else has
+REFUSED = (404, 409, 410, 422)  # a commit that is not there, or of which this cannot be said
 COMMIT = re.compile(r"[0-9a-f]{40}")
 _LIVE = {"activated": Live.ACTIVE, "rejected": Live.REJECTED}
 
@@ -50,6 +52,8 @@ class LiveReport:
             live = _LIVE.get(each.reason) if each.kind is RecordKind.POLICIES else None
             if live is None or not COMMIT.fullmatch(each.revision):
                 continue
+            if live is Live.ACTIVE:  # told after it, what was in force before would take its place
+                self._due = OrderedDict(item for item in self._due.items() if item[1][0] is not Live.ACTIVE)
             self._due[each.revision] = (live, each.text)
             self._due.move_to_end(each.revision)
             while len(self._due) > WAITING:
@@ -57,11 +61,14 @@ class LiveReport:
             self._news.set()
 
     async def run(self) -> None:
-        """Tell what is due, in its order; until cancelled."""
+        """Tell what is due, in its order; until cancelled. Nothing while another daemon holds the lease."""
         while True:
             await self._news.wait()
             self._news.clear()
             while self._due:
+                if not self._keeper.ours():
+                    await self._clock.sleep(STANDBY_S)
+                    continue
                 commit, (live, text) = next(iter(self._due.items()))
                 wait = await self._tell(commit, live, text)
                 if wait:
@@ -70,7 +77,7 @@ class LiveReport:
                     del self._due[commit]
 
     async def _tell(self, commit: str, live: Live, text: str) -> float:
-        """Tell one; seconds to wait where that failed."""
+        """Tell one; seconds to wait where that failed. What cannot be told gives way to what waits behind it."""
         try:
             if self._told:
                 await self._forge.report(commit, live, visible(text))
@@ -78,9 +85,11 @@ class LiveReport:
         except GitHubBusy as busy:
             return max(1.0, busy.retry_after_s)
         except AutoscalerError as error:
-            return self._failed(str(error))
+            wait, gives_way = self._failed(str(error)), isinstance(error, GitHubError) and error.status in REFUSED
+            return 0.0 if gives_way and len(self._due) > 1 else wait
         except Exception as defect:  # who scales must not stop because of who tells of it
-            return self._failed(f"a defect of ours: {type(defect).__name__}: {defect}")
+            wait = self._failed(f"a defect of ours: {type(defect).__name__}: {defect}")
+            return 0.0 if len(self._due) > 1 else wait
         if self._failures:
             self._keeper.fault("GitHub is told again which policies are live")
         self._failures = 0

@@ -53,6 +53,13 @@ class MadeApp(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.url}/installations/new"
 
 
+class _Converted(msgspec.Struct, frozen=True):
+    id: int
+    slug: str
+    html_url: str
+    pem: str
+
+
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     """The App to make: its name, whose it is (a user's where `organization` is empty), and what it is for."""
 
@@ -101,7 +108,7 @@ async def create(
         except OSError as error:
             raise UsageError(f"port {port} cannot be used: {error.strerror}", hint="name another with --port") from None
         page.port = runner.addresses[0][1]
-        tell(f"http://127.0.0.1:{page.port}/")
+        tell(f"http://127.0.0.1:{page.port}/{page.word}")
         async with asyncio.timeout(wait_s):
             return await page.made
     except TimeoutError:
@@ -118,13 +125,14 @@ class _Flow:
         self.wire = Wire(host, _no_time)
         self.made: asyncio.Future[MadeApp] = asyncio.get_running_loop().create_future()
         self.port = 0
+        self.word = secrets.token_urlsafe(16)  # others on this machine do not know where the form is
         self._host, self._wanted = host, wanted
         self._state = secrets.token_urlsafe(32)
 
     def app(self) -> web.Application:
         """Its two addresses."""
         app = web.Application(middlewares=[self._guarded])
-        app.router.add_get("/", self._form)
+        app.router.add_get(f"/{self.word}", self._form)
         app.router.add_get("/created", self._created)
         return app
 
@@ -172,10 +180,14 @@ class _Flow:
         found = await self.wire.send("POST", f"/app-manifests/{code}/conversions", token="")
         if found.status != 201:
             raise GitHubError(f"GitHub gives no App for what came back: {said(found)}", hint="try again")
-        told = msgspec.json.decode(found.body)
-        key_file = self._wanted.key_file
-        write_secret(key_file, str(told["pem"]))
-        return MadeApp(id=int(told["id"]), slug=str(told["slug"]), url=str(told["html_url"]), key_file=str(key_file))
+        try:
+            told = msgspec.json.decode(found.body, type=_Converted)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            hint = "if it is on GitHub's list of Apps, make a key on its page: Private keys"
+            raise GitHubError("GitHub's answer does not tell of the App", hint=hint) from None
+        key_file = self._wanted.key_file.resolve()
+        write_secret(key_file, told.pem)
+        return MadeApp(id=told.id, slug=told.slug, url=told.html_url, key_file=str(key_file))
 
 
 def write_secret(file: Path, text: str) -> None:

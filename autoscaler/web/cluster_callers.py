@@ -29,6 +29,10 @@ class Answer(msgspec.Struct, frozen=True):
     until: float
 
 
+class _Crowd(Exception):
+    """So many answers are waited for already. Strangers can bring that about, so it is no fault on record."""
+
+
 class Callers:
     """Who asks, as the cluster tells it. `tell` hears why it could not."""
 
@@ -36,6 +40,7 @@ class Callers:
         self._ask = ask
         self._monotonic = monotonic
         self._tell = tell
+        self._away = False  # the cluster did not answer, which was told
         self._known: dict[bytes, Answer] = {}  # by digest: no token is kept
         self._asked: dict[bytes, asyncio.Task[Person | None]] = {}
 
@@ -43,8 +48,12 @@ class Callers:
         """Who shows this token, where they may read, or write; why not else."""
         try:
             person = await self._person(token)
+        except _Crowd:
+            return AWAY
         except TargetError as error:
-            self._tell(f"the cluster does not say whose a token is: {error.message}")
+            if not self._away:
+                self._tell(f"the cluster does not say whose a token is: {error.message}")
+            self._away = True
             return AWAY
         if person is None:
             return Refusal(401, "this token is not known", TOKEN)
@@ -55,14 +64,14 @@ class Callers:
         return Caller(person.name, person.write)
 
     async def _person(self, token: str) -> Person | None:
-        """Raises TargetError."""
+        """Raises TargetError and _Crowd."""
         digest = hashlib.sha256(token.encode(errors="surrogateescape")).digest()
         known = self._known.get(digest)
         if known is not None and self._monotonic() < known.until:
             return known.person
         if digest not in self._asked:
             if len(self._asked) >= AT_ONCE:
-                raise TargetError(f"{AT_ONCE} answers of it are waited for already")
+                raise _Crowd
             self._asked[digest] = asyncio.create_task(self._fresh(digest, token))
         return await asyncio.shield(self._asked[digest])  # others may wait for the same answer
 
@@ -70,6 +79,7 @@ class Callers:
         """Raises TargetError."""
         try:
             person = await self._ask(token)
+            self._away = False
             self._known.pop(digest, None)  # the newest stand last
             self._known[digest] = Answer(person, self._monotonic() + HOLDS_S)
             while len(self._known) > KEPT:

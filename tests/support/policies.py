@@ -84,7 +84,12 @@ def recycles(platform: str) -> st.SearchStrategy[Recycle]:
         budget=st.none() | times,
         breaker=st.builds(Breaker, percent=st.integers(1, 100), least=st.integers(1, 9)),
         method=st.sampled_from(Method) if platform == "kubernetes" else st.just(Method.EVICT),
-    )
+    ).filter(lambda each: each.method is not Method.RESTART or _rolls(each.when))
+
+
+def _rolls(when: When) -> bool:
+    """Whether there is a cause that a rollout is for."""
+    return when.image_changed or when.older_than is not None
 
 
 def amounts(least: float = 1e-6) -> st.SearchStrategy[float]:

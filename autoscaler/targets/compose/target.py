@@ -13,7 +13,7 @@ from autoscaler import log
 from autoscaler.clients.compose_program import ComposeProgram
 from autoscaler.clients.docker_engine import DockerEngine
 from autoscaler.clients.docker_stock import DockerStock
-from autoscaler.errors import Gone, Refused, TargetError, Unreachable
+from autoscaler.errors import Gone, TargetError, Unreachable
 from autoscaler.model.operation import Advanced, Operation, OperationKind, Outcome, OutcomeKind
 from autoscaler.model.policy import Policy
 from autoscaler.model.signal import Missing, MissingWhy
@@ -243,7 +243,7 @@ class ComposeTarget:
                 await self._engine.pull(tag)
                 if await self._engine.image_id(tag) != before:
                     newer.append(tag)
-            except Refused as error:
+            except TargetError as error:
                 failed.append(error.message)
             self._tags.pop(tag, None)
         return newer, failed

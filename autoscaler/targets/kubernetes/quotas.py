@@ -49,14 +49,14 @@ class Quotas:
 
     def quota(self, uid: str, record: Quota | None) -> None:
         """What the watch of quotas has told."""
-        self._quotas.get(self._places.get(uid, ""), {}).pop(uid, None)
+        self._quotas.get(self._places.pop(uid, ""), {}).pop(uid, None)
         if record is not None:
             self._places[uid] = record.metadata.namespace
             self._quotas.setdefault(record.metadata.namespace, {})[uid] = record
 
     def limit(self, uid: str, record: LimitRange | None) -> None:
         """What the watch of limit ranges has told."""
-        self._limits.get(self._places.get(uid, ""), {}).pop(uid, None)
+        self._limits.get(self._places.pop(uid, ""), {}).pop(uid, None)
         if record is not None:
             self._places[uid] = record.metadata.namespace
             self._limits.setdefault(record.metadata.namespace, {})[uid] = record
@@ -205,4 +205,4 @@ def _taken(quota: Quota, needs: Amounts, whole: bool) -> Iterable[Pool]:
             continue
         asked = SHORT.get(name, name)
         if whole and per is None and asked.removeprefix(REQUESTS).removeprefix(LIMITS) in ("cpu", "memory"):
-            yield Pool(key, 0, 1, f"ResourceQuota {quota.metadata.name} (pods must say their {asked})")
+            yield Pool(f"{key}/unsaid", 0, 1, f"ResourceQuota {quota.metadata.name} (pods must say their {asked})")

@@ -29,11 +29,11 @@ async def restart(api: KubernetesApi, book: Book, operation: Operation, now: flo
     if workload is None:
         return Outcome(operation, OutcomeKind.GONE, now, f"{ref.kind} {ref.name} is gone")
     if operation.stage == BEGIN:
-        pod, why = book.instance(operation.instance), _cannot(book.kind.name, workload)
+        pod, why = book.instance(operation.instance), cannot(book.kind.name, workload)
         if pod is None or pod.draining:
             return Outcome(operation, OutcomeKind.GONE, now, "the pod is gone already, or going")
         if why:
-            return Outcome(operation, OutcomeKind.REFUSED, now, f"a rollout restart would do nothing: {why}")
+            return Outcome(operation, OutcomeKind.REFUSED, now, f"a rollout restart is out of the question: {why}")
         return msgspec.structs.replace(operation, stage=RESTART)
     if operation.stage == RESTART:
         try:
@@ -48,10 +48,15 @@ async def restart(api: KubernetesApi, book: Book, operation: Operation, now: flo
     return msgspec.structs.replace(operation, wait_until=now + LOOK_AGAIN_S)
 
 
-def _cannot(kind: str, workload: Workload) -> str:
-    """Why nothing would move; empty where it would."""
+def cannot(kind: str, workload: Workload) -> str:
+    """Why nothing would move, or everything at once; empty where all goes as it should."""
     if kind not in ROLLS:
         return f"a {kind} does not roll"
     if workload.spec.paused:
         return "its rollouts are paused (kubectl rollout resume)"
+    if workload.spec.strategy.type == "Recreate":
+        return "its strategy is Recreate, which ends all its pods before it makes others"
+    rolling = workload.spec.update_strategy.rolling_update
+    if rolling is not None and rolling.partition > 0:
+        return f"its updateStrategy has a partition of {rolling.partition}: pods below it stay as they are"
     return "its updateStrategy is OnDelete" if workload.spec.update_strategy.type == "OnDelete" else ""

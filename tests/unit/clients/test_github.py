@@ -21,7 +21,7 @@ from autoscaler.errors import GitHubBusy, GitHubError
 from tests.parts.certificates import Authority
 from tests.parts.require import shared_path
 from tests.support.github import answers, description, limited
-from tests.support.github_app import QuickClock, github_of
+from tests.support.github_app import REPOSITORY, QuickClock, github_of, key_file
 from tests.support.wire import served
 
 PULLS, CHECK = "/pulls", {"name": "autoscaler / plan", "head_sha": "a" * 40, "status": "in_progress"}
@@ -89,6 +89,20 @@ async def test_an_app_that_is_not_installed_is_told_so(tmp_path: Path) -> None:
         with pytest.raises(GitHubError, match="not installed at acme/infra") as refused:
             await github.get(github.at(PULLS), purpose=Purpose.PLAN)
         assert "Install App" in refused.value.hint
+
+
+@pytest.mark.parametrize(("installation", "key"), [({}, "id"), ({"id": "7"}, "id"), ({"id": 7}, "token")])
+async def test_who_answers_something_else_in_githubs_place_is_an_error_as_any(
+    installation: dict[str, object], key: str, tmp_path: Path
+) -> None:
+    async def answer(request: web.Request) -> web.Response:
+        return web.json_response(installation if request.method == "GET" else {})
+
+    async with served(answer) as url:
+        github = GitHub(Host(url=url), REPOSITORY, QuickClock(), app="12345", key_file=str(key_file(tmp_path)))
+        with pytest.raises(GitHubError, match=f"answer has no {key}"):
+            await github.token(Purpose.POLICIES)
+        await github.close()
 
 
 async def test_an_app_without_a_permission_is_told_which_it_lacks(tmp_path: Path) -> None:

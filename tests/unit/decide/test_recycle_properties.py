@@ -7,13 +7,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autoscaler.decide.lineage import NOTHING, Recycling, ended
-from autoscaler.decide.recycle import TRIES, replacements
+from autoscaler.decide.recycle import BACKOFF_MOST_S, TRIES, replacements
 from autoscaler.model.decision import STALE
 from autoscaler.model.observation import Seen, Workload
 from autoscaler.model.policy import (
     Breaker,
     ComposeTarget,
     Exited,
+    KubernetesTarget,
+    Method,
     Policy,
     Recycle,
     TargetSpec,
@@ -166,3 +168,31 @@ def test_a_place_whose_successors_never_come_is_given_up_after_so_many_tries() -
         world.decides()
         world.happens("fail", 0)
     assert len(world.begun) == TRIES
+
+
+def rollouts(when: When, change: dict[str, object], *, renews: bool, looks: int = 30) -> int:
+    """How many rollouts are ordered of three pods that are due at each look; each makes new ones, or none."""
+    ref = WorkloadRef("kubernetes", "shop", "Deployment", "web")
+    target = TargetSpec(kubernetes=KubernetesTarget(namespace="shop", name="web"))
+    policy = Policy(name="web", target=target, recycle=Recycle(when=when, method=Method.RESTART))
+    now, known, template, ordered = START, NOTHING, 0, 0
+    pods = [Instance(id=f"{n}", name=f"web-{n}", created=now, since=now, ready=True, was_ready=True) for n in range(3)]
+    for look in range(looks):
+        now += max(BACKOFF_MOST_S, 80.0) + 1.0
+        due = tuple(msgspec.structs.replace(each, config_hash=f"{template}", **change) for each in pods)  # type: ignore[arg-type]
+        seen = Seen(state=TargetState(ref=ref, desired=3, existing=3, ready=3, at=now, instances=due))
+        found = replacements(Workload(ref, policy), seen, known, desired=3, now=now, act=True)
+        known = found.known
+        ordered += len(found.chosen)
+        template += len(found.chosen)  # a restart is a change of the template, whatever comes of it
+        if found.chosen and renews:
+            pods = [msgspec.structs.replace(each, id=f"{look}-{each.name}", created=now) for each in pods]
+    return ordered
+
+
+def test_rollouts_that_do_not_help_are_given_up() -> None:
+    moved, old = When(image_changed=True), When(older_than=60.0)
+    assert rollouts(moved, {"newer_image": "sha256:moved"}, renews=True) == TRIES
+    assert rollouts(moved, {"newer_image": "sha256:moved"}, renews=False) == TRIES
+    assert rollouts(old, {}, renews=False) == TRIES
+    assert rollouts(old, {}, renews=True) == 30, "those that grew old again are no relapse"

@@ -77,6 +77,11 @@ def test_what_was_ordered_and_does_not_exist_yet_has_its_room() -> None:
     assert handed(alone) == [7], "its own order counts as well"
 
 
+def test_what_no_pool_lets_in_takes_room_from_nobody() -> None:
+    barred = grows("w", 10, 10, pool(9), pool(0, key="limit"), existing=1)
+    assert handed(barred, grows("a", 2, 5, pool(9))) == [10, 5]
+
+
 def test_room_that_is_not_shared_is_not_taken_from_anybody() -> None:
     assert handed(grows("a", 2, 5, pool(3)), grows("b", 2, 5, pool(3), namespace="lab")) == [5, 5]
     assert handed(grows("a", 2, 5, pool(3, key="x")), grows("b", 2, 5, pool(3, key="y"))) == [5, 5]

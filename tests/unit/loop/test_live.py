@@ -131,3 +131,53 @@ def test_where_nothing_is_to_be_told_only_the_pull_request_is_learned() -> None:
             assert board.pulls == {ONE: 7}
 
     run(story())
+
+
+def test_a_commit_that_cannot_be_told_gives_way_to_the_next() -> None:
+    async def story() -> None:
+        forge = Forge()
+        forge.trouble = GitHubError("422 · No commit found", status=422)
+        async with reporting(forge) as (_, _keeper, faults, tell):
+            await tell(ONE)
+            await asyncio.sleep(5)
+            await tell(TWO, "rejected")
+            await asyncio.sleep(30)
+            forge.trouble = None
+            await asyncio.sleep(1000)
+            assert [commit for commit, *_ in forge.told] == [TWO]
+            assert faults[0] == "GitHub is not told which policies are live: 422 · No commit found"
+
+    run(story())
+
+
+def test_what_was_in_force_before_is_not_told_after_what_is_now() -> None:
+    async def story() -> None:
+        forge = Forge()
+        forge.trouble = GitHubError("no answer")
+        async with reporting(forge) as (_, _keeper, _faults, tell):
+            await tell(ONE)
+            await asyncio.sleep(2)
+            await tell(TWO)
+            forge.trouble = None
+            await asyncio.sleep(100)
+            assert [commit for commit, *_ in forge.told] == [TWO]
+
+    run(story())
+
+
+def test_who_lost_the_lease_tells_nothing_until_it_is_theirs_again() -> None:
+    async def story() -> None:
+        forge, ours = Forge(), True
+        forge.trouble = GitHubError("no answer")
+        async with reporting(forge) as (_, keeper, _faults, tell):
+            keeper.ours = lambda: ours
+            await tell(ONE)
+            await asyncio.sleep(2)
+            ours, forge.trouble = False, None
+            await asyncio.sleep(1000)
+            assert forge.told == []
+            ours = True
+            await asyncio.sleep(10)
+            assert [commit for commit, *_ in forge.told] == [ONE]
+
+    run(story())

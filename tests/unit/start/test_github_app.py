@@ -31,6 +31,7 @@ class Browser:
 
     def __init__(self, session: aiohttp.ClientSession, page: str) -> None:
         self._session, self.page = session, page
+        self.home = page[: page.rindex("/") + 1]
 
     async def form(self) -> tuple[str, dict[str, Any]]:
         """Where the form goes, and the manifest in it."""
@@ -46,7 +47,7 @@ class Browser:
     async def back(self, state: str, code: str = CODE, **headers: str) -> int:
         """The status of coming back."""
         query = {"code": code, "state": state}
-        async with self._session.get(f"{self.page}created", params=query, headers=headers) as answer:
+        async with self._session.get(f"{self.home}created", params=query, headers=headers) as answer:
             return answer.status
 
 
@@ -79,7 +80,7 @@ async def test_the_app_is_made_and_its_key_is_its_owners_alone(tmp_path: Path) -
         assert manifest == {
             "name": "acme-scaler",
             "url": "https://github.com/",
-            "redirect_url": f"{browser.page}created",
+            "redirect_url": f"{browser.home}created",
             "public": False,
             "default_permissions": {
                 "checks": "write",
@@ -110,6 +111,13 @@ async def test_whoever_comes_back_without_the_word_that_went_out_is_refused(tmp_
         assert not task.done()
         assert await browser.back(state) == 200
         await task
+
+
+async def test_the_form_is_where_only_the_terminal_says(tmp_path: Path) -> None:
+    async with flow(tmp_path) as (browser, _, _task), aiohttp.ClientSession() as other:
+        assert len(browser.page) > len(browser.home) + 20
+        async with other.get(browser.home) as answer:
+            assert answer.status == 404
 
 
 async def test_an_organization_s_app_is_made_there(tmp_path: Path) -> None:

@@ -66,9 +66,12 @@ async def test_while_the_api_server_is_away_nobody_is_let_in_and_that_is_told() 
     cluster.away = True
     assert await cluster.status(ALICE, write=False) == 503
     assert await cluster.status(ALICE, write=True) == 503
-    assert cluster.told == ["the cluster does not say whose a token is: https://10.0.0.1 did not answer"] * 2
+    assert cluster.told == ["the cluster does not say whose a token is: https://10.0.0.1 did not answer"], "once"
     cluster.away = False
     assert await cluster.status(ALICE, write=True) == "alice", "that nobody answered is not remembered"
+    cluster.away = True
+    assert await cluster.status(BOB, write=True) == 503
+    assert len(cluster.told) == 2, "and the next time is told again"
 
 
 async def test_strangers_cannot_make_the_daemon_ask_too_much_at_once() -> None:
@@ -79,6 +82,7 @@ async def test_strangers_cannot_make_the_daemon_ask_too_much_at_once() -> None:
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     assert await cluster.status("one more", write=True) == 503
+    assert cluster.told == [], "strangers do not fill the record of faults"
     cluster.answers.set()
     assert set(await asyncio.gather(*waiting, *same)) == {401}
     assert len(cluster.asked) == AT_ONCE

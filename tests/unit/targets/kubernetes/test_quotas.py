@@ -76,6 +76,12 @@ def test_a_pod_that_does_not_say_what_a_quota_counts_is_not_let_in_unless_a_limi
     assert found[0] == 4
 
 
+def test_a_pod_that_says_nothing_leaves_the_room_of_the_others_as_it_is() -> None:
+    full = quota({"requests.cpu": "1"})
+    silent, said = pools(pod(), [full], []), pools(SMALL, [full], [])
+    assert {each.key for each in silent}.isdisjoint(each.key for each in said)
+
+
 def test_a_limit_of_its_own_is_asked_for_before_the_default_is() -> None:
     usual = limit_range(default={"cpu": "1"}, defaultRequest={"cpu": "100m"})
     assert cost(pod(container(limits={"cpu": "500m"})), [usual]) == {"requests.cpu": 500, "limits.cpu": 500}
