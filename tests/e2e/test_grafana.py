@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.prometheus]
 
 # What this daemon has not: clean-ups, a cluster, a repository, hours to learn in. Nothing answers their queries.
 SILENT = (
-    "_cleanup_", "_kubernetes_", "_policies_git_", "coverage_ratio", "forecast_error", "signal_learned",
+    "_cleanup_", "_kubernetes_", "_policies_git_", "_github_", "coverage_ratio", "forecast_error", "signal_learned",
     "signal_capacity", "signal_good_ratio", "signal_objective",
 )  # fmt: skip
 SIGNALS = """per_replica: 10

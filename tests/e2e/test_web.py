@@ -80,7 +80,7 @@ def text(selector: str) -> str:
 
 def click(selector: str, word: str) -> str:
     """Press the first that says the word; false where there is none."""
-    every = "[...document.querySelectorAll({json.dumps(selector)})]"
+    every = f"[...document.querySelectorAll({json.dumps(selector)})]"
     found = f"{every}.find(each => each.innerText.includes({json.dumps(word)}))"
     return f"(found => found ? (found.click(), true) : false)({found})"
 
