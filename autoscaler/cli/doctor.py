@@ -34,16 +34,20 @@ def command(paths: tuple[Path, ...], form: str, config: Path | None) -> None:
     from autoscaler.doctor.examine import examine
 
     chosen = known(config, None, paths)
-    told = asyncio.run(examine(chosen))
+    tell(asyncio.run(examine(chosen)), form)
+
+
+def tell(told: Diagnosis, form: str) -> None:
+    """Print what was found, in this form; ends with exit status 1 where something failed."""
     if form == "json":
         print_json(told)
     else:
-        print_diagnosis(told)
+        _print(told)
     if not told.fit:
         sys.exit(1)
 
 
-def print_diagnosis(told: Diagnosis) -> None:
+def _print(told: Diagnosis) -> None:
     works = [each for each in told.findings if each.verdict is Verdict.FINE]
     brief = len(works) > FEW
     for each in told.findings:

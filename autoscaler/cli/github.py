@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import sys
 from pathlib import Path
 
 import click
 
 from autoscaler import __version__, settings
 from autoscaler.cli.root import config, output
-from autoscaler.cli.say import print_json, say
+from autoscaler.cli.say import say
 from autoscaler.doctor.findings import Diagnosis
 from autoscaler.errors import UsageError
 
@@ -36,15 +35,9 @@ def doctor(repository: str | None, form: str, config: Path | None) -> None:
     Nothing is changed. Without a login in the settings the token in GITHUB_TOKEN is tried. Ends with exit status 1
     where something that the settings want failed.
     """
-    from autoscaler.cli.doctor import print_diagnosis
+    from autoscaler.cli.doctor import tell
 
-    told = asyncio.run(_examined(settings.load(config, os.environ), repository))
-    if form == "json":
-        print_json(told)
-    else:
-        print_diagnosis(told)
-    if not told.fit:
-        sys.exit(1)
+    tell(asyncio.run(_examined(settings.load(config, os.environ), repository)), form)
 
 
 @command.command("create-app", short_help="Make a GitHub App with what is needed and no more.")
@@ -101,7 +94,7 @@ async def _examined(chosen: settings.Settings, repository: str | None) -> Diagno
     from autoscaler.doctor.findings import settled
     from autoscaler.doctor.github import examine_github
     from autoscaler.forge import Report, lends_token
-    from autoscaler.wiring import github_of
+    from autoscaler.policy_wiring import github_of
 
     if repository is not None:
         github = msgspec.structs.replace(chosen.github, repository=repository)

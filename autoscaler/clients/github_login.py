@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import enum
 import hashlib
 import os
@@ -216,15 +215,21 @@ def everybodys(file: Path) -> bool:
 
 def said(found: Exchange) -> str:
     """What an answer says went wrong, in one line."""
-    told: Any = None
-    with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):
-        told = msgspec.json.decode(found.body)
+    told = _decoded(found)
     words = [str(found.status)]
     if isinstance(told, Mapping):
         words += [str(told["message"])] if told.get("message") else []
         for each in told.get("errors") or () if isinstance(told.get("errors"), list) else ():
             words.append(_fault(each))
     return " · ".join(words).replace("\n", " ")[:500]
+
+
+def _decoded(found: Exchange) -> Any:
+    """What an answer holds; None where it is no JSON."""
+    try:
+        return msgspec.json.decode(found.body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
 
 
 def _fault(each: object) -> str:
@@ -234,9 +239,7 @@ def _fault(each: object) -> str:
 
 
 def _object(found: Exchange) -> dict[str, Any]:
-    told: Any = None
-    with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):
-        told = msgspec.json.decode(found.body)
+    told = _decoded(found)
     if not isinstance(told, dict) or found.status >= 400:
         raise GitHubError(f"GitHub answered no object: {said(found)}", status=found.status)
     return told

@@ -78,7 +78,7 @@ def controlled(turn: Turn) -> bool:
     """
     said, memory = turn.plan.workload, turn.memory
     freed = memory.freed
-    if said.pause is not None and (said.pause.until is None or turn.now < said.pause.until):
+    if said.pause is not None and said.pause.holds(turn.now):
         rest = None if said.pause.until is None else said.pause.until - turn.now
         turn.hold(Reason.PAUSED, Stage.CONTROL, by=said.pause.by, rest_s=rest)
     elif _hands_off(turn):

@@ -107,7 +107,7 @@ class Cleaner:
         if cleanup is None or entry is None or not self._keeper.ours():
             return
         now = self._clock.now()
-        if self.paused is not None and (self.paused.until is None or now < self.paused.until):
+        if self.paused is not None and self.paused.holds(now):
             entry.at, entry.trouble = now, "paused: nothing is taken away until the fleet is resumed"
             return
         acting = self._act and cleanup.mode is Mode.ACT

@@ -95,9 +95,8 @@ class Cycle:
         policies = [plan.workload.policy for plan in plans]
         orders = self._orders.following(decisions, seen, policies, now)
         operations = sorted([each for each in orders if not self._actor.underway.adopting(each)], key=urgency)
-        await self._keeper.record(
-            self._shown(plans, decisions, seen)
-        )  # first: no change without its line, whoever dies now
+        # First: no change without its line, whoever dies now.
+        await self._keeper.record(self._shown(plans, decisions, seen))
         spent = {each.ref.key for each in decisions if each.act and each.replace}
         budgets = [plain(key, self.memories[key]) for key in sorted(spent)]
         await self._actor.begin(operations, [braked(self.fleet), *budgets])

@@ -232,7 +232,7 @@ class Desk:
                     raise
                 return Words()
         now, said = self.clock.now(), self._words
-        pauses = {k: p for k, p in said.pauses.items() if p.until is None or now < p.until}
+        pauses = {k: p for k, p in said.pauses.items() if p.holds(now)}
         overrides = {k: o for k, o in said.overrides.items() if now < o.until}
         commits = msgspec.structs.replace(said.commits, rollback=rollback_now(said.commits, now))
         return Words(pauses, overrides, said.resumed, commits)

@@ -56,9 +56,7 @@ class Puller:
             workload = plan.workload
             if workload.policy.name != policy or workload.policy.mode is not Mode.ACT or not self._act:
                 continue
-            paused = workload.pause is not None and (
-                workload.pause.until is None or self._clock.now() < workload.pause.until
-            )
+            paused = workload.pause is not None and workload.pause.holds(self._clock.now())
             ask: Pull | None = getattr(self._targets.get(workload.ref.place), "pull", None)
             if ask is None or paused or not self._keeper.ours():
                 continue

@@ -26,6 +26,10 @@ class Pause(msgspec.Struct, frozen=True):
     by: str = ""
     why: str = ""
 
+    def holds(self, now: float) -> bool:
+        """Whether it is in force at this time."""
+        return self.until is None or now < self.until
+
 
 class Workload(msgspec.Struct, frozen=True):
     """One scaled thing and the policy that applies to it, with what people said about it.

@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from autoscaler.model.policy import Cleanup
 from autoscaler.model.policy.target import EVERY
 from autoscaler.policy.convert import Fault
-from autoscaler.policy.cron import BadCron, parse
 from autoscaler.policy.rules.shape import written
-from autoscaler.policy.rules.window import zone_of
+from autoscaler.policy.rules.window import times
 
 WHAT = ("exited_after", "keep_images", "orphan_volumes")
 
@@ -21,10 +20,4 @@ def cleanup(cleanup: Cleanup) -> Iterator[Fault]:
         yield ("project",), said, "a clean-up is for one project; write one for each"
     if not written(cleanup, WHAT) and not cleanup.dangling_images:
         yield (), "this clean-up takes nothing away", "add exited_after: 1d"
-    try:
-        parse(cleanup.cron)
-    except BadCron as bad:
-        yield ("cron",), str(bad), bad.hint
-    zone = zone_of(cleanup.timezone)
-    if isinstance(zone, str):
-        yield ("timezone",), f"there is no time zone {cleanup.timezone}", zone
+    yield from times(cleanup.cron, cleanup.timezone)

@@ -6,10 +6,9 @@ from collections.abc import Iterator
 
 from autoscaler.model.policy import How, KubernetesTarget, Method, Policy, Pull, Recycle, When
 from autoscaler.policy.convert import Fault
-from autoscaler.policy.cron import BadCron, parse
 from autoscaler.policy.rules.query import placeholders
 from autoscaler.policy.rules.shape import ONE_OF, written
-from autoscaler.policy.rules.window import zone_of
+from autoscaler.policy.rules.window import times
 
 # Causes that a platform never gives, with the reason and what to write instead.
 _NEVER = {
@@ -35,13 +34,7 @@ def when(when: When) -> Iterator[Fault]:
 
 def pull(pull: Pull) -> Iterator[Fault]:
     """Times that come."""
-    try:
-        parse(pull.cron)
-    except BadCron as bad:
-        yield ("cron",), str(bad), bad.hint
-    zone = zone_of(pull.timezone)
-    if isinstance(zone, str):
-        yield ("timezone",), f"there is no time zone {pull.timezone}", zone
+    yield from times(pull.cron, pull.timezone)
 
 
 def _restart(target: KubernetesTarget | None, asked: Recycle) -> Iterator[Fault]:

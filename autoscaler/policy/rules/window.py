@@ -29,13 +29,19 @@ def opening(window: Window | Opening) -> Iterator[Fault]:
     for index, text in enumerate(window.excepted):
         if not _is_date(text):
             yield ("except", index), f"expected a date such as 2026-12-25, got {text}", "year-month-day"
-    zone, cron = zone_of(window.timezone), _cron(window)
-    if isinstance(zone, str):
-        yield ("timezone",), f"there is no time zone {window.timezone}", zone
-    if isinstance(cron, BadCron):
-        yield ("cron",), str(cron), cron.hint
+    yield from times(window.cron, window.timezone)
+    zone, cron = zone_of(window.timezone), _cron(window.cron)
     if isinstance(zone, tzinfo) and isinstance(cron, Cron):
         yield from _overlap(window, cron, zone)
+
+
+def times(cron: str, timezone: str) -> Iterator[Fault]:
+    """A cron line whose times come, and the zone they are meant in."""
+    zone, line = zone_of(timezone), _cron(cron)
+    if isinstance(zone, str):
+        yield ("timezone",), f"there is no time zone {timezone}", zone
+    if isinstance(line, BadCron):
+        yield ("cron",), str(line), line.hint
 
 
 def schedule(policy: Policy) -> Iterator[Fault]:
@@ -64,9 +70,9 @@ def _overlap(window: Window | Opening, cron: Cron, zone: tzinfo) -> Iterator[Fau
         yield ("for",), said, f"at most {apart}, or fewer starts"
 
 
-def _cron(window: Window | Opening) -> Cron | BadCron:
+def _cron(text: str) -> Cron | BadCron:
     try:
-        return parse(window.cron)
+        return parse(text)
     except BadCron as bad:
         return bad
 
