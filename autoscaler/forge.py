@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Annotated
 from urllib.parse import SplitResult, urlsplit
 
-import msgspec
 from msgspec import Meta
 
 from autoscaler.model.policy import Node
@@ -105,13 +103,6 @@ def lends_token(github: GitHubSettings, git: GitSettings) -> bool:
     parts, ours = _split(git.url or ""), _of(git, github)
     free = github.known and git.token_file is None and parts is not None and parts.scheme == "https"
     return free and bool(ours) and ours.lower() == repository(github, git).lower()
-
-
-def near(github: GitHubSettings, folder: Path) -> GitHubSettings:
-    """The same with relative paths of files meant from this folder."""
-    files = {key: getattr(github, key) for key in ("key_file", "token_file", "ca")}
-    beside = {key: str(folder / file) for key, file in files.items() if file is not None}
-    return msgspec.structs.replace(github, **beside)
 
 
 def _of(git: GitSettings, github: GitHubSettings) -> str:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated
 
-import msgspec
 from msgspec import Meta
 
 from autoscaler.model.notice import Kind
@@ -60,9 +58,6 @@ class Notified(Node, frozen=True, kw_only=True):
     most: Annotated[int, Meta(ge=1, le=1000, description="messages within an hour")] = 20
 
 
-AnyOutlet = TypeVar("AnyOutlet", AuditSettings, Notified)
-
-
 def rules(struct: object) -> Iterator[Fault]:
     """What is wrong with one of these as a whole."""
     if not isinstance(struct, Notified):
@@ -74,10 +69,3 @@ def rules(struct: object) -> Iterator[Fault]:
     for key in ("bearer_file", "ca"):
         if getattr(struct, key) is not None and struct.webhook is None:
             yield (key,), "does nothing without a webhook", "what apprise needs stands in its URL"
-
-
-def near(outlet: AnyOutlet, folder: Path) -> AnyOutlet:
-    """The same with relative paths of files meant from this folder."""
-    files = {key: getattr(outlet, key, None) for key in ("file", "bearer_file", "ca", "apprise_file")}
-    beside: dict[str, Any] = {key: str(folder / file) for key, file in files.items() if file is not None}
-    return msgspec.structs.replace(outlet, **beside)

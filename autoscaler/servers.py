@@ -25,7 +25,10 @@ class Trust(enum.Enum):
     SIGNERS = "signers"
 
 
-_FILES = ("bearer_file", "ca", "cert", "key", "client_ca", "signers", "keys", "token_file")
+_FILES = (
+    "bearer_file", "ca", "cert", "key", "client_ca", "signers", "keys", "token_file", "key_file", "tokens", "file",
+    "apprise_file",
+)  # fmt: skip
 _ADDRESS = re.compile(r"(?P<host>\[[0-9a-fA-F:]+\]|[^:\[\]]*):(?P<port>[0-9]{1,5})")
 
 Url = Annotated[
@@ -151,7 +154,7 @@ class GitSettings(Node, frozen=True, kw_only=True):
         return self.url is None or self.processes
 
 
-AnyServer = TypeVar("AnyServer", bound="PrometheusServer | Receiver | GitSettings")
+AnyNode = TypeVar("AnyNode", bound=Node)
 
 
 def place(listen: str) -> tuple[str, int] | None:
@@ -225,11 +228,11 @@ def _git(git: GitSettings) -> Iterator[Fault]:
         yield ("trust",), f"any commit is trusted, so {files[0]} does nothing", "write trust: signers"
 
 
-def near(server: AnyServer, folder: Path) -> AnyServer:
-    """The server with relative paths of files meant from this folder."""
-    files = {key: getattr(server, key, None) for key in _FILES}
+def near(told: AnyNode, folder: Path) -> AnyNode:
+    """The same with relative paths of files meant from this folder."""
+    files = {key: getattr(told, key, None) for key in _FILES}
     beside: dict[str, Any] = {key: str(folder / file) for key, file in files.items() if file is not None}
-    if isinstance(server, PrometheusServer) and server.basic is not None and server.basic.password_file is not None:
-        password_file = str(folder / server.basic.password_file)
-        beside["basic"] = msgspec.structs.replace(server.basic, password_file=password_file)
-    return msgspec.structs.replace(server, **beside) if beside else server
+    if isinstance(told, PrometheusServer) and told.basic is not None and told.basic.password_file is not None:
+        password_file = str(folder / told.basic.password_file)
+        beside["basic"] = msgspec.structs.replace(told.basic, password_file=password_file)
+    return msgspec.structs.replace(told, **beside) if beside else told

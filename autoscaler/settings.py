@@ -322,18 +322,16 @@ def _near(settings: Settings, file: Path | None) -> Settings:
     """Relative paths of a file mean beside that file."""
     if file is None:
         return settings
-    told = {name: getattr(settings.web, name) for name in ("tokens", "cert", "key")}
-    web = {name: str(file.parent / path) for name, path in told.items() if path is not None}
     return msgspec.structs.replace(
         settings,
-        web=msgspec.structs.replace(settings.web, **web),
+        web=near(settings.web, file.parent),
         policies=tuple(str(file.parent / path) for path in settings.policies),
         prometheus=near(settings.prometheus, file.parent),
         push=near(settings.push, file.parent),
         git=near(settings.git, file.parent),
-        github=forge.near(settings.github, file.parent),
-        audit=outlets.near(settings.audit, file.parent),
-        notify={name: outlets.near(each, file.parent) for name, each in settings.notify.items()},
+        github=near(settings.github, file.parent),
+        audit=near(settings.audit, file.parent),
+        notify={name: near(each, file.parent) for name, each in settings.notify.items()},
         servers={name: near(server, file.parent) for name, server in settings.servers.items()},
     )
 
