@@ -30,25 +30,13 @@ from autoscaler.loop.puller import Puller
 from autoscaler.loop.timetable import Timetable
 from autoscaler.loop.warming import Warming
 from autoscaler.model.operation import Operation
+from autoscaler.policy_wiring import forge_of, github_of, loading, policies_of, proving
 from autoscaler.ports import Clock, Forge, Lease, PolicySource, Repository, Sink
 from autoscaler.rehearsal import attempt
 from autoscaler.settings import Settings
 from autoscaler.web import metrics
 from autoscaler.web.exposition import Family
-from autoscaler.wiring import (
-    Adapters,
-    adapters_of,
-    audit_of,
-    forge_of,
-    github_of,
-    loading,
-    policies_of,
-    proving,
-    receivers_of,
-    reviews_of,
-    stockroom,
-    tenancy,
-)
+from autoscaler.wiring import Adapters, adapters_of, audit_of, receivers_of, reviews_of, stockroom, tenancy
 
 if TYPE_CHECKING:
     from autoscaler.store.audit import Audit

@@ -25,10 +25,11 @@ from autoscaler.loop.recollect import Recollection, left
 from autoscaler.loop.rehearse import Foresight, remembering
 from autoscaler.model.policy import Cleanup, Policy, PolicySet
 from autoscaler.policy.load import load
+from autoscaler.policy_wiring import fitting, texts_of
 from autoscaler.ports import Clock, Fact
 from autoscaler.settings import Settings, around
 from autoscaler.sources.past import PastSource
-from autoscaler.wiring import MEMORY, adapters_of, fitting, key_of, servers_of, stockroom, texts_of
+from autoscaler.wiring import MEMORY, adapters_of, key_of, servers_of, stockroom
 
 ANSWER_S = 5.0
 

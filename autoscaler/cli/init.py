@@ -234,8 +234,8 @@ def _places(settings: Settings, folder: Path) -> tuple[str, ...]:
 def _write(settings: Settings, chosen: Chosen, files: tuple[Path, Path]) -> None:
     """Write both files, once it is sure that the whole set loads with them and that nothing is in their place."""
     from autoscaler.policy.load import load
+    from autoscaler.policy_wiring import fitting
     from autoscaler.store.policy_files import read
-    from autoscaler.wiring import fitting
 
     for file in files:
         if file.exists():

@@ -27,8 +27,9 @@ from autoscaler.model.observation import Seen
 from autoscaler.model.policy import Mode, Placed, PolicySet
 from autoscaler.model.signal import Missing
 from autoscaler.policy.load import load
+from autoscaler.policy_wiring import fitting, texts_of
 from autoscaler.settings import Settings
-from autoscaler.wiring import Adapters, adapters_of, fitting, key_of, texts_of
+from autoscaler.wiring import Adapters, adapters_of, key_of
 
 ANSWER_S = 5.0
 WAYS_IN = {

@@ -14,8 +14,8 @@ from autoscaler.cli.root import root
 from autoscaler.clock import SystemClock
 from autoscaler.errors import SettingsError
 from autoscaler.forge import GitHubSettings, lends_token, repository
+from autoscaler.policy_wiring import github_of
 from autoscaler.servers import GitSettings
-from autoscaler.wiring import github_of
 from tests.support.github_app import github_of as at_stand_in
 from tests.support.github_app import key_file
 

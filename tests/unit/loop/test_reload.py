@@ -11,9 +11,9 @@ import pytest
 
 from autoscaler.errors import PolicyError
 from autoscaler.policy.load import load
+from autoscaler.policy_wiring import loading, proved
 from autoscaler.settings import Settings
 from autoscaler.simulate import POLICY
-from autoscaler.wiring import loading, proved
 
 FILES, IN_EACH = 10, 40
 GRAIN_S = 0.01

@@ -8,9 +8,9 @@ from autoscaler.errors import PolicyError
 from autoscaler.model.policy import PolicySet
 from autoscaler.policy.fit import misfits
 from autoscaler.policy.load import load
+from autoscaler.policy_wiring import fitting
 from autoscaler.servers import GitSettings
 from autoscaler.settings import Settings
-from autoscaler.wiring import fitting
 from tests.unit.policy.test_load import SMALLEST
 
 SERVER = SMALLEST.replace("per_replica: 8", "per_replica: 8\n    server: eu")
